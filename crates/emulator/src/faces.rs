@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the faces of an org remember beside its records: sessions, apps, query cursors, jobs, usage.
+//!
+//! It lives in memory and ends with the process, also where the records are kept in a file: a restarted emulator has
+//! the same records, the same credentials and no sessions but the first one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::log::{LogEntry, RequestLog, Usage};
+use crate::oauth::app::Apps;
+use crate::rest::cursor::Cursors;
+use crate::session::Sessions;
+
+/// The memory of an org's faces.
+#[derive(Debug, Default)]
+pub struct Faces {
+    /// Access and refresh tokens.
+    pub sessions: Mutex<Sessions>,
+    /// Connected and external client apps.
+    pub apps: Mutex<Apps>,
+    /// Open query cursors.
+    pub cursors: Mutex<Cursors>,
+    /// Calls counted against the daily allowance.
+    pub usage: Mutex<Usage>,
+    /// The last requests.
+    pub log: Mutex<RequestLog>,
+    /// Permissions that tests gave to or took from users, over what their profile and permission sets say.
+    pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
+    /// Users that may not log in although they are active (`UserLogin.IsFrozen`).
+    pub frozen: Mutex<BTreeSet<String>>,
+    /// Password and security token that every user of the org has.
+    pub password: Mutex<(String, String)>,
+}
+
+/// Locks, also after a panic of another holder: what is guarded is replaced whole or counted up, never left half-written.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Faces {
+    /// Takes one call from the allowance. False when nothing is left, and then nothing is counted.
+    pub fn take_call(&self, now_ms: i64) -> bool {
+        let mut usage = lock(&self.usage);
+        if usage.used(now_ms) >= usage.max() {
+            return false;
+        }
+        usage.add(now_ms, 1);
+        true
+    }
+
+    /// Counts calls beyond the one that the request itself is.
+    pub fn count_further(&self, now_ms: i64, calls: u64) {
+        lock(&self.usage).add(now_ms, calls);
+    }
+
+    /// `api-usage=18/5000`, the short form that anchored patterns of clients expect (`salesforce-api.md` 2.1).
+    pub fn limit_line(&self, now_ms: i64) -> String {
+        let mut usage = lock(&self.usage);
+        format!("api-usage={}/{}", usage.used(now_ms), usage.max())
+    }
+
+    /// Logs an answered request.
+    pub fn log(&self, entry: LogEntry) {
+        lock(&self.log).add(entry);
+    }
+}

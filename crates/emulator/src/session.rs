@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Sessions, grants and the tokens that stand for them (`salesforce-api.md` 1.4, 1.5).
+//!
+//! A session is what an access token names. It slides: each use moves its end to the org's session timeout from now.
+//! A grant is what a refresh token names: one approval of one app by one user, with every access token derived from it.
+//! At most five grants exist per user and app; a sixth silently revokes the oldest. With rotation on, every refresh
+//! makes a new refresh token; one that was rotated away takes the whole grant with it when it is presented again.
+//!
+//! Tokens are drawn from a generator seeded by the org, so that a run can be repeated. They protect nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+const GRANTS_PER_USER_AND_APP: usize = 5;
+const CODE_LIFETIME_MS: i64 = 15 * 60 * 1000;
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
+
+/// OAuth scopes by name.
+pub type Scopes = BTreeSet<String>;
+
+/// What an access token names.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The access token.
+    pub token: String,
+    /// Whose session it is.
+    pub user_id: String,
+    /// The app that signed in; none for SOAP `login()`.
+    pub client_id: Option<String>,
+    /// The grant it was derived from, which takes it along when revoked.
+    pub grant: Option<u64>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was issued, in ms.
+    pub issued_ms: i64,
+    /// When it ends unless it is used before, in ms.
+    pub expires_ms: i64,
+}
+
+/// What a refresh token names.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Whose approval it is.
+    pub user_id: String,
+    /// Which app was approved.
+    pub client_id: String,
+    /// What was approved.
+    pub scopes: Scopes,
+    /// The refresh token that is good now.
+    pub refresh_token: String,
+    /// When it was given, in ms.
+    pub issued_ms: i64,
+}
+
+/// An authorization code that was handed to an app, or a login that waits for consent.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// Who approved.
+    pub user_id: String,
+    /// For which app.
+    pub client_id: String,
+    /// What was approved.
+    pub scopes: Scopes,
+    /// The redirect address the code was sent to, which the token request must repeat.
+    pub redirect_uri: String,
+    /// PKCE: BASE64URL(SHA-256(verifier)).
+    pub challenge: Option<String>,
+    /// OpenID nonce.
+    pub nonce: Option<String>,
+    issued_ms: i64,
+}
+
+impl Code {
+    /// A code issued now.
+    pub fn new(user_id: &str, client_id: &str, scopes: Scopes, redirect_uri: &str, now_ms: i64) -> Code {
+        Code {
+            user_id: user_id.into(),
+            client_id: client_id.into(),
+            scopes,
+            redirect_uri: redirect_uri.into(),
+            challenge: None,
+            nonce: None,
+            issued_ms: now_ms,
+        }
+    }
+}
+
+/// Why a refresh token buys nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Never issued here, revoked, expired, or of another app.
+    Unknown,
+    /// Rotated away before: the grant is revoked now.
+    Reused,
+}
+
+/// Every session and grant of one org.
+#[derive(Debug)]
+pub struct Sessions {
+    sessions: HashMap<String, Session>,
+    grants: BTreeMap<u64, Grant>,
+    refresh: HashMap<String, u64>,
+    codes: HashMap<String, Code>,
+    next_grant: u64,
+    random: StdRng,
+    timeout_ms: i64,
+}
+
+impl Default for Sessions {
+    fn default() -> Sessions {
+        Sessions {
+            sessions: HashMap::new(),
+            grants: BTreeMap::new(),
+            refresh: HashMap::new(),
+            codes: HashMap::new(),
+            next_grant: 1,
+            random: StdRng::seed_from_u64(0),
+            timeout_ms: 7_200_000,
+        }
+    }
+}
+
+impl Sessions {
+    /// Sets the session timeout and the seed of the tokens.
+    pub fn set_up(&mut self, timeout_seconds: u64, seed: u64) {
+        self.timeout_ms = i64::try_from(timeout_seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000);
+        self.random = StdRng::seed_from_u64(seed);
+    }
+
+    /// The session timeout in seconds.
+    pub fn timeout_seconds(&self) -> i64 {
+        self.timeout_ms / 1000
+    }
+
+    /// `length` characters of the token alphabet.
+    pub fn random_text(&mut self, length: usize) -> String {
+        (0..length).map(|_| char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())])).collect()
+    }
+
+    /// Opens a session; its token is `<org id, 15 characters>!<96 characters>`.
+    pub fn open(
+        &mut self,
+        org_id15: &str,
+        user_id: &str,
+        client_id: Option<&str>,
+        grant: Option<u64>,
+        scopes: Scopes,
+        now_ms: i64,
+    ) -> Session {
+        let token = format!("{org_id15}!{}", self.random_text(96));
+        let session = Session {
+            token: token.clone(),
+            user_id: user_id.into(),
+            client_id: client_id.map(str::to_owned),
+            grant,
+            scopes,
+            issued_ms: now_ms,
+            expires_ms: now_ms.saturating_add(self.timeout_ms),
+        };
+        self.sessions.insert(token, session.clone());
+        session
+    }
+
+    /// The live session of a token; using it moves its end.
+    pub fn use_token(&mut self, token: &str, now_ms: i64) -> Option<Session> {
+        let session = self.sessions.get_mut(token)?;
+        if session.expires_ms <= now_ms {
+            self.sessions.remove(token);
+            return None;
+        }
+        session.expires_ms = now_ms.saturating_add(self.timeout_ms);
+        Some(session.clone())
+    }
+
+    /// The live session of a token, without using it.
+    pub fn look_at(&self, token: &str, now_ms: i64) -> Option<&Session> {
+        self.sessions.get(token).filter(|session| session.expires_ms > now_ms)
+    }
+
+    /// Records an approval and returns its number and refresh token; revokes the oldest of more than five.
+    pub fn grant(&mut self, user_id: &str, client_id: &str, scopes: Scopes, now_ms: i64) -> (u64, String) {
+        let same: Vec<u64> = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| grant.user_id == user_id && grant.client_id == client_id)
+            .map(|(number, _)| *number)
+            .collect();
+        if same.len() >= GRANTS_PER_USER_AND_APP {
+            self.revoke_grant(same[0]);
+        }
+        let number = self.next_grant;
+        self.next_grant += 1;
+        let refresh_token = self.new_refresh_token(number);
+        let grant = Grant {
+            user_id: user_id.into(),
+            client_id: client_id.into(),
+            scopes,
+            refresh_token: refresh_token.clone(),
+            issued_ms: now_ms,
+        };
+        self.grants.insert(number, grant);
+        (number, refresh_token)
+    }
+
+    fn new_refresh_token(&mut self, grant: u64) -> String {
+        let token = format!("5Aep861{}", self.random_text(80));
+        self.refresh.insert(token.clone(), grant);
+        token
+    }
+
+    /// The grant a refresh token is good for, and with `rotate` the token that replaces it.
+    ///
+    /// # Errors
+    /// [`Refused`]; a token that was rotated away revokes its grant with all sessions (`salesforce-api.md` 1.5).
+    pub fn refresh(
+        &mut self,
+        refresh_token: &str,
+        client_id: &str,
+        rotate: bool,
+    ) -> Result<(u64, Grant, Option<String>), Refused> {
+        let number = *self.refresh.get(refresh_token).ok_or(Refused::Unknown)?;
+        let grant = self.grants.get(&number).ok_or(Refused::Unknown)?.clone();
+        if grant.client_id != client_id {
+            return Err(Refused::Unknown);
+        }
+        if grant.refresh_token != refresh_token {
+            self.revoke_grant(number);
+            return Err(Refused::Reused);
+        }
+        if !rotate {
+            return Ok((number, grant, None));
+        }
+        let next = self.new_refresh_token(number);
+        if let Some(grant) = self.grants.get_mut(&number) {
+            grant.refresh_token.clone_from(&next);
+        }
+        Ok((number, grant, Some(next)))
+    }
+
+    /// The grant that a current refresh token names.
+    pub fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
+        let grant = self.grants.get(self.refresh.get(refresh_token)?)?;
+        (grant.refresh_token == refresh_token).then_some(grant)
+    }
+
+    /// Ends a session, or a grant with all its sessions, whichever the token names. False when it names neither.
+    pub fn revoke(&mut self, token: &str) -> bool {
+        if self.sessions.remove(token).is_some() {
+            return true;
+        }
+        match self.refresh.get(token) {
+            Some(&number) if self.grants.contains_key(&number) => {
+                self.revoke_grant(number);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn revoke_grant(&mut self, number: u64) {
+        self.grants.remove(&number);
+        self.refresh.retain(|_, grant| *grant != number);
+        self.sessions.retain(|_, session| session.grant != Some(number));
+    }
+
+    /// Ends every session; refresh tokens stay good.
+    pub fn expire_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Revokes every grant with its sessions.
+    pub fn revoke_grants(&mut self) {
+        let numbers: Vec<u64> = self.grants.keys().copied().collect();
+        for number in numbers {
+            self.revoke_grant(number);
+        }
+    }
+
+    /// Keeps a code for 15 minutes and returns its text, `aPrx…==`.
+    pub fn keep_code(&mut self, code: Code) -> String {
+        let text = format!("aPrx{}==", self.random_text(70));
+        self.codes.insert(text.clone(), code);
+        text
+    }
+
+    /// Takes a code, which is good once and for 15 minutes.
+    pub fn take_code(&mut self, text: &str, now_ms: i64) -> Option<Code> {
+        let code = self.codes.remove(text)?;
+        (now_ms - code.issued_ms < CODE_LIFETIME_MS).then_some(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORG: &str = "00D000000000001";
+
+    #[test]
+    fn a_session_slides_and_ends() {
+        let mut sessions = Sessions::default();
+        sessions.set_up(100, 7);
+        let token = sessions.open(ORG, "u", None, None, Scopes::new(), 0).token;
+        assert!(token.starts_with("00D000000000001!") && token.len() == 112);
+        assert!(sessions.use_token(&token, 99_999).is_some());
+        assert!(sessions.use_token(&token, 199_998).is_some(), "its use at 99.999 s moved the end");
+        assert!(sessions.use_token(&token, 299_998).is_none());
+    }
+
+    #[test]
+    fn a_rotated_refresh_token_takes_the_grant_along() {
+        // salesforce-api.md 1.5
+        let mut sessions = Sessions::default();
+        let (grant, first) = sessions.grant("u", "app", Scopes::new(), 0);
+        let access = sessions.open(ORG, "u", Some("app"), Some(grant), Scopes::new(), 0).token;
+        let second = sessions.refresh(&first, "app", true).unwrap().2.unwrap();
+        assert_ne!(first, second);
+        assert!(sessions.use_token(&access, 1).is_some());
+        assert_eq!(sessions.refresh(&first, "app", true).unwrap_err(), Refused::Reused);
+        assert!(sessions.use_token(&access, 1).is_none());
+        assert_eq!(sessions.refresh(&second, "app", true).unwrap_err(), Refused::Unknown);
+    }
+
+    #[test]
+    fn a_sixth_grant_revokes_the_oldest() {
+        let mut sessions = Sessions::default();
+        let tokens: Vec<String> = (0..6).map(|_| sessions.grant("u", "app", Scopes::new(), 0).1).collect();
+        assert_eq!(sessions.refresh(&tokens[0], "app", false).unwrap_err(), Refused::Unknown);
+        assert!(tokens[1..].iter().all(|token| sessions.refresh(token, "app", false).is_ok()));
+        assert_eq!(sessions.refresh(&tokens[1], "other app", false).unwrap_err(), Refused::Unknown);
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_for_fifteen_minutes() {
+        let mut sessions = Sessions::default();
+        let code = || Code::new("u", "app", Scopes::new(), "https://x/", 0);
+        let text = sessions.keep_code(code());
+        assert!(sessions.take_code(&text, 899_999).is_some());
+        assert!(sessions.take_code(&text, 899_999).is_none());
+        let text = sessions.keep_code(code());
+        assert!(sessions.take_code(&text, 900_000).is_none());
+    }
+}
