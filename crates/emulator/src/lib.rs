@@ -1,1 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
+//! A Salesforce org on localhost: the same APIs, the same errors, the same side effects, small enough to run inside a test.
+//!
+//! Requests come in through [`Emulator::serve`] on a socket or through [`Emulator::handle`] in the same process; both go
+//! through one router. Each org has its own rows, users and limits; all share one clock that a test can move.
+
+pub mod clock;
+pub mod error;
+pub mod faces {
+    //! Replaced by the file of this name once all that it names compiles.
+    #[derive(Default)]
+    pub struct Faces {}
+}
+pub mod id;
+pub mod org;
+pub mod record;
+pub mod schema;
+pub mod store;
+pub mod user;
+pub mod value;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use clock::Clock;
+pub use org::{Org, Row, Tx};
+pub use user::Caller;
+
+/// When the states of Bulk jobs move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jobs {
+    /// By themselves: each state lasts 100 ms of the clock and longer for much data.
+    #[default]
+    Quick,
+    /// Only when a test says so.
+    Stepped,
+}
+
+/// What to emulate.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub orgs: usize,
+    pub seed: u64,
+    /// How many records the generated world has; 0 leaves only users and what every org comes with.
+    pub records: u64,
+    /// An SFDX project whose objects and fields are added.
+    pub project: Option<PathBuf>,
+    /// A folder with sObject trees that are loaded through the emulator's own API.
+    pub data: Option<PathBuf>,
+    /// A file that keeps the orgs' rows.
+    pub store: Option<PathBuf>,
+    pub jobs: Jobs,
+    pub session_seconds: u64,
+    pub daily_api_requests: u64,
+    pub rotate_refresh_tokens: bool,
+    pub clock: Clock,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            orgs: 1,
+            seed: 1,
+            records: 0,
+            project: None,
+            data: None,
+            store: None,
+            jobs: Jobs::Quick,
+            session_seconds: 7_200,
+            daily_api_requests: 1_000_000,
+            rotate_refresh_tokens: true,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// A running emulator. Clones share it.
+#[derive(Clone)]
+pub struct Emulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    orgs: Vec<Arc<Org>>,
+    clock: Clock,
+}
+
+/// Why an emulator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot open the store of org {org}")]
+    Store { org: usize, source: rusqlite::Error },
+}
+
+impl Emulator {
+    pub fn start(settings: Settings) -> Result<Emulator, StartError> {
+        let mut orgs = Vec::new();
+        for number in 0..settings.orgs {
+            let path = settings.store.as_ref().map(|path| match number {
+                0 => path.clone(),
+                _ => path.with_extension(format!("{number}.sqlite")),
+            });
+            let org = Org::open(number, schema::Schema::standard(), settings.clock.clone(), path.as_deref())
+                .map_err(|source| StartError::Store { org: number, source })?;
+            orgs.push(Arc::new(org));
+        }
+        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock }) })
+    }
+
+    pub fn orgs(&self) -> &[Arc<Org>] {
+        &self.inner.orgs
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+}

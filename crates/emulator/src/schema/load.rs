@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads the checked-in description of objects and completes it into a schema.
+//!
+//! A file holds one object per line (or, where people write it, a JSON array of objects). To stay small and readable a
+//! field names only what differs from the usual for its type: `flags` is a list of words in describe's spelling with `!` for
+//! "not", e.g. `"!nillable unique"`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use serde::Deserialize;
+
+use super::{Child, Field, FieldType, NeedsFilter, Object, PicklistValue, RecordTypeInfo, Schema, Summary};
+use crate::value::Value;
+
+const STANDARD: &str = include_str!("../../schema/standard.jsonl");
+const DEMONSTRATION: &str = include_str!("../../schema/demonstration.json");
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ObjectText {
+    name: String,
+    label: String,
+    label_plural: Option<String>,
+    key_prefix: Option<String>,
+    #[serde(default)]
+    flags: String,
+    associate_entity_type: Option<String>,
+    associate_parent_entity: Option<String>,
+    fields: Vec<FieldText>,
+    #[serde(default)]
+    record_types: Vec<RecordTypeText>,
+    needs_filter: Option<NeedsFilterText>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FieldText {
+    name: String,
+    label: String,
+    #[serde(rename = "type")]
+    kind: FieldType,
+    #[serde(default)]
+    length: u32,
+    #[serde(default)]
+    precision: u32,
+    #[serde(default)]
+    scale: u32,
+    #[serde(default)]
+    digits: u32,
+    #[serde(default)]
+    flags: String,
+    #[serde(default)]
+    picklist: Vec<PicklistText>,
+    #[serde(default)]
+    reference_to: Vec<String>,
+    relationship_name: Option<String>,
+    /// How the parent calls its children through this field.
+    child_relationship_name: Option<String>,
+    relationship_order: Option<u8>,
+    compound: Option<String>,
+    extra_type_info: Option<String>,
+    help: Option<String>,
+    default: Option<serde_json::Value>,
+    formula: Option<String>,
+    summary: Option<Summary>,
+    auto_number_format: Option<String>,
+    controller: Option<String>,
+    mask: Option<(String, String)>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PicklistText {
+    Plain(String),
+    Full(PicklistFull),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PicklistFull {
+    value: String,
+    label: Option<String>,
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    inactive: bool,
+    #[serde(rename = "validFor")]
+    valid_for: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RecordTypeText {
+    developer_name: String,
+    name: String,
+    #[serde(default)]
+    default: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NeedsFilterText {
+    fields: Vec<String>,
+    message: String,
+    unless_permission: Option<String>,
+}
+
+/// A relationship name a field's description gives for its parents' side, by child object and field.
+type ChildNames = HashMap<(String, String), String>;
+
+pub(super) fn standard() -> Schema {
+    static STANDARD_SCHEMA: OnceLock<Schema> = OnceLock::new();
+    let read = || {
+        let mut texts: Vec<ObjectText> = Vec::new();
+        for line in STANDARD.lines().filter(|line| !line.is_empty()) {
+            texts.push(serde_json::from_str(line).expect("the checked-in schema is read by a test"));
+        }
+        let own: Vec<ObjectText> = serde_json::from_str(DEMONSTRATION).expect("the checked-in schema is read by a test");
+        for object in own {
+            match texts.iter_mut().find(|known| known.name == object.name) {
+                Some(known) => {
+                    known.fields.extend(object.fields);
+                    known.record_types.extend(object.record_types);
+                }
+                None => texts.push(object),
+            }
+        }
+        let mut names = ChildNames::new();
+        let objects: Vec<Object> = texts.into_iter().map(|text| object(text, &mut names)).collect();
+        assemble(objects, &names)
+    };
+    STANDARD_SCHEMA.get_or_init(read).clone()
+}
+
+pub(super) fn complete(objects: Vec<Object>) -> Schema {
+    let mut names = ChildNames::new();
+    for parent in &objects {
+        for child in &parent.children {
+            if let Some(name) = &child.relationship_name {
+                names.insert((child.object.clone(), child.field.clone()), name.clone());
+            }
+        }
+    }
+    assemble(objects, &names)
+}
+
+fn object(text: ObjectText, names: &mut ChildNames) -> Object {
+    let mut object = Object {
+        label_plural: text.label_plural.unwrap_or_else(|| format!("{}s", text.label)),
+        custom: text.name.ends_with("__c") || text.name.ends_with("__mdt"),
+        queryable: true,
+        retrieveable: true,
+        createable: true,
+        updateable: true,
+        deletable: true,
+        replicateable: true,
+        triggerable: true,
+        undeletable: true,
+        layoutable: true,
+        searchable: true,
+        bulk: true,
+        name: text.name,
+        label: text.label,
+        key_prefix: text.key_prefix,
+        associate_entity_type: text.associate_entity_type,
+        associate_parent_entity: text.associate_parent_entity,
+        needs_filter: text.needs_filter.map(|needs| NeedsFilter {
+            fields: needs.fields,
+            message: needs.message,
+            unless_permission: needs.unless_permission,
+        }),
+        ..Object::default()
+    };
+    for word in text.flags.split_whitespace() {
+        set_object_flag(&mut object, word);
+    }
+    for kind in text.record_types {
+        object.record_types.push(RecordTypeInfo {
+            id: String::new(),
+            developer_name: kind.developer_name,
+            name: kind.name,
+            active: true,
+            default: kind.default,
+            master: false,
+        });
+    }
+    for text in text.fields {
+        if let Some(name) = &text.child_relationship_name {
+            names.insert((object.name.clone(), text.name.clone()), name.clone());
+        }
+        object.fields.push(Arc::new(field(text)));
+    }
+    object
+}
+
+fn set_object_flag(object: &mut Object, word: &str) {
+    let (on, name) = match word.strip_prefix('!') {
+        Some(name) => (false, name),
+        None => (true, word),
+    };
+    let flag = match name {
+        "customSetting" => &mut object.custom_setting,
+        "queryable" => &mut object.queryable,
+        "retrieveable" => &mut object.retrieveable,
+        "searchable" => &mut object.searchable,
+        "createable" => &mut object.createable,
+        "updateable" => &mut object.updateable,
+        "deletable" => &mut object.deletable,
+        "undeletable" => &mut object.undeletable,
+        "mergeable" => &mut object.mergeable,
+        "replicateable" => &mut object.replicateable,
+        "layoutable" => &mut object.layoutable,
+        "triggerable" => &mut object.triggerable,
+        "feedEnabled" => &mut object.feed_enabled,
+        "mruEnabled" => &mut object.mru_enabled,
+        "bulk" => &mut object.bulk,
+        other => unreachable!("the checked-in schema is read by a test, and {other} is no flag of an object"),
+    };
+    *flag = on;
+}
+
+impl Field {
+    /// A field of this type with everything as is usual for it: writable, nillable, filterable where the type allows.
+    pub fn usual(name: &str, label: &str, kind: FieldType, length: u32) -> Field {
+        let long_text = kind == FieldType::Textarea && length > 255;
+        let opaque = long_text
+            || matches!(
+                kind,
+                FieldType::Base64 | FieldType::EncryptedString | FieldType::ComplexValue | FieldType::Json | FieldType::AnyType
+            );
+        let boolean = kind == FieldType::Boolean;
+        let many = kind == FieldType::Multipicklist;
+        let whole = kind.is_compound();
+        Field {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            kind,
+            length,
+            precision: 0,
+            scale: 0,
+            digits: 0,
+            nillable: !boolean,
+            createable: !whole,
+            updateable: !whole,
+            defaulted_on_create: boolean,
+            filterable: !opaque,
+            sortable: !opaque && !many && !whole,
+            groupable: !(opaque || many || whole || kind.has_fraction() || matches!(kind, FieldType::Datetime | FieldType::Time)),
+            aggregatable: !(opaque || many || whole || boolean || kind == FieldType::Time),
+            unique: false,
+            external_id: false,
+            id_lookup: false,
+            case_sensitive: false,
+            calculated: false,
+            auto_number: false,
+            encrypted: kind == FieldType::EncryptedString,
+            html_formatted: false,
+            restricted_picklist: false,
+            dependent_picklist: false,
+            name_field: false,
+            name_pointing: false,
+            polymorphic_foreign_key: false,
+            custom: name.ends_with("__c") || name.ends_with("__s"),
+            permissionable: false,
+            deprecated_and_hidden: false,
+            write_requires_master_read: false,
+            query_by_distance: whole,
+            search_prefilterable: false,
+            cascade_delete: false,
+            restricted_delete: false,
+            picklist: Vec::new(),
+            reference_to: Vec::new(),
+            relationship_name: None,
+            relationship_order: None,
+            compound: None,
+            extra_type_info: None,
+            inline_help_text: None,
+            default_value: None,
+            formula: None,
+            summary: None,
+            auto_number_format: None,
+            controller: None,
+            mask: None,
+        }
+    }
+
+    /// Sets or, with a leading `!`, clears one of describe's flags. False when there is no such flag.
+    pub fn set_flag(&mut self, word: &str) -> bool {
+        let (on, name) = match word.strip_prefix('!') {
+            Some(name) => (false, name),
+            None => (true, word),
+        };
+        let flag = match name {
+            "nillable" => &mut self.nillable,
+            "createable" => &mut self.createable,
+            "updateable" => &mut self.updateable,
+            "defaultedOnCreate" => &mut self.defaulted_on_create,
+            "filterable" => &mut self.filterable,
+            "sortable" => &mut self.sortable,
+            "groupable" => &mut self.groupable,
+            "aggregatable" => &mut self.aggregatable,
+            "unique" => &mut self.unique,
+            "externalId" => &mut self.external_id,
+            "idLookup" => &mut self.id_lookup,
+            "caseSensitive" => &mut self.case_sensitive,
+            "calculated" => &mut self.calculated,
+            "autoNumber" => &mut self.auto_number,
+            "encrypted" => &mut self.encrypted,
+            "htmlFormatted" => &mut self.html_formatted,
+            "restrictedPicklist" => &mut self.restricted_picklist,
+            "dependentPicklist" => &mut self.dependent_picklist,
+            "nameField" => &mut self.name_field,
+            "namePointing" => &mut self.name_pointing,
+            "polymorphicForeignKey" => &mut self.polymorphic_foreign_key,
+            "permissionable" => &mut self.permissionable,
+            "deprecatedAndHidden" => &mut self.deprecated_and_hidden,
+            "writeRequiresMasterRead" => &mut self.write_requires_master_read,
+            "queryByDistance" => &mut self.query_by_distance,
+            "searchPrefilterable" => &mut self.search_prefilterable,
+            "cascadeDelete" => &mut self.cascade_delete,
+            "restrictedDelete" => &mut self.restricted_delete,
+            _ => return false,
+        };
+        *flag = on;
+        true
+    }
+}
+
+fn field(text: FieldText) -> Field {
+    let mut field = Field::usual(&text.name, &text.label, text.kind, text.length);
+    for word in text.flags.split_whitespace() {
+        assert!(field.set_flag(word), "the checked-in schema is read by a test, and {word} is no flag of a field");
+    }
+    field.precision = text.precision;
+    field.scale = text.scale;
+    field.digits = text.digits;
+    field.picklist = text.picklist.into_iter().map(picklist_value).collect();
+    field.reference_to = text.reference_to;
+    field.relationship_name = text.relationship_name;
+    field.relationship_order = text.relationship_order;
+    field.compound = text.compound;
+    field.extra_type_info = text.extra_type_info;
+    field.inline_help_text = text.help;
+    field.default_value = text.default.and_then(default_value);
+    field.formula = text.formula;
+    field.summary = text.summary;
+    field.auto_number_format = text.auto_number_format;
+    field.controller = text.controller;
+    field.mask = text.mask;
+    field
+}
+
+fn picklist_value(text: PicklistText) -> PicklistValue {
+    match text {
+        PicklistText::Plain(value) => {
+            PicklistValue { active: true, default_value: false, label: value.clone(), value, valid_for: None }
+        }
+        PicklistText::Full(full) => PicklistValue {
+            active: !full.inactive,
+            default_value: full.default,
+            label: full.label.unwrap_or_else(|| full.value.clone()),
+            value: full.value,
+            valid_for: full.valid_for,
+        },
+    }
+}
+
+fn default_value(json: serde_json::Value) -> Option<Value> {
+    match json {
+        serde_json::Value::Bool(b) => Some(Value::Bool(b)),
+        serde_json::Value::Number(n) => n.as_i64().map(Value::Int).or_else(|| n.as_f64().map(Value::Num)),
+        serde_json::Value::String(text) => Some(Value::Text(text)),
+        _ => None,
+    }
+}
+
+/// Drops references to absent objects, derives the children of each object and builds the indexes.
+fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
+    objects.sort_by(|a, b| a.name.cmp(&b.name));
+    let known: HashMap<String, usize> = objects.iter().enumerate().map(|(at, object)| (object.name.clone(), at)).collect();
+    let mut children: Vec<Vec<Child>> = vec![Vec::new(); objects.len()];
+    for object in &mut objects {
+        for shared in &mut object.fields {
+            if !shared.is_reference() {
+                continue;
+            }
+            if shared.reference_to.iter().any(|name| !known.contains_key(name)) {
+                let field = Arc::make_mut(shared);
+                field.reference_to.retain(|name| known.contains_key(name));
+            }
+            for parent in &shared.reference_to {
+                children[known[parent]].push(Child {
+                    object: object.name.clone(),
+                    field: shared.name.clone(),
+                    relationship_name: names.get(&(object.name.clone(), shared.name.clone())).cloned(),
+                    cascade_delete: shared.cascade_delete,
+                    restricted_delete: shared.restricted_delete,
+                });
+            }
+        }
+    }
+    let mut schema = Schema::default();
+    let mut by_prefix: BTreeMap<String, String> = BTreeMap::new();
+    for (mut object, children) in objects.into_iter().zip(children) {
+        object.children = children;
+        object.index();
+        schema.by_lower.insert(object.name.to_ascii_lowercase(), object.name.clone());
+        if let Some(prefix) = &object.key_prefix {
+            by_prefix.entry(prefix.clone()).or_insert_with(|| object.name.clone());
+        }
+        schema.objects.insert(object.name.clone(), Arc::new(object));
+    }
+    schema.by_prefix = by_prefix.into_iter().collect();
+    schema
+}

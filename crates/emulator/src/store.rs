@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where an org's rows live: one SQLite database, in memory or in a file.
+//!
+//! Every object has a table of its own name whose columns are the fields, in the canonical case. `Id` is the primary key of
+//! a table without row numbers, so rows lie in the order of their Ids. Booleans are 0 and 1, date-times milliseconds,
+//! numbers of NUMERIC affinity; text compares without case ([`compare_folded`]), Ids and case-sensitive fields byte by byte.
+//! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes in
+//! `_blob` and hold nothing themselves.
+//!
+//! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::id;
+use crate::schema::{Field, FieldType, Object, Schema};
+use crate::value::Value;
+
+const OWN_TABLES: &str = r#"
+CREATE TABLE IF NOT EXISTS _blob (object TEXT, id TEXT, field TEXT, body BLOB, md5 TEXT, length INTEGER, PRIMARY KEY (id, field)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _recycle (id TEXT PRIMARY KEY, object TEXT, root_id TEXT, deleted_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS _recycle_root ON _recycle (root_id);
+CREATE TABLE IF NOT EXISTS _cleared (root_id TEXT, object TEXT, id TEXT, field TEXT, was TEXT, PRIMARY KEY (root_id, id, field)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _purged (id TEXT PRIMARY KEY, object TEXT, deleted_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _counter (name TEXT PRIMARY KEY, next INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"#;
+
+/// The database of one org.
+pub struct Store {
+    conn: Connection,
+    counters: RefCell<Counters>,
+}
+
+/// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
+#[derive(Default)]
+struct Counters {
+    next: HashMap<String, u64>,
+    changed: Vec<String>,
+}
+
+impl Store {
+    /// In memory, or in this file, which is made when absent.
+    pub fn open(path: Option<&Path>) -> rusqlite::Result<Store> {
+        let conn = match path {
+            Some(path) => Connection::open(path)?,
+            None => Connection::open_in_memory()?,
+        };
+        conn.create_collation("SF", compare_folded)?;
+        conn.set_prepared_statement_cache_capacity(512);
+        if path.is_some() {
+            conn.pragma_update(None, "journal_mode", "WAL")?;
+            conn.pragma_update(None, "synchronous", "NORMAL")?;
+        }
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        conn.pragma_update(None, "cache_size", -65_536)?;
+        conn.execute_batch(OWN_TABLES)?;
+        let next = conn
+            .prepare("SELECT name, next FROM _counter")?
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Store { conn, counters: RefCell::new(Counters { next, changed: Vec::new() }) })
+    }
+
+    /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
+    pub fn create_tables(&self, schema: &Schema) -> rusqlite::Result<()> {
+        let mut present: HashMap<String, Vec<String>> = HashMap::new();
+        let mut statement =
+            self.conn.prepare("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            present.entry(row.get(0)?).or_default().push(row.get(1)?);
+        }
+        let mut sql = String::from("BEGIN;\n");
+        for object in schema.objects() {
+            let known = present.get(&object.name);
+            if known.is_none() {
+                let columns: Vec<String> = object.fields.iter().filter(|field| field.stored()).map(|field| column(field)).collect();
+                sql += &format!("CREATE TABLE \"{}\" ({}) WITHOUT ROWID;\n", object.name, columns.join(", "));
+            }
+            for field in object.fields.iter().filter(|field| field.stored()) {
+                let absent = known.is_some_and(|known| !known.contains(&field.name));
+                if absent {
+                    sql += &format!("ALTER TABLE \"{}\" ADD COLUMN {};\n", object.name, column(field));
+                }
+                if is_indexed(field) && (absent || known.is_none()) {
+                    let (table, name) = (&object.name, &field.name);
+                    sql += &format!(
+                        "CREATE INDEX \"_{table}_{name}\" ON \"{table}\" (\"{name}\") WHERE \"{name}\" IS NOT NULL;\n"
+                    );
+                }
+            }
+        }
+        sql += "COMMIT;";
+        self.conn.execute_batch(&sql)
+    }
+
+    /// Runs `f` in a transaction of its own and commits, whatever it returns.
+    pub fn write<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
+        self.clear_abandoned()?;
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 };
+        let result = f(&mut tx);
+        self.write_counters()?;
+        self.conn.execute_batch("COMMIT")?;
+        Ok(result)
+    }
+
+    pub fn read<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&Tx<'_>) -> T) -> rusqlite::Result<T> {
+        self.clear_abandoned()?;
+        Ok(f(&Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 }))
+    }
+
+    /// A panic inside a transaction leaves it open; whoever comes next undoes it.
+    fn clear_abandoned(&self) -> rusqlite::Result<()> {
+        if self.conn.is_autocommit() { Ok(()) } else { self.conn.execute_batch("ROLLBACK") }
+    }
+
+    fn write_counters(&self) -> rusqlite::Result<()> {
+        let mut counters = self.counters.borrow_mut();
+        let changed = std::mem::take(&mut counters.changed);
+        let mut statement = self.conn.prepare_cached("INSERT OR REPLACE INTO _counter VALUES (?1, ?2)")?;
+        for name in changed {
+            statement.execute(params![name, counters.next[&name].cast_signed()])?;
+        }
+        Ok(())
+    }
+}
+
+fn column(field: &Field) -> String {
+    let kind = match field.kind {
+        FieldType::Id => "TEXT PRIMARY KEY NOT NULL",
+        FieldType::Reference | FieldType::Date | FieldType::Time | FieldType::Base64 => "TEXT",
+        FieldType::Boolean | FieldType::Datetime => "INTEGER",
+        kind if kind.is_number() => "NUMERIC",
+        _ if field.case_sensitive => "TEXT",
+        _ => "TEXT COLLATE SF",
+    };
+    format!("\"{}\" {kind}", field.name)
+}
+
+/// References (but for those every row has, which would make each insert dearer) and what records are found by.
+fn is_indexed(field: &Field) -> bool {
+    let everywhere = matches!(field.name.as_str(), "CreatedById" | "LastModifiedById" | "OwnerId" | "RecordTypeId");
+    (field.is_reference() && !everywhere) || field.unique || field.external_id
+}
+
+/// Compares as Salesforce does: without case, by simple Unicode folding.
+pub fn compare_folded(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        let fold = |text: &'_ str| text.bytes().map(|c| c.to_ascii_lowercase()).collect::<Vec<u8>>();
+        let (short, long) = (a.len().min(b.len()), a.len().cmp(&b.len()));
+        for (x, y) in a.bytes().zip(b.bytes()).take(short) {
+            let order = x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase());
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        debug_assert!(long != Ordering::Equal || fold(a) == fold(b));
+        return long;
+    }
+    a.chars().flat_map(char::to_lowercase).cmp(b.chars().flat_map(char::to_lowercase))
+}
+
+/// One row of an object, deleted or not.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub object: Arc<Object>,
+    /// In the order of the object's fields; compound fields hold nothing.
+    pub values: Vec<Value>,
+}
+
+impl Row {
+    /// The value of a field, null when the object has no such field.
+    pub fn get(&self, field: &str) -> &Value {
+        self.object.position(field).map_or(&Value::Null, |at| &self.values[at])
+    }
+
+    pub fn id(&self) -> &str {
+        self.get("Id").as_str().unwrap_or_default()
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.get("IsDeleted").is_true()
+    }
+
+    /// The text of a field, empty when it has none.
+    pub fn text(&self, field: &str) -> &str {
+        self.get(field).as_str().unwrap_or_default()
+    }
+}
+
+/// A transaction: the only way to the rows.
+pub struct Tx<'a> {
+    pub conn: &'a Connection,
+    pub schema: Arc<Schema>,
+    /// The time of the whole transaction, milliseconds since 1970 UTC.
+    pub now: i64,
+    counters: &'a RefCell<Counters>,
+    depth: u32,
+}
+
+impl Tx<'_> {
+    /// Runs `f` so that all it did is undone when it fails.
+    pub fn savepoint<T, E>(&mut self, f: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        const NAMES: [&str; 4] = ["s0", "s1", "s2", "s3"];
+        let name = NAMES.get(self.depth as usize).map_or_else(|| format!("s{}", self.depth), |name| (*name).to_owned());
+        self.run(&format!("SAVEPOINT {name}"));
+        let mut inner =
+            Tx { conn: self.conn, schema: self.schema.clone(), now: self.now, counters: self.counters, depth: self.depth + 1 };
+        let result = f(&mut inner);
+        if result.is_err() {
+            self.run(&format!("ROLLBACK TO {name}"));
+        }
+        self.run(&format!("RELEASE {name}"));
+        result
+    }
+
+    /// Runs a statement that takes nothing and answers nothing.
+    fn run(&self, sql: &str) {
+        let done = self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.expect("savepoints nest as the calls do");
+    }
+
+    /// The row with this Id (18 characters), also when it is deleted.
+    pub fn row(&self, object: &Object, id: &str) -> Option<Row> {
+        let object = self.schema.object(&object.name)?.clone();
+        let mut statement = self.conn.prepare_cached(object.select_by_id()).expect("every object has its table");
+        let values = statement.query_row([id], |row| Ok(read_values(&object, row))).optional().expect("the store can be read")?;
+        Some(Row { object, values })
+    }
+
+    /// All rows that match a condition in SQL, in the order of their Ids.
+    pub fn rows_where(&self, object: &Object, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Vec<Row> {
+        let Some(object) = self.schema.object(&object.name).cloned() else { return Vec::new() };
+        let sql = format!("{} WHERE {condition} ORDER BY \"Id\"", object.select_all());
+        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        let mut rows = statement.query(values).expect("the store can be read");
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().expect("the store can be read") {
+            found.push(Row { object: object.clone(), values: read_values(&object, row) });
+        }
+        found
+    }
+
+    /// The bytes of a base64 field.
+    pub fn blob(&self, object: &Object, id: &str, field: &str) -> Option<Vec<u8>> {
+        let field = &object.field(field)?.name;
+        let mut statement = self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
+        statement.query_row([id, field.as_str()], |row| row.get(0)).optional().expect("the store can be read")
+    }
+
+    /// A number that this name has not had before, from 1 on. Not given back when the transaction is undone.
+    pub fn next_number(&self, name: &str) -> u64 {
+        let mut counters = self.counters.borrow_mut();
+        let Counters { next, changed } = &mut *counters;
+        let number = match next.get_mut(name) {
+            Some(number) => number,
+            None => next.entry(name.to_owned()).or_insert(1),
+        };
+        let given = *number;
+        *number += 1;
+        if changed.last().is_none_or(|last| last != name) && !changed.iter().any(|known| known == name) {
+            changed.push(name.to_owned());
+        }
+        given
+    }
+
+    /// An Id that no record has had before.
+    pub fn next_id(&self, object: &Object) -> String {
+        let prefix = object.key_prefix.as_deref().unwrap_or("000");
+        id::make(prefix, self.next_number(prefix))
+    }
+}
+
+fn read_values(object: &Object, row: &rusqlite::Row<'_>) -> Vec<Value> {
+    let mut column = 0;
+    let read = |field: &Arc<Field>| {
+        if !field.stored() {
+            return Value::Null;
+        }
+        let value = row.get_ref(column).map_or(Value::Null, |value| Value::from_sql(value, field.kind));
+        column += 1;
+        value
+    };
+    object.fields.iter().map(read).collect()
+}
