@@ -72,9 +72,9 @@ pub struct Object {
     pub needs_filter: Option<NeedsFilter>,
     pub(super) by_name: HashMap<String, usize>,
     pub(super) by_relationship: HashMap<String, usize>,
-    select_all: String,
-    select_by_id: String,
-    insert: String,
+    pub(super) select_all: String,
+    pub(super) select_by_id: String,
+    pub(super) insert: String,
 }
 
 impl Object {
