@@ -2,7 +2,9 @@
 //! One emulated org: its schema, its rows, its clock, and what its APIs remember.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use parking_lot::ReentrantMutex;
 
 use crate::clock::Clock;
 use crate::faces::Faces;
@@ -19,7 +21,7 @@ pub struct Org {
     pub faces: Faces,
     clock: Clock,
     schema: RwLock<Arc<Schema>>,
-    store: Mutex<Store>,
+    store: ReentrantMutex<Store>,
 }
 
 impl Org {
@@ -32,7 +34,7 @@ impl Org {
             faces: Faces::default(),
             clock,
             schema: RwLock::new(Arc::new(schema)),
-            store: Mutex::new(store),
+            store: ReentrantMutex::new(store),
         };
         Ok(org)
     }
@@ -45,18 +47,20 @@ impl Org {
         &self.clock
     }
 
-    /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it never returns.
+    /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it panics.
     pub fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store().write(schema, now, f).expect("the store can be written")
+        self.store.lock().write(schema, now, f).expect("the store can be written")
     }
 
     pub fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store().read(schema, now, f).expect("the store can be read")
+        self.store.lock().read(schema, now, f).expect("the store can be read")
     }
 
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Runs `f`, and every transaction that it opens on this thread, as one: all of them are undone when `f` says false.
+    /// For requests of several parts that succeed or fail together (`salesforce-api.md` 2.8).
+    pub fn all_or_none<T>(&self, f: impl FnOnce() -> (T, bool)) -> T {
+        self.store.lock().all_or_none(f).expect("the store can be written")
     }
 }
