@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reading the JSON that orders a job, with the refusals of `salesforce-api.md` 3.1 and 3.2. The texts of API_ERROR and
+//! INVALIDJOB are those of real orgs, quoted in public tutorials.
+
+use serde_json::{Map, Value};
+
+use crate::ctx::Ctx;
+use crate::error::ApiError;
+use crate::schema::Object;
+
+use super::csv::{Delimiter, LineEnding};
+use super::job::{Operation, Order};
+
+/// The members of a job order.
+const MEMBERS: [&str; 9] = [
+    "operation",
+    "object",
+    "query",
+    "externalIdFieldName",
+    "assignmentRuleId",
+    "contentType",
+    "columnDelimiter",
+    "lineEnding",
+    "concurrencyMode",
+];
+
+/// The order of a query job, without its object, which the query names.
+///
+/// # Errors
+/// 400 for what is no order.
+pub fn query(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
+    let body = members(body)?;
+    let operation = match text(&body, "operation")?.unwrap_or_default() {
+        "query" => Operation::Query,
+        "queryAll" => Operation::QueryAll,
+        other => return Err(invalid_value(other, "operation")),
+    };
+    let query = text(&body, "query")?.unwrap_or_default().to_owned();
+    let mut order = order(ctx, &body, operation)?;
+    order.query = query;
+    Ok(order)
+}
+
+/// The order of an ingest job.
+///
+/// # Errors
+/// 400 for what is no order, an object that is not there or not for Bulk, and a missing permission.
+pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
+    let body = members(body)?;
+    let operation = match text(&body, "operation")?.unwrap_or_default() {
+        "insert" => Operation::Insert,
+        "update" => Operation::Update,
+        "upsert" => Operation::Upsert,
+        "delete" => Operation::Delete,
+        "hardDelete" => Operation::HardDelete,
+        other => return Err(invalid_value(other, "operation")),
+    };
+    let name = text(&body, "object")?.unwrap_or_default();
+    let schema = ctx.org.schema();
+    let object = schema
+        .object(name)
+        .ok_or_else(|| invalid_job(format!("InvalidJob : Unable to find object: {name}")))?;
+    if !object.bulk {
+        return Err(not_in_bulk(&object.name));
+    }
+    if operation == Operation::HardDelete && !ctx.caller.can("BulkApiHardDelete") {
+        return Err(ApiError::new(
+            400,
+            "FEATURENOTENABLED",
+            "FeatureNotEnabled : hardDelete operation requires special user profile permission, please contact your \
+             system administrator",
+        ));
+    }
+    let mut order = order(ctx, &body, operation)?;
+    object.name.clone_into(&mut order.object);
+    if operation == Operation::Upsert {
+        let field = text(&body, "externalIdFieldName")?.unwrap_or_default();
+        order.external_field = Some(external_field(object, field)?);
+    }
+    order.assignment_rule = text(&body, "assignmentRuleId")?.filter(|rule| !rule.is_empty()).map(str::to_owned);
+    Ok(order)
+}
+
+fn external_field(object: &Object, name: &str) -> Result<String, ApiError> {
+    let field = object.field(name).filter(|field| field.external_id || field.id_lookup);
+    field.map(|field| field.name.clone()).ok_or_else(|| {
+        let object = &object.name;
+        invalid_job(format!("InvalidJob : Field name provided, {name} does not match an External ID for {object}"))
+    })
+}
+
+fn order(ctx: &Ctx, body: &Map<String, Value>, operation: Operation) -> Result<Order, ApiError> {
+    match text(body, "contentType")? {
+        None | Some("CSV") => {}
+        Some(other) => return Err(invalid_value(other, "contentType")),
+    }
+    let delimiter = match text(body, "columnDelimiter")? {
+        None => Delimiter::Comma,
+        Some(name) => Delimiter::named(name).ok_or_else(|| invalid_value(name, "columnDelimiter"))?,
+    };
+    let line_ending = match text(body, "lineEnding")? {
+        None => LineEnding::Lf,
+        Some(name) => LineEnding::named(name).ok_or_else(|| invalid_value(name, "lineEnding"))?,
+    };
+    Ok(Order {
+        operation,
+        object: String::new(),
+        query: String::new(),
+        external_field: None,
+        assignment_rule: None,
+        version: ctx.version.clone(),
+        delimiter,
+        line_ending,
+        caller: ctx.caller.clone(),
+    })
+}
+
+fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let body = json_object(body)?;
+    match body.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+        None => Ok(body),
+        Some(name) => Err(ApiError::json_parser(format!("Unrecognized field \"{name}\""))),
+    }
+}
+
+/// The request's JSON object.
+///
+/// # Errors
+/// 400 `JSON_PARSER_ERROR`.
+pub fn json_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::json_parser("The HTTP entity body must be a JSON object")),
+        Err(error) => Err(ApiError::json_parser(error.to_string())),
+    }
+}
+
+fn text<'a>(body: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ApiError> {
+    match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(invalid_value(&other.to_string(), name)),
+    }
+}
+
+/// 400 `API_ERROR` "Invalid value: 'x' supplied for property: 'operation'".
+pub fn invalid_value(value: &str, property: &str) -> ApiError {
+    ApiError::new(400, "API_ERROR", format!("Invalid value: '{value}' supplied for property: '{property}'"))
+}
+
+/// 400 `INVALIDENTITY` for an object that Bulk does not take (`salesforce-api.md` 3.1).
+pub fn not_in_bulk(object: &str) -> ApiError {
+    ApiError::new(400, "INVALIDENTITY", format!("Entity '{object}' is not supported by the Bulk API."))
+}
+
+fn invalid_job(message: String) -> ApiError {
+    ApiError::new(400, "INVALIDJOB", message)
+}
