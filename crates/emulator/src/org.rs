@@ -2,9 +2,7 @@
 //! One emulated org: its schema, its rows, its clock, and what its APIs remember.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
-
-use parking_lot::ReentrantMutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Clock;
 use crate::faces::Faces;
@@ -21,7 +19,7 @@ pub struct Org {
     pub faces: Faces,
     clock: Clock,
     schema: RwLock<Arc<Schema>>,
-    store: ReentrantMutex<Store>,
+    store: Mutex<Store>,
 }
 
 impl Org {
@@ -34,7 +32,7 @@ impl Org {
             faces: Faces::default(),
             clock,
             schema: RwLock::new(Arc::new(schema)),
-            store: ReentrantMutex::new(store),
+            store: Mutex::new(store),
         };
         Ok(org)
     }
@@ -47,20 +45,18 @@ impl Org {
         &self.clock
     }
 
-    /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it panics.
+    /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it never returns.
     pub fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store.lock().write(schema, now, f).expect("the store can be written")
+        self.store().write(schema, now, f).expect("the store can be written")
     }
 
     pub fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store.lock().read(schema, now, f).expect("the store can be read")
+        self.store().read(schema, now, f).expect("the store can be read")
     }
 
-    /// Runs `f`, and every transaction that it opens on this thread, as one: all of them are undone when `f` says false.
-    /// For requests of several parts that succeed or fail together (`salesforce-api.md` 2.8).
-    pub fn all_or_none<T>(&self, f: impl FnOnce() -> (T, bool)) -> T {
-        self.store.lock().all_or_none(f).expect("the store can be written")
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

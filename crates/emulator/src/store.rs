@@ -7,9 +7,9 @@
 //! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes in
 //! `_blob` and hold nothing themselves.
 //!
-//! One connection behind one lock: a transaction has the org to itself, and several can be made one ([`Store::all_or_none`]).
+//! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
@@ -35,26 +35,6 @@ CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 pub struct Store {
     conn: Connection,
     counters: RefCell<Counters>,
-    /// A transaction runs; another one inside it would end it.
-    busy: Cell<bool>,
-    /// Transactions join the one that is open already.
-    joined: Cell<bool>,
-}
-
-/// Sets a flag for as long as it lives, also through a panic.
-struct Raised<'a>(&'a Cell<bool>);
-
-impl<'a> Raised<'a> {
-    fn new(flag: &'a Cell<bool>) -> Raised<'a> {
-        assert!(!flag.replace(true), "a transaction was opened inside another one");
-        Raised(flag)
-    }
-}
-
-impl Drop for Raised<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
 }
 
 /// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
@@ -84,12 +64,7 @@ impl Store {
             .prepare("SELECT name, next FROM _counter")?
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Store {
-            conn,
-            counters: RefCell::new(Counters { next, changed: Vec::new() }),
-            busy: Cell::new(false),
-            joined: Cell::new(false),
-        })
+        Ok(Store { conn, counters: RefCell::new(Counters { next, changed: Vec::new() }) })
     }
 
     /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
@@ -126,47 +101,24 @@ impl Store {
     }
 
     /// Runs `f` in a transaction of its own and commits, whatever it returns.
-    pub fn write<T>(&self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
-        let busy = Raised::new(&self.busy);
-        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 };
-        if self.joined.get() {
-            return Ok(f(&mut tx));
-        }
+    pub fn write<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 };
         let result = f(&mut tx);
-        drop(busy);
         self.write_counters()?;
         self.conn.execute_batch("COMMIT")?;
         Ok(result)
     }
 
-    pub fn read<T>(&self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&Tx<'_>) -> T) -> rusqlite::Result<T> {
-        let _busy = Raised::new(&self.busy);
+    pub fn read<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
         Ok(f(&Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 }))
     }
 
-    /// Runs `f` so that every transaction inside it is part of one, which is undone when `f` says false.
-    pub fn all_or_none<T>(&self, f: impl FnOnce() -> (T, bool)) -> rusqlite::Result<T> {
-        self.clear_abandoned()?;
-        let joined = Raised::new(&self.joined);
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let (result, keep) = f();
-        drop(joined);
-        if keep {
-            self.write_counters()?;
-            self.conn.execute_batch("COMMIT")?;
-        } else {
-            // Ids stay given: the counters are written with the next transaction that commits.
-            self.conn.execute_batch("ROLLBACK")?;
-        }
-        Ok(result)
-    }
-
     /// A panic inside a transaction leaves it open; whoever comes next undoes it.
     fn clear_abandoned(&self) -> rusqlite::Result<()> {
-        if self.joined.get() || self.conn.is_autocommit() { Ok(()) } else { self.conn.execute_batch("ROLLBACK") }
+        if self.conn.is_autocommit() { Ok(()) } else { self.conn.execute_batch("ROLLBACK") }
     }
 
     fn write_counters(&self) -> rusqlite::Result<()> {
