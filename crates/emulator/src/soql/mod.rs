@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//! SOQL, as `salesforce-api.md` 7 describes it, over the org's rows.
+//!
+//! A statement is cut into tokens (`lex`), parsed (`parse`) into what was written (`ast`), checked against the schema (`check`, `names`)
+//! into a plan (`plan`), translated into SQL with bound values (`sql`), and its rows are shown as REST's records (`rows`) or the
+//! Bulk API's CSV (`csv`). What is not understood is refused, never ignored.
+//!
+//! Not modelled: sharing rules (whoever lacks `ViewAllData` sees what they own), time zones (all users are in GMT), more than one
+//! currency, subtotals (ROLLUP, CUBE), `toLabel` in conditions, the order of picklist values when sorting (they sort as text), paths
+//! inside TYPEOF. Files are seen as a whole with `QueryAllFiles` only.
+
+pub mod ast;
+mod check;
+mod csv;
+mod date;
+mod functions;
+mod lex;
+mod names;
+mod parse;
+mod plan;
+mod refusal;
+mod rows;
+mod show;
+mod sql;
+
+use std::sync::Arc;
+
+pub use ast::Query;
+pub use csv::Dialect;
+pub use parse::parse;
+
+use crate::error::ApiError;
+use crate::schema::{Object, Schema};
+use crate::store::Tx;
+use crate::user::Caller;
+use functions::prepare as statement;
+use plan::{Kind, Plan};
+
+/// By which API and when a statement is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `queryAll`: deleted and archived rows too.
+    pub all: bool,
+    /// Refuse what the Bulk API cannot do.
+    pub bulk: bool,
+    /// Through the Tooling API, whose records have their URLs below `tooling/`.
+    pub tooling: bool,
+    /// What date literals count from: milliseconds since 1970 UTC.
+    pub now: i64,
+}
+
+/// Which of a statement's rows are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    All,
+    /// The rows of these Ids, in this order, as a cursor keeps them. Rows that are gone meanwhile are left out.
+    Ids(&'a [String]),
+}
+
+/// A statement that can be run. It holds the schema of its making.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    plan: Plan,
+    schema: Arc<Schema>,
+    tooling: bool,
+}
+
+/// Parses and checks a statement.
+///
+/// Errors carry Salesforce's codes and texts: `MALFORMED_QUERY`, `INVALID_TYPE`, `INVALID_FIELD`, `INVALID_QUERY_FILTER_OPERATOR`,
+/// `NUMBER_OUTSIDE_VALID_RANGE`; of the Bulk API `INVALIDENTITY`, `INVALIDBATCH`, `API_ERROR` (2.1, 3.1).
+pub fn prepare(schema: &Arc<Schema>, caller: &Caller, text: &str, options: Options) -> Result<Prepared, ApiError> {
+    let query = parse(text)?;
+    let ground = check::Ground { text, schema, caller, options };
+    Ok(Prepared { plan: check::check(ground, &query)?, schema: schema.clone(), tooling: options.tooling })
+}
+
+impl Prepared {
+    /// The object of FROM.
+    pub fn object(&self) -> &Arc<Object> {
+        &self.plan.object
+    }
+
+    /// `SELECT COUNT() FROM …`: the answer is a total without records.
+    pub fn is_count_only(&self) -> bool {
+        self.plan.kind == Kind::Count
+    }
+
+    /// Whether the records are groups, which have no Ids.
+    pub fn is_aggregate(&self) -> bool {
+        self.plan.kind == Kind::Aggregate
+    }
+
+    /// The columns of a CSV, in the order of SELECT and the canonical case.
+    pub fn columns(&self) -> Vec<String> {
+        self.plan.written.iter().map(|written| written.name.clone()).collect()
+    }
+
+    /// How many rows or groups match, within LIMIT.
+    pub fn total(&self, tx: &Tx<'_>) -> Result<u64, ApiError> {
+        let sql = sql::total(&self.plan);
+        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let count: i64 = statement.query_row(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The Ids of the matching rows, in order: what a cursor keeps. Empty for aggregates.
+    pub fn ids(&self, tx: &Tx<'_>) -> Result<Vec<String>, ApiError> {
+        if self.plan.kind != Kind::Rows {
+            return Ok(Vec::new());
+        }
+        let sql = sql::ids(&self.plan);
+        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let rows = statement.query_map(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// REST's records. `version` is that of the request's path, e.g. `67.0`. Empty for `COUNT()`.
+    pub fn records(&self, tx: &Tx<'_>, version: &str, which: Which<'_>) -> Result<Vec<serde_json::Value>, ApiError> {
+        if self.plan.kind == Kind::Count {
+            return Ok(Vec::new());
+        }
+        let rows = match which {
+            Which::Ids(ids) if self.plan.kind == Kind::Rows => sql::Rows::Ids(ids),
+            _ => sql::Rows::Matching,
+        };
+        let base = format!("/services/data/v{version}/{}sobjects", if self.tooling { "tooling/" } else { "" });
+        rows::records(rows::Ground { tx, schema: &self.schema, base: &base }, &self.plan, rows)
+    }
+
+    /// The header line of the CSV.
+    pub fn csv_header(&self, dialect: Dialect) -> Vec<u8> {
+        csv::header(&self.plan, dialect)
+    }
+
+    /// Gives each row of the CSV (without the header), with its line ending, to `out`; returns the number of rows. An error of
+    /// `out` ends the reading. A base64 field fails with `FeatureNotEnabled`, as a job does once it runs (3.1).
+    pub fn csv<E: From<ApiError>>(
+        &self,
+        tx: &Tx<'_>,
+        dialect: Dialect,
+        mut out: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        csv::rows(tx, &self.plan, dialect, &mut out)
+    }
+}
+
+/// SQLite could not run what was translated: a sum beyond its range, or a fault of the translation.
+fn failed(error: rusqlite::Error) -> ApiError {
+    ApiError::new(400, "QUERY_NOT_SUPPORTED", format!("The query cannot be run: {error}"))
+}
