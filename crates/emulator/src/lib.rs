@@ -15,6 +15,7 @@ pub mod id;
 pub mod org;
 pub mod record;
 pub mod schema;
+pub mod soql;
 pub mod store;
 pub mod user;
 pub mod value;
