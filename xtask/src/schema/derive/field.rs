@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One field, joined from the sources.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{Choices, FLAGS};
+use crate::schema::sources::Sources;
+
+/// Fields that the server alone writes, on every object.
+const SERVER: [&str; 15] = [
+    "Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "LastActivityDate",
+    "LastViewedDate", "LastReferencedDate", "MasterRecordId", "IsClosed", "IsConverted", "IsArchived", "PhotoUrl",
+];
+/// What nobody can hide by field-level security although it may be empty.
+const NOT_PERMISSIONABLE: [&str; 14] = [
+    "MasterRecordId", "RecordTypeId", "PhotoUrl", "LastActivityDate", "LastViewedDate", "LastReferencedDate", "FirstName", "Salutation",
+    "EmailBouncedReason", "EmailBouncedDate", "LastCURequestDate", "LastCUUpdateDate", "IndividualId", "Comments",
+];
+
+/// All fields of an object in the order of the best source.
+pub fn all(object: &str, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Vec<Value> {
+    let list = |source: Option<&Value>| source.and_then(|source| source["fields"].as_array()).cloned().unwrap_or_default();
+    let recorded = list(sources.recorded.get(object));
+    let org = list(sources.org.get(object));
+    let documented = sources.documented.get(object).and_then(|source| source["properties"].as_object()).cloned().unwrap_or_default();
+    let mut fields: Vec<Value> = Vec::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let wanted = |name: &str| {
+        let foreign = name.contains("__") || name == "CurrencyIsoCode" || name.ends_with("CountryCode") || name.ends_with("StateCode");
+        !foreign && name != "CloneSourceId"
+    };
+    for real in recorded.iter().filter(|field| wanted(name_of(field))) {
+        let same = org.iter().find(|field| name_of(field) == name_of(real));
+        fields.push(from_recording(object, real, same, known, choices, sources));
+        seen.insert(name_of(real).to_owned());
+    }
+    for field in org.iter().filter(|field| wanted(name_of(field)) && !seen.contains(name_of(field))) {
+        fields.push(from_org(object, field, documented.get(name_of(field)), known, choices, sources));
+    }
+    seen.extend(org.iter().map(|field| name_of(field).to_owned()));
+    if org.is_empty() && recorded.is_empty() {
+        let described = |facts: &Value| facts["nullable"].is_boolean();
+        for (name, facts) in documented.iter().filter(|(name, facts)| wanted(name) && described(facts)) {
+            let field = as_org_field(name, facts);
+            fields.push(from_org(object, &field, Some(facts), known, choices, sources));
+            seen.insert(name.clone());
+        }
+    }
+    for field in choices.fields.get(object).into_iter().flatten().filter(|field| !seen.contains(name_of(field))) {
+        fields.push(field.clone());
+    }
+    fields.sort_by_key(|field| name_of(field) != "Id");
+    fields
+}
+
+fn name_of(field: &Value) -> &str {
+    field["name"].as_str().unwrap_or_default()
+}
+
+/// A field that only the documentation has, in the form of the org's describe.
+fn as_org_field(name: &str, facts: &Value) -> Value {
+    let format = facts["format"].as_str().unwrap_or_default();
+    let kind = match (facts["type"].as_str().unwrap_or_default(), format) {
+        _ if name == "Id" => "id",
+        (_, "salesforce-id") => "reference",
+        (_, "date-time") | ("dateTime", _) => "datetime",
+        ("multipicklist", _) => "multipicklist",
+        (_, "enum") | ("dynamic picklist", _) => "picklist",
+        (_, "uri") | ("URL", _) => "url",
+        ("number", "currency" | "percent") => format,
+        ("number", _) => "double",
+        ("integer", _) => "int",
+        ("", _) => "string",
+        (kind, _) => kind,
+    };
+    let mut targets: Vec<Value> = facts["x-objects"].as_array().cloned().unwrap_or_default();
+    targets.extend(facts.get("x-object").cloned());
+    let relationship = (kind == "reference").then(|| name.trim_end_matches("Id"));
+    let values: Vec<Value> = facts["enum"].as_array().into_iter().flatten().cloned().collect();
+    let picklist: Vec<Value> =
+        values.into_iter().map(|value| json!({"active": true, "defaultValue": false, "label": value, "value": value})).collect();
+    let long = facts["maxLength"].as_u64().unwrap_or(0) > 255 && kind == "textarea";
+    let plain = !long && !matches!(kind, "base64" | "encryptedstring");
+    let whole = matches!(kind, "address" | "location" | "multipicklist");
+    json!({"name": name, "label": words(name), "type": kind, "nillable": facts["nullable"], "filterable": plain, "sortable": plain && !whole,
+        "groupable": plain && !whole && !matches!(kind, "double" | "currency" | "percent" | "datetime"),
+        "aggregatable": plain && !whole && kind != "boolean", "referenceTo": targets, "relationshipName": relationship,
+        "picklistValues": picklist})
+}
+
+/// `TotalPrice` as `Total Price`.
+fn words(name: &str) -> String {
+    let mut label = String::new();
+    let mut last_lower = false;
+    for c in name.trim_end_matches("Id").chars() {
+        if c.is_uppercase() && last_lower {
+            label.push(' ');
+        }
+        last_lower = c.is_lowercase();
+        label.push(c);
+    }
+    if name.ends_with("Id") { format!("{label} ID").trim().to_owned() } else { label }
+}
+
+fn from_recording(
+    object: &str,
+    real: &Value,
+    org: Option<&Value>,
+    known: &BTreeSet<String>,
+    choices: &Choices,
+    sources: &Sources,
+) -> Value {
+    let mut field = start(object, real, known, choices, sources);
+    for key in ["length", "precision", "scale", "digits"] {
+        put_number(&mut field, key, real[key].as_u64().unwrap_or(0));
+    }
+    let is: Vec<&str> = FLAGS.iter().copied().filter(|flag| real[*flag].as_bool() == Some(true)).collect();
+    put_flags(&mut field, object, real, is, known, sources, choices);
+    if let Some(compound) = real["compoundFieldName"].as_str() {
+        field.insert("compound".into(), json!(compound));
+    }
+    if let Some(controller) = real["controllerName"].as_str() {
+        field.insert("controller".into(), json!(controller));
+    }
+    put_picklist(&mut field, org.unwrap_or(real));
+    put_default(&mut field, object, real, choices);
+    Value::Object(field)
+}
+
+fn from_org(
+    object: &str,
+    org: &Value,
+    facts: Option<&Value>,
+    known: &BTreeSet<String>,
+    choices: &Choices,
+    sources: &Sources,
+) -> Value {
+    let name = name_of(org);
+    let kind = org["type"].as_str().unwrap_or_default();
+    let mut field = start(object, org, known, choices, sources);
+    sizes(&mut field, kind, org, facts);
+    let mut is: Vec<&str> = ["nillable", "filterable", "sortable", "groupable", "aggregatable"]
+        .into_iter()
+        .filter(|flag| org[*flag].as_bool() == Some(true))
+        .collect();
+    let nillable = org["nillable"].as_bool() == Some(true);
+    let writable = object_flag(object, sources, "createable");
+    let compound_name = name == "Name" && matches!(object, "Contact" | "Lead" | "User");
+    let server = SERVER.contains(&name) || compound_name || matches!(kind, "address" | "location");
+    let no_update = server
+        || facts.is_some_and(|facts| facts["readOnly"].as_bool() == Some(true))
+        || Choices::lists(&choices.read_only, object, name);
+    let required_parent = kind == "reference" && !nillable;
+    let create_only = Choices::lists(&choices.create_only, object, name);
+    let createable = create_only || (!server && (!no_update || required_parent) && !Choices::lists(&choices.read_only, object, name));
+    let auto_number = choices.auto_numbers.contains_key(&format!("{object}.{name}"));
+    let full_name = format!("{object}.{name}");
+    let default = choices.defaults.contains_key(&full_name) || default_picklist(org).is_some();
+    let defaulted = kind == "boolean"
+        || (server && !nillable && !compound_name)
+        || (name == "OwnerId" && !nillable)
+        || auto_number
+        || default
+        || Choices::lists(&choices.defaulted, object, name);
+    let polymorphic = kind == "reference" && targets(object, org, choices).len() > 1;
+    let name_field = choices.name_fields.get(object).map_or("Name", String::as_str) == name;
+    let picklist = matches!(kind, "picklist" | "multipicklist");
+    let permissionable = nillable && !NOT_PERMISSIONABLE.contains(&name) && !(object == "Case" && name.starts_with("Contact") && name != "ContactId");
+    for (flag, on) in [
+        ("createable", createable && writable && !auto_number),
+        ("updateable", !no_update && !create_only && !auto_number && object_flag(object, sources, "updateable")),
+        ("defaultedOnCreate", defaulted),
+        ("unique", choices.unique.contains(&full_name)),
+        ("idLookup", name == "Id" || choices.id_lookup.contains(&full_name)),
+        ("autoNumber", auto_number),
+        ("encrypted", kind == "encryptedstring"),
+        ("restrictedPicklist", picklist && choices.restricted.iter().any(|ending| name.ends_with(ending.as_str()))),
+        ("nameField", name_field),
+        ("namePointing", polymorphic),
+        ("polymorphicForeignKey", polymorphic),
+        ("permissionable", permissionable),
+        ("queryByDistance", kind == "address"),
+        ("searchPrefilterable", kind == "reference" && createable && nillable && name != "OwnerId" && name != "RecordTypeId"),
+    ] {
+        if on {
+            is.push(flag);
+        }
+    }
+    put_flags(&mut field, object, org, is, known, sources, choices);
+    if let Some(compound) = compound(object, name) {
+        field.insert("compound".into(), json!(compound));
+    }
+    put_picklist(&mut field, org);
+    put_default(&mut field, object, org, choices);
+    Value::Object(field)
+}
+
+fn object_flag(object: &str, sources: &Sources, flag: &str) -> bool {
+    let of = |source: Option<&Value>| source.and_then(|source| source[flag].as_bool());
+    of(sources.global.get(object)).or(of(sources.documented.get(object))).unwrap_or(true)
+}
+
+fn start(object: &str, source: &Value, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Map<String, Value> {
+    let mut field = Map::new();
+    field.insert("name".into(), source["name"].clone());
+    field.insert("label".into(), source["label"].clone());
+    field.insert("type".into(), source["type"].clone());
+    if source["type"] == "reference" {
+        let present: Vec<String> = targets(object, source, choices).into_iter().filter(|target| known.contains(target)).collect();
+        field.insert("referenceTo".into(), json!(present));
+        if let Some(relationship) = source["relationshipName"].as_str() {
+            field.insert("relationshipName".into(), json!(relationship));
+        }
+        if let Some((Some(children), ..)) = relationship(object, name_of(source), known, sources, choices) {
+            field.insert("childRelationshipName".into(), json!(children));
+        }
+    }
+    for key in ["extraTypeInfo", "inlineHelpText"] {
+        if let Some(text) = source[key].as_str() {
+            field.insert(if key == "inlineHelpText" { "help" } else { key }.into(), json!(text));
+        }
+    }
+    field
+}
+
+fn targets(object: &str, source: &Value, choices: &Choices) -> Vec<String> {
+    if let Some(targets) = choices.reference_to.get(&format!("{object}.{}", name_of(source))) {
+        return targets.clone();
+    }
+    source["referenceTo"].as_array().into_iter().flatten().filter_map(|target| target.as_str().map(str::to_owned)).collect()
+}
+
+/// What parents say of this field: their name for the children, and whether a delete takes these along or is refused. In
+/// the sources no field differs between its parents.
+fn relationship(
+    object: &str,
+    field: &str,
+    known: &BTreeSet<String>,
+    sources: &Sources,
+    choices: &Choices,
+) -> Option<(Option<String>, bool, bool)> {
+    for text in &choices.cascade {
+        if let Some(children) = text.strip_prefix(&format!("{object}.{field}=")) {
+            return Some((Some(children.to_owned()), true, false));
+        }
+    }
+    for parent in known {
+        for source in [sources.recorded.get(parent), sources.org.get(parent)].into_iter().flatten() {
+            for child in source["childRelationships"].as_array().into_iter().flatten() {
+                if child["childSObject"] == object && child["field"] == field {
+                    let flag = |name: &str| child[name].as_bool() == Some(true);
+                    let name = child["relationshipName"].as_str().map(str::to_owned);
+                    return Some((name, flag("cascadeDelete"), flag("restrictedDelete")));
+                }
+            }
+        }
+    }
+    None
+}
+
+fn put_flags(
+    field: &mut Map<String, Value>,
+    object: &str,
+    source: &Value,
+    mut is: Vec<&str>,
+    known: &BTreeSet<String>,
+    sources: &Sources,
+    choices: &Choices,
+) {
+    if source["type"] == "reference"
+        && let Some((_, cascade, restricted)) = relationship(object, name_of(source), known, sources, choices)
+    {
+        if cascade {
+            is.push("cascadeDelete");
+        }
+        if restricted {
+            is.push("restrictedDelete");
+        }
+    }
+    field.insert("is".into(), json!(is.join(" ")));
+    if let Some(format) = choices.auto_numbers.get(&format!("{object}.{}", name_of(source))) {
+        field.insert("autoNumberFormat".into(), json!(format));
+    }
+}
+
+fn put_number(field: &mut Map<String, Value>, key: &str, number: u64) {
+    if number > 0 {
+        field.insert(key.into(), json!(number));
+    }
+}
+
+/// Length, precision, scale and digits as describes of real orgs show them for the type, where the documentation is silent.
+fn sizes(field: &mut Map<String, Value>, kind: &str, org: &Value, facts: Option<&Value>) {
+    let documented = facts.and_then(|facts| facts["maxLength"].as_u64());
+    let length = match kind {
+        "id" | "reference" => 18,
+        "string" | "url" | "combobox" | "picklist" => documented.unwrap_or(255),
+        "phone" => documented.unwrap_or(40),
+        "email" => documented.unwrap_or(80),
+        "textarea" => documented.unwrap_or(if org["filterable"] == true { 255 } else { 32_000 }),
+        "multipicklist" => documented.unwrap_or(4_099),
+        "encryptedstring" => documented.unwrap_or(175),
+        "anyType" | "complexvalue" | "json" => documented.unwrap_or(255),
+        _ => 0,
+    };
+    put_number(field, "length", length);
+    let step = facts.and_then(|facts| facts["multipleOf"].as_f64());
+    let documented_scale = step.filter(|step| *step > 0.0).map(|step| (-step.log10()).round() as u64);
+    match kind {
+        "int" => put_number(field, "digits", 9),
+        "double" | "currency" | "percent" => {
+            let scale = documented_scale.unwrap_or(if kind == "currency" { 2 } else { 0 });
+            put_number(field, "precision", 18);
+            put_number(field, "scale", scale);
+        }
+        _ => {}
+    }
+}
+
+/// The address or name that a field is a part of.
+fn compound(object: &str, name: &str) -> Option<String> {
+    if matches!(object, "Contact" | "Lead" | "User") && matches!(name, "Salutation" | "FirstName" | "LastName" | "MiddleName" | "Suffix") {
+        return Some("Name".into());
+    }
+    let part = ["Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy"]
+        .into_iter()
+        .find(|part| name.ends_with(part))?;
+    let start = name.strip_suffix(part).unwrap_or_default();
+    let known = match object {
+        "Lead" | "User" | "Organization" | "WorkOrder" | "WorkOrderLineItem" => start.is_empty(),
+        "Account" | "Order" | "Quote" | "Contract" => matches!(start, "Billing" | "Shipping" | "QuoteTo" | "Additional"),
+        "Contact" => matches!(start, "Mailing" | "Other"),
+        _ => false,
+    };
+    known.then(|| format!("{start}Address"))
+}
+
+fn default_picklist(source: &Value) -> Option<Value> {
+    let values = source["picklistValues"].as_array()?;
+    values.iter().find(|value| value["defaultValue"] == true).map(|value| value["value"].clone())
+}
+
+fn put_picklist(field: &mut Map<String, Value>, source: &Value) {
+    let values = source["picklistValues"].as_array().cloned().unwrap_or_default();
+    if values.is_empty() {
+        return;
+    }
+    let short = |value: &Value| {
+        let mut entry = Map::new();
+        entry.insert("value".into(), value["value"].clone());
+        if value["label"] != value["value"] {
+            entry.insert("label".into(), value["label"].clone());
+        }
+        if value["defaultValue"] == true {
+            entry.insert("default".into(), json!(true));
+        }
+        if value["active"] == false {
+            entry.insert("inactive".into(), json!(true));
+        }
+        if let Some(text) = value["validFor"].as_str() {
+            entry.insert("validFor".into(), json!(text));
+        }
+        if entry.len() == 1 { value["value"].clone() } else { Value::Object(entry) }
+    };
+    field.insert("picklist".into(), Value::Array(values.iter().map(short).collect()));
+}
+
+fn put_default(field: &mut Map<String, Value>, object: &str, source: &Value, choices: &Choices) {
+    let by_hand = choices.defaults.get(&format!("{object}.{}", name_of(source))).cloned();
+    let own = source["defaultValue"].as_bool().filter(|on| *on).map(Value::Bool);
+    if let Some(value) = by_hand.or(own).or_else(|| default_picklist(source)) {
+        field.insert("default".into(), value);
+    }
+}
