@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads the checked-in description of objects and completes it into a schema.
 //!
-//! A file holds one object per line (or, where people write it, a JSON array of objects). To stay small and readable a
-//! field names only what differs from the usual for its type: `flags` is a list of words in describe's spelling with `!` for
-//! "not", e.g. `"!nillable unique"`.
+//! The standard file holds one object per line; its fields list in `is` the flags that are true, in describe's spelling. The
+//! demonstration org's file is a JSON array that people write: a field there names in `flags` only what differs from the usual
+//! for its type, with `!` for "not" (`"!nillable unique"`), and a custom object lacks its system fields, which are added.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-use super::{Child, Field, FieldType, NeedsFilter, Object, PicklistValue, RecordTypeInfo, Schema, Summary};
+use super::{Child, Field, FieldType, NeedsFilter, Object, PicklistValue, RecordTypeInfo, Schema, Summary, custom};
 use crate::value::Value;
 
 const STANDARD: &str = include_str!("../../schema/standard.jsonl");
@@ -31,6 +31,12 @@ struct ObjectText {
     #[serde(default)]
     record_types: Vec<RecordTypeText>,
     needs_filter: Option<NeedsFilterText>,
+    /// Of a custom object: how its name is called, and its format where it is numbered.
+    name_label: Option<String>,
+    auto_number: Option<String>,
+    /// Of a custom object: whether it keeps a history.
+    #[serde(default)]
+    history: bool,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +56,8 @@ struct FieldText {
     digits: u32,
     #[serde(default)]
     flags: String,
+    /// Exactly the flags that are true.
+    is: Option<String>,
     #[serde(default)]
     picklist: Vec<PicklistText>,
     #[serde(default)]
@@ -117,17 +125,18 @@ pub(super) fn standard() -> Schema {
             texts.push(serde_json::from_str(line).expect("the checked-in schema is read by a test"));
         }
         let own: Vec<ObjectText> = serde_json::from_str(DEMONSTRATION).expect("the checked-in schema is read by a test");
-        for object in own {
-            match texts.iter_mut().find(|known| known.name == object.name) {
-                Some(known) => {
-                    known.fields.extend(object.fields);
-                    known.record_types.extend(object.record_types);
-                }
-                None => texts.push(object),
-            }
-        }
         let mut names = ChildNames::new();
-        let objects: Vec<Object> = texts.into_iter().map(|text| object(text, &mut names)).collect();
+        let mut objects: Vec<Object> = texts.into_iter().map(|text| object(text, &mut names)).collect();
+        for text in own {
+            if let Some(known) = objects.iter_mut().find(|known| known.name == text.name) {
+                add_fields(known, text.fields, &mut names);
+                continue;
+            }
+            let history = text.history;
+            let object = custom_object(text, &mut names);
+            objects.extend(custom::companions(&object, history));
+            objects.push(object);
+        }
         assemble(objects, &names)
     };
     STANDARD_SCHEMA.get_or_init(read).clone()
@@ -148,7 +157,6 @@ pub(super) fn complete(objects: Vec<Object>) -> Schema {
 fn object(text: ObjectText, names: &mut ChildNames) -> Object {
     let mut object = Object {
         label_plural: text.label_plural.unwrap_or_else(|| format!("{}s", text.label)),
-        custom: text.name.ends_with("__c") || text.name.ends_with("__mdt"),
         queryable: true,
         retrieveable: true,
         createable: true,
@@ -175,16 +183,7 @@ fn object(text: ObjectText, names: &mut ChildNames) -> Object {
     for word in text.flags.split_whitespace() {
         set_object_flag(&mut object, word);
     }
-    for kind in text.record_types {
-        object.record_types.push(RecordTypeInfo {
-            id: String::new(),
-            developer_name: kind.developer_name,
-            name: kind.name,
-            active: true,
-            default: kind.default,
-            master: false,
-        });
-    }
+    object.record_types = text.record_types.into_iter().map(record_type).collect();
     for text in text.fields {
         if let Some(name) = &text.child_relationship_name {
             names.insert((object.name.clone(), text.name.clone()), name.clone());
@@ -192,6 +191,56 @@ fn object(text: ObjectText, names: &mut ChildNames) -> Object {
         object.fields.push(Arc::new(field(text)));
     }
     object
+}
+
+fn custom_object(text: ObjectText, names: &mut ChildNames) -> Object {
+    let kind = match text.flags.as_str() {
+        "hierarchySetting" => custom::Kind::HierarchySetting,
+        _ if text.name.ends_with("__mdt") => custom::Kind::Metadata,
+        _ => custom::Kind::Object,
+    };
+    let plural = text.label_plural.unwrap_or_else(|| format!("{}s", text.label));
+    let name_label = text.name_label.unwrap_or_else(|| format!("{} Name", text.label));
+    let mut object = custom::object(&text.name, &text.label, &plural, kind, &name_label, text.auto_number.as_deref());
+    object.key_prefix = text.key_prefix;
+    object.record_types = text.record_types.into_iter().map(record_type).collect();
+    if !object.record_types.is_empty() {
+        add_record_type_field(&mut object);
+    }
+    add_fields(&mut object, text.fields, names);
+    object
+}
+
+fn add_fields(object: &mut Object, fields: Vec<FieldText>, names: &mut ChildNames) {
+    for text in fields {
+        if let Some(name) = &text.child_relationship_name {
+            names.insert((object.name.clone(), text.name.clone()), name.clone());
+        }
+        custom::add_field(object, field(text));
+    }
+}
+
+/// An object has `RecordTypeId` from its first record type on.
+pub(super) fn add_record_type_field(object: &mut Object) {
+    if object.has_field_unindexed("RecordTypeId") {
+        return;
+    }
+    let mut field = Field::usual("RecordTypeId", "Record Type ID", FieldType::Reference, 18);
+    field.reference_to = vec!["RecordType".to_owned()];
+    field.relationship_name = Some("RecordType".to_owned());
+    field.defaulted_on_create = true;
+    object.fields.push(Arc::new(field));
+}
+
+fn record_type(text: RecordTypeText) -> RecordTypeInfo {
+    RecordTypeInfo {
+        id: String::new(),
+        developer_name: text.developer_name,
+        name: text.name,
+        active: true,
+        default: text.default,
+        master: false,
+    }
 }
 
 fn set_object_flag(object: &mut Object, word: &str) {
@@ -220,116 +269,12 @@ fn set_object_flag(object: &mut Object, word: &str) {
     *flag = on;
 }
 
-impl Field {
-    /// A field of this type with everything as is usual for it: writable, nillable, filterable where the type allows.
-    pub fn usual(name: &str, label: &str, kind: FieldType, length: u32) -> Field {
-        let long_text = kind == FieldType::Textarea && length > 255;
-        let opaque = long_text
-            || matches!(
-                kind,
-                FieldType::Base64 | FieldType::EncryptedString | FieldType::ComplexValue | FieldType::Json | FieldType::AnyType
-            );
-        let boolean = kind == FieldType::Boolean;
-        let many = kind == FieldType::Multipicklist;
-        let whole = kind.is_compound();
-        Field {
-            name: name.to_owned(),
-            label: label.to_owned(),
-            kind,
-            length,
-            precision: 0,
-            scale: 0,
-            digits: 0,
-            nillable: !boolean,
-            createable: !whole,
-            updateable: !whole,
-            defaulted_on_create: boolean,
-            filterable: !opaque,
-            sortable: !opaque && !many && !whole,
-            groupable: !(opaque || many || whole || kind.has_fraction() || matches!(kind, FieldType::Datetime | FieldType::Time)),
-            aggregatable: !(opaque || many || whole || boolean || kind == FieldType::Time),
-            unique: false,
-            external_id: false,
-            id_lookup: false,
-            case_sensitive: false,
-            calculated: false,
-            auto_number: false,
-            encrypted: kind == FieldType::EncryptedString,
-            html_formatted: false,
-            restricted_picklist: false,
-            dependent_picklist: false,
-            name_field: false,
-            name_pointing: false,
-            polymorphic_foreign_key: false,
-            custom: name.ends_with("__c") || name.ends_with("__s"),
-            permissionable: false,
-            deprecated_and_hidden: false,
-            write_requires_master_read: false,
-            query_by_distance: whole,
-            search_prefilterable: false,
-            cascade_delete: false,
-            restricted_delete: false,
-            picklist: Vec::new(),
-            reference_to: Vec::new(),
-            relationship_name: None,
-            relationship_order: None,
-            compound: None,
-            extra_type_info: None,
-            inline_help_text: None,
-            default_value: None,
-            formula: None,
-            summary: None,
-            auto_number_format: None,
-            controller: None,
-            mask: None,
-        }
-    }
-
-    /// Sets or, with a leading `!`, clears one of describe's flags. False when there is no such flag.
-    pub fn set_flag(&mut self, word: &str) -> bool {
-        let (on, name) = match word.strip_prefix('!') {
-            Some(name) => (false, name),
-            None => (true, word),
-        };
-        let flag = match name {
-            "nillable" => &mut self.nillable,
-            "createable" => &mut self.createable,
-            "updateable" => &mut self.updateable,
-            "defaultedOnCreate" => &mut self.defaulted_on_create,
-            "filterable" => &mut self.filterable,
-            "sortable" => &mut self.sortable,
-            "groupable" => &mut self.groupable,
-            "aggregatable" => &mut self.aggregatable,
-            "unique" => &mut self.unique,
-            "externalId" => &mut self.external_id,
-            "idLookup" => &mut self.id_lookup,
-            "caseSensitive" => &mut self.case_sensitive,
-            "calculated" => &mut self.calculated,
-            "autoNumber" => &mut self.auto_number,
-            "encrypted" => &mut self.encrypted,
-            "htmlFormatted" => &mut self.html_formatted,
-            "restrictedPicklist" => &mut self.restricted_picklist,
-            "dependentPicklist" => &mut self.dependent_picklist,
-            "nameField" => &mut self.name_field,
-            "namePointing" => &mut self.name_pointing,
-            "polymorphicForeignKey" => &mut self.polymorphic_foreign_key,
-            "permissionable" => &mut self.permissionable,
-            "deprecatedAndHidden" => &mut self.deprecated_and_hidden,
-            "writeRequiresMasterRead" => &mut self.write_requires_master_read,
-            "queryByDistance" => &mut self.query_by_distance,
-            "searchPrefilterable" => &mut self.search_prefilterable,
-            "cascadeDelete" => &mut self.cascade_delete,
-            "restrictedDelete" => &mut self.restricted_delete,
-            _ => return false,
-        };
-        *flag = on;
-        true
-    }
-}
-
 fn field(text: FieldText) -> Field {
     let mut field = Field::usual(&text.name, &text.label, text.kind, text.length);
-    for word in text.flags.split_whitespace() {
+    if text.is.is_some() {
+        field.clear_flags();
+    }
+    for word in text.is.iter().flat_map(|is| is.split_whitespace()).chain(text.flags.split_whitespace()) {
         assert!(field.set_flag(word), "the checked-in schema is read by a test, and {word} is no flag of a field");
     }
     field.precision = text.precision;

@@ -5,7 +5,9 @@
 //! may add to them. A schema never changes once made: an org that changes its schema makes a new one, so whoever holds one
 //! sees a consistent picture.
 
+pub mod custom;
 mod field;
+mod flags;
 mod load;
 mod object;
 

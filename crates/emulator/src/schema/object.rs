@@ -131,6 +131,11 @@ impl Object {
         &self.insert
     }
 
+    /// [`Object::has`] for an object that is still being made.
+    pub(crate) fn has_field_unindexed(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name))
+    }
+
     pub(super) fn index(&mut self) {
         let columns: Vec<String> =
             self.fields.iter().filter(|field| field.stored()).map(|field| format!("\"{}\"", field.name)).collect();
