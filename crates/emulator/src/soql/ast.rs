@@ -103,12 +103,33 @@ pub enum Condition {
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { left: Value, operator: Operator, right: Literal, right_offset: usize },
-    Like { left: Value, pattern: Literal, right_offset: usize },
-    In { left: Value, negated: bool, list: Vec<(Literal, usize)> },
-    InQuery { left: Value, negated: bool, query: Box<Query> },
+    Compare {
+        left: Value,
+        operator: Operator,
+        right: Literal,
+        right_offset: usize,
+    },
+    Like {
+        left: Value,
+        pattern: Literal,
+        right_offset: usize,
+    },
+    In {
+        left: Value,
+        negated: bool,
+        list: Vec<(Literal, usize)>,
+    },
+    InQuery {
+        left: Value,
+        negated: bool,
+        query: Box<Query>,
+    },
     /// INCLUDES and EXCLUDES of a multi-select picklist.
-    Includes { left: Value, excludes: bool, list: Vec<(Literal, usize)> },
+    Includes {
+        left: Value,
+        excludes: bool,
+        list: Vec<(Literal, usize)>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,15 +47,18 @@ pub fn check(ground: Ground<'_>, query: &Query) -> Result<Plan, ApiError> {
     }
     let word = last_word(query);
     let object = ground.schema.object(&word.text);
-    let object = object.filter(|_| query.from.path.0.len() == 1).ok_or_else(|| {
-        refusal::no_object(ground.text, word.offset, &query.from.path.text())
-    })?;
+    let object = object
+        .filter(|_| query.from.path.0.len() == 1)
+        .ok_or_else(|| refusal::no_object(ground.text, word.offset, &query.from.path.text()))?;
     if !object.queryable {
         let code = if ground.options.bulk { "INVALIDENTITY" } else { "INVALID_TYPE_FOR_OPERATION" };
         return Err(refusal::plain(code, format!("entity type {} does not support query", object.name)));
     }
     if ground.options.bulk && !object.bulk {
-        return Err(refusal::plain("INVALIDENTITY", format!("Entity '{}' is not supported by the Bulk API.", object.name)));
+        return Err(refusal::plain(
+            "INVALIDENTITY",
+            format!("Entity '{}' is not supported by the Bulk API.", object.name),
+        ));
     }
     let plan = plan(ground, query, object.clone(), Position::Top)?;
     needs_filter(ground.caller, &plan)?;
@@ -125,7 +128,10 @@ fn kind(query: &Query) -> Result<Kind, ApiError> {
     };
     if query.select.iter().any(bare) {
         if query.select.len() > 1 || query.group != Grouping::None || !query.order.is_empty() {
-            return Err(refusal::plain("MALFORMED_QUERY", "COUNT() must be the only element of the SELECT list, without GROUP BY and ORDER BY"));
+            return Err(refusal::plain(
+                "MALFORMED_QUERY",
+                "COUNT() must be the only element of the SELECT list, without GROUP BY and ORDER BY",
+            ));
         }
         return Ok(Kind::Count);
     }
@@ -151,7 +157,8 @@ fn bulk_form(ground: Ground<'_>, query: &Query) -> Result<(), ApiError> {
             Item::TypeOf(_) => return refused("TYPEOF not supported in Bulk Query"),
             Item::Fields(_) => return refused("FIELDS function not supported in Bulk Query"),
             Item::Value { value: Named::Call { function, .. }, .. } => {
-                let position = refusal::at(ground.text, function.offset, "API_ERROR", "Function not supported in Bulk Query");
+                let position =
+                    refusal::at(ground.text, function.offset, "API_ERROR", "Function not supported in Bulk Query");
                 return Err(position);
             }
             Item::Value { .. } => {}
@@ -200,12 +207,14 @@ impl Checker<'_> {
             Some(scope) if scope.text.eq_ignore_ascii_case("everything") => false,
             Some(scope) if scope.text.eq_ignore_ascii_case("mine") && object.has("OwnerId") => true,
             Some(scope) => {
-                let message = format!("The requested filter scope '{}' is not supported for {}", scope.text, object.name);
+                let message =
+                    format!("The requested filter scope '{}' is not supported for {}", scope.text, object.name);
                 return self.refuse(scope.offset, "INVALID_QUERY_SCOPE", message);
             }
         };
         let files = matches!(object.name.as_str(), "ContentDocument" | "ContentVersion");
-        let sees_all = if files { caller.can("QueryAllFiles") } else { caller.can("ViewAllData") || caller.can("ModifyAllData") };
+        let sees_all =
+            if files { caller.can("QueryAllFiles") } else { caller.can("ViewAllData") || caller.can("ModifyAllData") };
         let owned = object.has("OwnerId") && object.name != "Group";
         Ok((mine || (owned && !sees_all)).then(|| caller.user_id.clone()))
     }
@@ -223,16 +232,24 @@ impl Checker<'_> {
         if let Expr::Field { field, .. } | Expr::Any { model: field, .. } = &by
             && !field.sortable
         {
-            return self.refuse(offset, "INVALID_FIELD", format!("field '{}' can not be sorted in a query call", field.name));
+            return self.refuse(
+                offset,
+                "INVALID_FIELD",
+                format!("field '{}' can not be sorted in a query call", field.name),
+            );
         }
         Ok(Sort { by, descending: order.descending, nulls_last: order.nulls_last.unwrap_or(false) })
     }
 
     fn limits(&self, query: &Query) -> Result<(), ApiError> {
         if query.offset.is_some_and(|offset| offset > MOST_OFFSET) {
-            return Err(refusal::plain("NUMBER_OUTSIDE_VALID_RANGE", format!("Maximum SOQL offset allowed is {MOST_OFFSET}")));
+            return Err(refusal::plain(
+                "NUMBER_OUTSIDE_VALID_RANGE",
+                format!("Maximum SOQL offset allowed is {MOST_OFFSET}"),
+            ));
         }
-        let unbounded = |item: &Item| matches!(item, Item::Fields(which) if !which.text.eq_ignore_ascii_case("STANDARD"));
+        let unbounded =
+            |item: &Item| matches!(item, Item::Fields(which) if !which.text.eq_ignore_ascii_case("STANDARD"));
         let limited = query.limit.is_some_and(|limit| limit <= MOST_FIELDS_LIMIT);
         if query.select.iter().any(unbounded) && !limited {
             let message = format!("The SOQL FIELDS function must have a LIMIT of at most {MOST_FIELDS_LIMIT}");

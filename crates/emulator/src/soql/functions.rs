@@ -41,7 +41,13 @@ fn install(conn: &Connection) -> rusqlite::Result<()> {
         let Some(secret) = text(context, 0) else { return Ok(None) };
         let hidden = if context.get::<bool>(1)? { secret.chars().count().saturating_sub(4) } else { usize::MAX };
         let mask = text(context, 2).and_then(|mask| mask.chars().next()).unwrap_or('*');
-        Ok(Some(secret.chars().enumerate().map(|(place, letter)| if place < hidden { mask } else { letter }).collect::<String>()))
+        Ok(Some(
+            secret
+                .chars()
+                .enumerate()
+                .map(|(place, letter)| if place < hidden { mask } else { letter })
+                .collect::<String>(),
+        ))
     })
 }
 

@@ -153,7 +153,8 @@ impl Lexer<'_> {
                         'f' | 'F' => '\u{c}',
                         '\'' | '"' | '\\' | '_' | '%' => escaped,
                         'u' | 'U' => {
-                            let unit = text[start + 1 + place..].get(2..6).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+                            let unit =
+                                text[start + 1 + place..].get(2..6).and_then(|hex| u32::from_str_radix(hex, 16).ok());
                             let Some(unit) = unit else { return Err(self.illegal_escape(start, escaped)) };
                             letters.nth(3);
                             let mut code = unit;

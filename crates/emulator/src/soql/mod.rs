@@ -100,7 +100,8 @@ impl Prepared {
     pub fn total(&self, tx: &Tx<'_>) -> Result<u64, ApiError> {
         let sql = sql::total(&self.plan);
         let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
-        let count: i64 = statement.query_row(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
+        let count: i64 =
+            statement.query_row(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
         Ok(count.unsigned_abs())
     }
 

@@ -17,7 +17,19 @@ const LEVELS: usize = 5;
 const PARENTS: usize = 55;
 /// Fields of the object `Name`, which a path over a reference to several objects sees.
 const NAME_FIELDS: [&str; 14] = [
-    "Id", "Name", "FirstName", "LastName", "MiddleName", "Suffix", "Email", "Phone", "Title", "Username", "Alias", "IsActive", "ProfileId",
+    "Id",
+    "Name",
+    "FirstName",
+    "LastName",
+    "MiddleName",
+    "Suffix",
+    "Email",
+    "Phone",
+    "Title",
+    "Username",
+    "Alias",
+    "IsActive",
+    "ProfileId",
     "UserRoleId",
 ];
 
@@ -64,7 +76,12 @@ impl<'a> Names<'a> {
         if let Some(alias) = &from.alias
             && self.aliases.insert(alias.text.to_ascii_lowercase(), node).is_some()
         {
-            return Err(refusal::at(self.text, alias.offset, "MALFORMED_QUERY", format!("duplicate alias: {}", alias.text)));
+            return Err(refusal::at(
+                self.text,
+                alias.offset,
+                "MALFORMED_QUERY",
+                format!("duplicate alias: {}", alias.text),
+            ));
         }
         Ok(())
     }
@@ -85,7 +102,10 @@ impl<'a> Names<'a> {
             return Err(refusal::no_relationship(self.text, word.offset, &word.text, "field path"));
         };
         if self.nodes.len() > PARENTS {
-            return Err(refusal::plain("MALFORMED_QUERY", format!("Maximum {PARENTS} parent relationships are allowed in a query")));
+            return Err(refusal::plain(
+                "MALFORMED_QUERY",
+                format!("Maximum {PARENTS} parent relationships are allowed in a query"),
+            ));
         }
         self.nodes.push(Node { object: parent.clone(), via: Some((node, reference)) });
         let new = self.nodes.len() - 1;
@@ -181,7 +201,9 @@ impl<'a> Names<'a> {
         if last.text.eq_ignore_ascii_case("Type") {
             // A group that owns records is a queue.
             let owner = reference.name == "OwnerId";
-            let shown = |object: &Object| if owner && object.name == "Group" { "Queue".to_owned() } else { object.name.clone() };
+            let shown = |object: &Object| {
+                if owner && object.name == "Group" { "Queue".to_owned() } else { object.name.clone() }
+            };
             let names = prefixed.map(|(prefix, object)| (prefix, shown(object))).collect();
             return Ok(("Type".to_owned(), Expr::AnyType { node, reference: reference.clone(), names }));
         }
@@ -190,7 +212,8 @@ impl<'a> Names<'a> {
         let mut targets = Targets::new();
         let mut model = None;
         for (prefix, object) in prefixed {
-            let field = if *name == "Name" { object.name_field().or_else(|| object.field("Name")) } else { object.field(name) };
+            let field =
+                if *name == "Name" { object.name_field().or_else(|| object.field("Name")) } else { object.field(name) };
             if let Some(field) = field.filter(|field| field.stored()) {
                 targets.push((prefix, object.name.clone(), field.name.clone()));
                 model.get_or_insert_with(|| field.clone());

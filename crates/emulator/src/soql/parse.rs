@@ -2,7 +2,9 @@
 //! Recursive descent over the grammar of `salesforce-api.md` 7.1. Only form is judged here; names are checked against a schema
 //! in `check`. AND beside OR without parentheses is an error in SOQL, not a question of precedence.
 
-use super::ast::{Argument, Condition, From, Grouping, Item, Literal, Operator, Order, Path, Query, TypeOf, Value, Word};
+use super::ast::{
+    Argument, Condition, From, Grouping, Item, Literal, Operator, Order, Path, Query, TypeOf, Value, Word,
+};
 use super::date;
 use super::lex::{self, Placed, Token};
 use super::refusal;
@@ -15,8 +17,8 @@ const DEEPEST: usize = 100;
 
 /// Words that end a name list, so they cannot be an alias.
 const RESERVED: [&str; 27] = [
-    "AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LAST", "LIKE", "LIMIT", "NOT", "NULL",
-    "NULLS", "OR", "ORDER", "SELECT", "USING", "WHERE", "WITH", "OFFSET", "FOR", "ALL", "UPDATE", "BY",
+    "AND", "ASC", "DESC", "EXCLUDES", "FIRST", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LAST", "LIKE", "LIMIT",
+    "NOT", "NULL", "NULLS", "OR", "ORDER", "SELECT", "USING", "WHERE", "WITH", "OFFSET", "FOR", "ALL", "UPDATE", "BY",
 ];
 
 pub fn parse(text: &str) -> Result<Query, ApiError> {
@@ -177,7 +179,9 @@ impl Parser<'_> {
             self.expect_sign(")")?;
             return Ok(Item::Children(Box::new(query)));
         }
-        if self.is_word(0, "TYPEOF") && matches!(self.tokens.get(self.at + 1), Some(Placed { token: Token::Word(_), .. })) {
+        if self.is_word(0, "TYPEOF")
+            && matches!(self.tokens.get(self.at + 1), Some(Placed { token: Token::Word(_), .. }))
+        {
             return Ok(Item::TypeOf(self.type_of()?));
         }
         if self.is_word(0, "FIELDS") && self.is_sign(1, "(") {
@@ -367,7 +371,10 @@ impl Parser<'_> {
                 return Ok(Literal::Relative(upper, Some(self.whole()?)));
             }
             _ if date::is_relative(&upper) => Literal::Relative(upper, None),
-            _ if upper.len() > 3 && upper.as_bytes()[..3].iter().all(u8::is_ascii_alphabetic) && upper[3..].bytes().all(|byte| byte.is_ascii_digit()) => {
+            _ if upper.len() > 3
+                && upper.as_bytes()[..3].iter().all(u8::is_ascii_alphabetic)
+                && upper[3..].bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 self.advance();
                 let mut amount = upper;
                 if let Token::Number(fraction) = self.peek().clone()

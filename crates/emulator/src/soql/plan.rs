@@ -66,16 +66,47 @@ pub struct Written {
 
 #[derive(Clone, Debug)]
 pub enum Entry {
-    Value { key: String, column: usize, model: Option<Arc<Field>>, shape: Shape },
+    Value {
+        key: String,
+        column: usize,
+        model: Option<Arc<Field>>,
+        shape: Shape,
+    },
     /// A base64 field shows where its content is read.
-    Content { key: String, object: String, id: usize, field: String },
-    Compound { key: String, parts: Vec<(&'static str, usize, Arc<Field>)> },
-    Parent { key: String, object: String, id: usize, entries: Vec<Entry> },
+    Content {
+        key: String,
+        object: String,
+        id: usize,
+        field: String,
+    },
+    Compound {
+        key: String,
+        parts: Vec<(&'static str, usize, Arc<Field>)>,
+    },
+    Parent {
+        key: String,
+        object: String,
+        id: usize,
+        entries: Vec<Entry>,
+    },
     /// A parent of one of several objects, known by the Id's prefix. `named` shows the object's name in `attributes.type`,
     /// else it is `Name`.
-    AnyParent { key: String, id: usize, named: bool, entries: Vec<Entry> },
-    TypeOf { key: String, id: usize, branches: Vec<(String, Vec<Entry>)>, otherwise: Vec<Entry> },
-    Children { key: String, at: usize },
+    AnyParent {
+        key: String,
+        id: usize,
+        named: bool,
+        entries: Vec<Entry>,
+    },
+    TypeOf {
+        key: String,
+        id: usize,
+        branches: Vec<(String, Vec<Entry>)>,
+        otherwise: Vec<Entry>,
+    },
+    Children {
+        key: String,
+        at: usize,
+    },
 }
 
 impl Entry {
@@ -106,17 +137,46 @@ pub type Targets = Vec<(String, String, String)>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
-    Field { node: usize, field: Arc<Field> },
+    Field {
+        node: usize,
+        field: Arc<Field>,
+    },
     /// A field of whichever object the reference points to.
-    Any { node: usize, reference: Arc<Field>, targets: Targets, model: Arc<Field> },
+    Any {
+        node: usize,
+        reference: Arc<Field>,
+        targets: Targets,
+        model: Arc<Field>,
+    },
     /// The name of the object the reference points to.
-    AnyType { node: usize, reference: Arc<Field>, names: Vec<(String, String)> },
+    AnyType {
+        node: usize,
+        reference: Arc<Field>,
+        names: Vec<(String, String)>,
+    },
     /// A part of a date, by its function's upper-case name.
-    Part { function: String, of: Box<Expr> },
-    Distance { node: usize, latitude: Arc<Field>, longitude: Arc<Field>, from: (f64, f64), miles: bool },
-    Aggregate { function: Function, of: Option<Box<Expr>> },
+    Part {
+        function: String,
+        of: Box<Expr>,
+    },
+    Distance {
+        node: usize,
+        latitude: Arc<Field>,
+        longitude: Arc<Field>,
+        from: (f64, f64),
+        miles: bool,
+    },
+    Aggregate {
+        function: Function,
+        of: Option<Box<Expr>>,
+    },
     /// An encrypted field as someone without `ViewEncryptedData` sees it.
-    Masked { node: usize, field: Arc<Field>, last_four: bool, mask: char },
+    Masked {
+        node: usize,
+        field: Arc<Field>,
+        last_four: bool,
+        mask: char,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +202,9 @@ impl Expr {
     pub fn kind(&self) -> FieldType {
         match self {
             Expr::Part { function, .. } if function == "DAY_ONLY" => FieldType::Date,
-            Expr::Part { .. } | Expr::Aggregate { function: Function::Count | Function::CountDistinct, .. } => FieldType::Int,
+            Expr::Part { .. } | Expr::Aggregate { function: Function::Count | Function::CountDistinct, .. } => {
+                FieldType::Int
+            }
             Expr::Distance { .. } | Expr::Aggregate { function: Function::Avg, .. } => FieldType::Double,
             other => other.model().map_or(FieldType::String, |field| field.kind),
         }
@@ -167,10 +229,26 @@ pub enum Test {
     Or(Vec<Test>),
     Not(Box<Test>),
     Null(Expr),
-    Compare { left: Expr, operator: Operator, right: Value },
-    Like { left: Expr, pattern: String },
-    In { left: Expr, values: Vec<Value> },
-    InPlan { left: Expr, plan: Box<Plan> },
+    Compare {
+        left: Expr,
+        operator: Operator,
+        right: Value,
+    },
+    Like {
+        left: Expr,
+        pattern: String,
+    },
+    In {
+        left: Expr,
+        values: Vec<Value>,
+    },
+    InPlan {
+        left: Expr,
+        plan: Box<Plan>,
+    },
     /// Any of the combinations `a;b` is selected.
-    Includes { left: Expr, combinations: Vec<String> },
+    Includes {
+        left: Expr,
+        combinations: Vec<String>,
+    },
 }

@@ -23,10 +23,7 @@ pub fn at(text: &str, offset: usize, code: &str, message: impl AsRef<str>) -> Ap
     let to = line.len().min(from + 2 * QUOTED_CHARS);
     let quoted: String = line[from.min(to)..to].iter().collect();
     let caret = " ".repeat(column - from);
-    plain(
-        code,
-        format!("\n{quoted}\n{caret}^\nERROR at Row:{row}:Column:{}\n{}", column + 1, message.as_ref()),
-    )
+    plain(code, format!("\n{quoted}\n{caret}^\nERROR at Row:{row}:Column:{}\n{}", column + 1, message.as_ref()))
 }
 
 /// `unexpected token: 'FORM'`.

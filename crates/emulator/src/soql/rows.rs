@@ -35,11 +35,13 @@ pub fn records(ground: Ground<'_>, plan: &Plan, rows: Rows<'_>) -> Result<Vec<Js
     let mut cursor = statement.query(rusqlite::params_from_iter(bound)).map_err(failed)?;
     let mut records = Vec::new();
     while let Some(row) = cursor.next().map_err(failed)? {
-        let id = if plan.kind == Kind::Aggregate { String::new() } else { text_at(row, 0).unwrap_or_default().to_owned() };
+        let id =
+            if plan.kind == Kind::Aggregate { String::new() } else { text_at(row, 0).unwrap_or_default().to_owned() };
         records.push((id, ground.record(plan, row)?));
     }
     if let Rows::Ids(ids) = rows {
-        let place: std::collections::HashMap<&str, usize> = ids.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
+        let place: std::collections::HashMap<&str, usize> =
+            ids.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
         records.sort_by_key(|(id, _)| place.get(id.as_str()).copied());
     }
     Ok(records.into_iter().map(|(_, record)| record).collect())
@@ -61,7 +63,13 @@ impl Ground<'_> {
         json!({"type": shown, "url": format!("{}/{object}/{id}", self.base)})
     }
 
-    fn fill(self, record: &mut Map<String, Json>, plan: &Plan, entries: &[Entry], row: &Row<'_>) -> Result<(), ApiError> {
+    fn fill(
+        self,
+        record: &mut Map<String, Json>,
+        plan: &Plan,
+        entries: &[Entry],
+        row: &Row<'_>,
+    ) -> Result<(), ApiError> {
         for entry in entries {
             record.insert(entry.key().to_owned(), self.entry(plan, entry, row)?);
         }

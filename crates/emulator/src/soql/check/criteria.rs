@@ -49,7 +49,11 @@ impl Checker<'_> {
             Condition::Or(all) => Test::Or(all.iter().map(|one| self.having(one, group)).collect::<Result<_, _>>()?),
             Condition::Not(one) => Test::Not(Box::new(self.having(one, group)?)),
             Condition::InQuery { query, .. } => {
-                return self.refuse(query.from.path.offset(), "MALFORMED_QUERY", "Semi joins are not allowed in HAVING");
+                return self.refuse(
+                    query.from.path.offset(),
+                    "MALFORMED_QUERY",
+                    "Semi joins are not allowed in HAVING",
+                );
             }
             simple => self.simple(simple, |checker, value| {
                 let expr = checker.expr(value)?;
@@ -65,7 +69,11 @@ impl Checker<'_> {
     fn sub_select(&mut self, left: &Named, query: &super::Query, under_or: bool) -> Result<Plan, ApiError> {
         let offset = left.offset();
         if under_or {
-            return self.refuse(offset, "MALFORMED_QUERY", "Semi join sub-selects are not allowed with the 'OR' operator");
+            return self.refuse(
+                offset,
+                "MALFORMED_QUERY",
+                "Semi join sub-selects are not allowed with the 'OR' operator",
+            );
         }
         if self.position == Position::SemiJoin {
             return self.refuse(offset, "MALFORMED_QUERY", "Nesting of semi join sub-selects is not supported");
@@ -165,39 +173,44 @@ impl Checker<'_> {
             return self.refuse(offset, "MALFORMED_QUERY", message);
         }
         let one = |value: Option<Value>| value.map(Bound::One);
-        let bound = match (kind, literal) {
-            (FieldType::Id | FieldType::Reference, Literal::Text(quoted)) if !quoted.text.is_empty() => {
-                let Some(id) = id::to18(&quoted.text) else {
-                    let message = format!("invalid ID field: {}", quoted.text);
-                    return self.refuse(offset, "INVALID_QUERY_FILTER_OPERATOR", message);
-                };
-                one(Some(Value::Text(id)))
-            }
-            (_, Literal::Text(quoted)) if kind.is_text() || matches!(kind, FieldType::Id | FieldType::Reference) => {
-                if quoted.text.is_empty() { Some(Bound::Null) } else { one(Some(Value::Text(quoted.text.clone()))) }
-            }
-            (FieldType::Boolean, Literal::Bool(truth)) => one(Some(Value::Bool(*truth))),
-            (_, Literal::Number(text)) if kind.is_number() => {
-                let whole = text.parse().ok().map(Value::Int);
-                one(whole.or_else(|| float(literal).map(Value::Num)))
-            }
-            (FieldType::Date, Literal::Moment(text)) if text.len() == 10 => one(parse_date(text).map(Value::Text)),
-            (FieldType::Datetime, Literal::Moment(text)) if text.len() > 10 && text.contains(['T', 't']) => {
-                one(parse_date_time(&text.to_ascii_uppercase()).map(Value::Int))
-            }
-            (FieldType::Time, Literal::Moment(text)) if text.as_bytes()[2] == b':' => one(parse_time(text).map(Value::Text)),
-            (FieldType::Date | FieldType::Datetime, Literal::Relative(word, count)) => {
-                let Some(span) = date::span(word, *count, self.today()) else {
-                    return self.refuse(offset, "NUMBER_OUTSIDE_VALID_RANGE", format!("{word} is out of range"));
-                };
-                let value = |day: NaiveDate| match kind {
-                    FieldType::Date => Value::Text(day.format("%Y-%m-%d").to_string()),
-                    _ => Value::Int(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()),
-                };
-                Some(Bound::Span(value(span.first), value(span.end)))
-            }
-            _ => None,
-        };
+        let bound =
+            match (kind, literal) {
+                (FieldType::Id | FieldType::Reference, Literal::Text(quoted)) if !quoted.text.is_empty() => {
+                    let Some(id) = id::to18(&quoted.text) else {
+                        let message = format!("invalid ID field: {}", quoted.text);
+                        return self.refuse(offset, "INVALID_QUERY_FILTER_OPERATOR", message);
+                    };
+                    one(Some(Value::Text(id)))
+                }
+                (_, Literal::Text(quoted))
+                    if kind.is_text() || matches!(kind, FieldType::Id | FieldType::Reference) =>
+                {
+                    if quoted.text.is_empty() { Some(Bound::Null) } else { one(Some(Value::Text(quoted.text.clone()))) }
+                }
+                (FieldType::Boolean, Literal::Bool(truth)) => one(Some(Value::Bool(*truth))),
+                (_, Literal::Number(text)) if kind.is_number() => {
+                    let whole = text.parse().ok().map(Value::Int);
+                    one(whole.or_else(|| float(literal).map(Value::Num)))
+                }
+                (FieldType::Date, Literal::Moment(text)) if text.len() == 10 => one(parse_date(text).map(Value::Text)),
+                (FieldType::Datetime, Literal::Moment(text)) if text.len() > 10 && text.contains(['T', 't']) => {
+                    one(parse_date_time(&text.to_ascii_uppercase()).map(Value::Int))
+                }
+                (FieldType::Time, Literal::Moment(text)) if text.as_bytes()[2] == b':' => {
+                    one(parse_time(text).map(Value::Text))
+                }
+                (FieldType::Date | FieldType::Datetime, Literal::Relative(word, count)) => {
+                    let Some(span) = date::span(word, *count, self.today()) else {
+                        return self.refuse(offset, "NUMBER_OUTSIDE_VALID_RANGE", format!("{word} is out of range"));
+                    };
+                    let value = |day: NaiveDate| match kind {
+                        FieldType::Date => Value::Text(day.format("%Y-%m-%d").to_string()),
+                        _ => Value::Int(day.and_time(NaiveTime::MIN).and_utc().timestamp_millis()),
+                    };
+                    Some(Bound::Span(value(span.first), value(span.end)))
+                }
+                _ => None,
+            };
         bound.map_or_else(|| self.wrong_type(kind, name, literal, offset), Ok)
     }
 
@@ -205,7 +218,9 @@ impl Checker<'_> {
         let wanted = kind.soap_type().rsplit(':').next().unwrap_or("string");
         let quotes = match literal {
             Literal::Text(_) => " and should not be enclosed in quotes",
-            _ if kind.is_text() || matches!(kind, FieldType::Id | FieldType::Reference) => " and should be enclosed in quotes",
+            _ if kind.is_text() || matches!(kind, FieldType::Id | FieldType::Reference) => {
+                " and should be enclosed in quotes"
+            }
             _ => "",
         };
         let message = format!("value of filter criterion for field '{name}' must be of type {wanted}{quotes}");
@@ -223,7 +238,8 @@ fn negate(negated: bool, test: Test) -> Test {
 
 /// A span is compared as a whole: before it, in it, after it.
 fn compared(left: Expr, operator: Operator, bound: Bound) -> Test {
-    let compare = |operator: Operator, right: &Value| Test::Compare { left: left.clone(), operator, right: right.clone() };
+    let compare =
+        |operator: Operator, right: &Value| Test::Compare { left: left.clone(), operator, right: right.clone() };
     match bound {
         Bound::Null => negate(operator == Operator::NotEqual, Test::Null(left)),
         Bound::One(right) if operator == Operator::NotEqual => negate(true, compare(Operator::Equal, &right)),

@@ -73,7 +73,11 @@ impl Checker<'_> {
             match item {
                 Item::Value { value: Named::Path(path), alias } => {
                     if let Some(alias) = alias {
-                        return self.refuse(alias.offset, "MALFORMED_QUERY", "only aggregate expressions use field aliasing");
+                        return self.refuse(
+                            alias.offset,
+                            "MALFORMED_QUERY",
+                            "only aggregate expressions use field aliasing",
+                        );
                     }
                     let place = self.names.place(path)?;
                     self.add(&mut selected, place, Shape::Plain)?;
@@ -89,7 +93,8 @@ impl Checker<'_> {
 
     fn field(&self, node: usize, name: &str, offset: usize) -> Result<Expr, ApiError> {
         let object = self.names.object(node);
-        let field = object.field(name).ok_or_else(|| refusal::no_column(self.ground.text, offset, name, &object.name))?;
+        let field =
+            object.field(name).ok_or_else(|| refusal::no_column(self.ground.text, offset, name, &object.name))?;
         Ok(Expr::Field { node, field: field.clone() })
     }
 
@@ -119,11 +124,18 @@ impl Checker<'_> {
             steps.push(match node {
                 Some(node) => {
                     let id = selected.column(self.field(*node, "Id", 0)?);
-                    Entry::Parent { key: name.clone(), object: self.names.object(*node).name.clone(), id, entries: Vec::new() }
+                    Entry::Parent {
+                        key: name.clone(),
+                        object: self.names.object(*node).name.clone(),
+                        id,
+                        entries: Vec::new(),
+                    }
                 }
                 None => {
                     let (node, reference) = match &place.expr {
-                        Expr::Any { node, reference, .. } | Expr::AnyType { node, reference, .. } => (*node, reference.clone()),
+                        Expr::Any { node, reference, .. } | Expr::AnyType { node, reference, .. } => {
+                            (*node, reference.clone())
+                        }
                         _ => unreachable!("a path over several objects ends in an expression over them"),
                     };
                     let named = !matches!(name.as_str(), "Who" | "What");
@@ -153,7 +165,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn entry(&self, selected: &mut Selected, place: &Place, shape: Shape) -> Result<(Entry, usize, FieldType), ApiError> {
+    fn entry(
+        &self,
+        selected: &mut Selected,
+        place: &Place,
+        shape: Shape,
+    ) -> Result<(Entry, usize, FieldType), ApiError> {
         let key = place.name.clone();
         let kind = place.expr.kind();
         if let Expr::Field { node, field } = &place.expr {
@@ -208,7 +225,11 @@ impl Checker<'_> {
             "FORMAT" => Shape::Format,
             "DISTANCE" => {
                 let Some(alias) = alias else {
-                    return self.refuse(function.offset, "MALFORMED_QUERY", "DISTANCE in the SELECT list needs an alias");
+                    return self.refuse(
+                        function.offset,
+                        "MALFORMED_QUERY",
+                        "DISTANCE in the SELECT list needs an alias",
+                    );
                 };
                 let expr = self.expr(value)?;
                 let place = Place { parents: Vec::new(), name: alias.text.clone(), expr };
@@ -235,7 +256,13 @@ impl Checker<'_> {
         let level = match self.position {
             Position::Top => 1,
             Position::Children { level } => level + 1,
-            Position::SemiJoin => return self.refuse(query.from.path.offset(), "MALFORMED_QUERY", "Semi join sub-selects cannot have sub-queries"),
+            Position::SemiJoin => {
+                return self.refuse(
+                    query.from.path.offset(),
+                    "MALFORMED_QUERY",
+                    "Semi join sub-selects cannot have sub-queries",
+                );
+            }
         };
         let from = &query.from.path;
         if level > CHILD_LEVELS || selected.children.len() >= MOST_CHILDREN {
@@ -245,13 +272,18 @@ impl Checker<'_> {
         let parent = self.names.object(0).clone();
         let name = from.0.last().expect("a path has at least one word");
         let named_parent = from.0.len() == 2 && from.0[0].text.eq_ignore_ascii_case(&parent.name);
-        let unknown = || refusal::no_relationship(self.ground.text, name.offset, &from.text(), "FROM part of query call");
+        let unknown =
+            || refusal::no_relationship(self.ground.text, name.offset, &from.text(), "FROM part of query call");
         let child = parent.child(&name.text).filter(|_| from.0.len() == 1 || named_parent).ok_or_else(unknown)?;
         let object = self.ground.schema.object(&child.object).ok_or_else(unknown)?;
         let reference = object.field(&child.field).ok_or_else(unknown)?.clone();
         let plan = plan(self.ground, query, object.clone(), Position::Children { level })?;
         if plan.kind != Kind::Rows {
-            return self.refuse(from.offset(), "MALFORMED_QUERY", "Aggregates are not allowed in a sub-query over a relationship");
+            return self.refuse(
+                from.offset(),
+                "MALFORMED_QUERY",
+                "Aggregates are not allowed in a sub-query over a relationship",
+            );
         }
         let key = child.relationship_name.clone().unwrap_or_default();
         if selected.entries.iter().any(|known| known.key() == key) {
@@ -268,8 +300,11 @@ impl Checker<'_> {
         let id = selected.column(Expr::Field { node, field: reference.clone() });
         let mut branches: Vec<(String, Vec<Entry>)> = Vec::new();
         for (word, paths) in &choice.branches {
-            let target = self.ground.schema.object(&word.text).filter(|object| reference.reference_to.contains(&object.name));
-            let Some(target) = target else { return Err(refusal::no_object(self.ground.text, word.offset, &word.text)) };
+            let target =
+                self.ground.schema.object(&word.text).filter(|object| reference.reference_to.contains(&object.name));
+            let Some(target) = target else {
+                return Err(refusal::no_object(self.ground.text, word.offset, &word.text));
+            };
             let mut entries = Vec::new();
             for path in paths {
                 let [word] = path.0.as_slice() else { return self.simple_only(path) };
@@ -279,8 +314,14 @@ impl Checker<'_> {
                 };
                 let prefix = target.key_prefix.clone().unwrap_or_default();
                 let targets = vec![(prefix, target.name.clone(), field.name.clone())];
-                let column = selected.column(Expr::Any { node, reference: reference.clone(), targets, model: field.clone() });
-                entries.push(Entry::Value { key: field.name.clone(), column, model: Some(field.clone()), shape: Shape::Plain });
+                let column =
+                    selected.column(Expr::Any { node, reference: reference.clone(), targets, model: field.clone() });
+                entries.push(Entry::Value {
+                    key: field.name.clone(),
+                    column,
+                    model: Some(field.clone()),
+                    shape: Shape::Plain,
+                });
             }
             branches.push((target.name.clone(), entries));
         }
@@ -358,10 +399,18 @@ impl Checker<'_> {
         let inner = self.expr(inner)?;
         let Some(aggregate) = aggregate else {
             if !matches!(inner.kind(), FieldType::Date | FieldType::Datetime) {
-                return self.refuse(function.offset, "INVALID_FIELD", format!("{} takes a date or dateTime field", function.text));
+                return self.refuse(
+                    function.offset,
+                    "INVALID_FIELD",
+                    format!("{} takes a date or dateTime field", function.text),
+                );
             }
             // Every user is in GMT, so the conversion changes nothing.
-            return Ok(if upper == "CONVERTTIMEZONE" { inner } else { Expr::Part { function: upper, of: Box::new(inner) } });
+            return Ok(if upper == "CONVERTTIMEZONE" {
+                inner
+            } else {
+                Expr::Part { function: upper, of: Box::new(inner) }
+            });
         };
         let kind = inner.kind();
         let fits = match aggregate {
@@ -370,10 +419,12 @@ impl Checker<'_> {
             Function::Min | Function::Max => kind != FieldType::Boolean && !kind.is_compound(),
         };
         let allowed = inner.model().is_none_or(|field| {
-            field.aggregatable || matches!(aggregate, Function::Count | Function::CountDistinct | Function::Sum | Function::Avg)
+            field.aggregatable
+                || matches!(aggregate, Function::Count | Function::CountDistinct | Function::Sum | Function::Avg)
         });
         if inner.is_aggregate() || !fits || !allowed {
-            let message = format!("field {} does not support aggregate operator {upper}", self.written(value_inside(arguments)));
+            let message =
+                format!("field {} does not support aggregate operator {upper}", self.written(value_inside(arguments)));
             return self.refuse(function.offset, "INVALID_FIELD", message);
         }
         Ok(Expr::Aggregate { function: aggregate, of: Some(Box::new(inner)) })
@@ -381,8 +432,11 @@ impl Checker<'_> {
 
     fn distance(&mut self, function: &Word, arguments: &[Argument]) -> Result<Expr, ApiError> {
         let usage = "DISTANCE takes a location, GEOLOCATION(latitude, longitude) and 'mi' or 'km'";
-        let [Argument::Value(Named::Path(path)), Argument::Value(Named::Call { function: geolocation, arguments: point }), Argument::Literal(Literal::Text(unit), _)] =
-            arguments
+        let [
+            Argument::Value(Named::Path(path)),
+            Argument::Value(Named::Call { function: geolocation, arguments: point }),
+            Argument::Literal(Literal::Text(unit), _),
+        ] = arguments
         else {
             return self.refuse(function.offset, "MALFORMED_QUERY", usage);
         };
@@ -391,12 +445,16 @@ impl Checker<'_> {
             _ => None,
         };
         let place = self.names.place(path)?;
-        let Expr::Field { node, field } = place.expr else { return self.refuse(path.offset(), "MALFORMED_QUERY", usage) };
+        let Expr::Field { node, field } = place.expr else {
+            return self.refuse(path.offset(), "MALFORMED_QUERY", usage);
+        };
         let parts = self.names.object(node).fields.iter().filter(|part| part.compound.as_ref() == Some(&field.name));
         let part = |end: &str| parts.clone().find(|part| part.name.trim_end_matches("__s").ends_with(end)).cloned();
         let unit_known = ["mi", "km"].contains(&unit.text.as_str());
         match (coordinates, part("Latitude"), part("Longitude")) {
-            (Some(from), Some(latitude), Some(longitude)) if unit_known && geolocation.text.eq_ignore_ascii_case("GEOLOCATION") => {
+            (Some(from), Some(latitude), Some(longitude))
+                if unit_known && geolocation.text.eq_ignore_ascii_case("GEOLOCATION") =>
+            {
                 Ok(Expr::Distance { node, latitude, longitude, from, miles: unit.text == "mi" })
             }
             _ => self.refuse(function.offset, "MALFORMED_QUERY", usage),

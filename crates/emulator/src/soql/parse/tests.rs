@@ -56,7 +56,9 @@ fn statements_that_clients_send_are_parsed() {
 
 #[test]
 fn a_statement_keeps_its_parts() {
-    let query = parse("SELECT Id, Owner.Name FROM Account AS a WHERE NOT (A = 1) ORDER BY B DESC NULLS LAST LIMIT 5 OFFSET 2").unwrap();
+    let query =
+        parse("SELECT Id, Owner.Name FROM Account AS a WHERE NOT (A = 1) ORDER BY B DESC NULLS LAST LIMIT 5 OFFSET 2")
+            .unwrap();
     assert_eq!(query.select.len(), 2);
     assert_eq!(query.from.alias.unwrap().text, "a");
     assert!(matches!(query.filter, Some(Condition::Not(_))));
@@ -95,7 +97,10 @@ fn mistakes_are_named_and_placed() {
 #[test]
 fn the_caret_stands_under_the_place() {
     let error = parse("SELECT Id FROM Account WHERE Ä = 1").unwrap_err();
-    assert_eq!(error.message, "\nSELECT Id FROM Account WHERE Ä = 1\n                             ^\nERROR at Row:1:Column:30\nunexpected token: 'Ä'");
+    assert_eq!(
+        error.message,
+        "\nSELECT Id FROM Account WHERE Ä = 1\n                             ^\nERROR at Row:1:Column:30\nunexpected token: 'Ä'"
+    );
 }
 
 #[test]
