@@ -151,7 +151,7 @@ impl Writer {
         }
         let doing = format!("creating a record of {object} with {length} bytes");
         let client = &self.org().client;
-        let boundary = boundary(fields, file_name);
+        let boundary = boundary(&doing)?;
         let json = Value::Object(fields.clone());
         // The documented order: first the record, then its file, whose part must have a file name (`salesforce-api.md` 2.9).
         let head = format!(
@@ -177,16 +177,19 @@ impl Writer {
     }
 }
 
-/// Text that surely is in none of the parts: the file cannot be looked through beforehand, so it is long and depends on what
-/// is sent with it.
-fn boundary(fields: &Map<String, Value>, file_name: &str) -> String {
-    let text = format!("{file_name}\n{}", Value::Object(fields.clone()));
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("orgkeep-{}", &hex[..48])
+/// A line that is in none of the parts. The file cannot be looked through beforehand, and whoever wrote it must not be able to
+/// guess this.
+fn boundary(doing: &str) -> Result<String> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random)
+        .map_err(|_| Error::new(Kind::Bug, doing, "the machine gives no random bytes"))?;
+    Ok(random.iter().fold("orgkeep-".to_owned(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 /// As browsers write file names in form data.
 fn quoted(file_name: &str) -> String {
     file_name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
+
+#[cfg(test)]
+mod tests;

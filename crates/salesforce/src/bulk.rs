@@ -16,6 +16,8 @@ use crate::error::{Error, Kind, Result};
 mod ingest;
 mod query;
 mod results;
+#[cfg(test)]
+mod tests;
 
 pub use ingest::{IngestJob, Operation, Upload};
 pub use query::QueryJob;

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, OAUTH};
 use crate::error::{Error, Kind, Result};
 use crate::gzip;
 use crate::refusal;
@@ -118,7 +118,7 @@ pub(crate) struct Client {
     /// "67.0"
     pub api_version: String,
     /// `Sforce-Call-Options`
-    pub call_options: Option<HeaderValue>,
+    pub call_options: HeaderValue,
 }
 
 type Reading<T> = BoxFuture<'static, Result<T, SendError>>;
@@ -165,16 +165,14 @@ impl Client {
         let mut backoff = self.jitter.backoff();
         let mut renewed = false;
         loop {
-            if !call.always {
+            if !call.always && call.family != OAUTH {
                 self.allowance.admit(&call.doing)?;
             }
             let token = self.session.token().await?;
             let mut headers = call.headers.clone();
             session::authorise(&mut headers, &token);
             headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-            if let Some(options) = &self.call_options {
-                headers.insert(HeaderName::from_static("sforce-call-options"), options.clone());
-            }
+            headers.insert(HeaderName::from_static("sforce-call-options"), self.call_options.clone());
             let request =
                 Request { method: call.method.clone(), url: call.url.clone(), headers, body: call.body(&token) };
             self.allowance.count(call.family);
@@ -205,8 +203,13 @@ impl Client {
                 }
                 Ok(refusal) if refusal::session_ended(&refusal) && !renewed => {
                     renewed = true;
-                    self.session.renew(&token).await?;
-                    continue;
+                    match self.session.renew(&token).await {
+                        Ok(_) => continue,
+                        Err(mut error) => {
+                            error.org.get_or_insert(Box::new(refusal));
+                            return Err(error);
+                        }
+                    }
                 }
                 Ok(refusal) => {
                     let effect = !refusal::had_no_effect(&refusal) && call.repeat == Repeat::Never;
@@ -239,3 +242,6 @@ pub(crate) fn from_json<'a, T: Deserialize<'a>>(body: &'a [u8], doing: &str) -> 
         Error::new(Kind::Corrupt, doing, what).caused_by(source)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! come out. `csv-core` splits; its output goes straight into the batch that is given out.
 //!
 //! An end inside a quoted value is told from a real end, since a connection may be cut without saying so. An end between two
-//! rows is not: the caller compares the number of rows with what the org announced.
+//! rows is not, nor one between two quotes that mean one: the caller compares the number of rows with what the org announced.
 
 use std::sync::Arc;
 

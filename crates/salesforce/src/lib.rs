@@ -27,6 +27,8 @@ mod records;
 mod refusal;
 mod retry;
 mod rows;
+#[cfg(test)]
+mod script;
 mod secret;
 mod session;
 mod soap;

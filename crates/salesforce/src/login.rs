@@ -142,8 +142,8 @@ impl Login {
 /// Answer of the token endpoint. Other members (`signature`, `issued_at`, …) are not used.
 #[derive(Deserialize)]
 pub(crate) struct TokenAnswer {
-    pub access_token: String,
-    pub refresh_token: Option<String>,
+    pub access_token: Secret,
+    pub refresh_token: Option<Secret>,
     pub instance_url: String,
     /// Identity URL, `https://login.salesforce.com/id/<org>/<user>`.
     pub id: Option<String>,

@@ -110,6 +110,10 @@ impl Org {
     /// `Denied` with a hint that says what to click for the known causes; `Unreachable`; `Invalid` where the org does not
     /// know the API version.
     pub async fn connect(transport: Arc<dyn Transport>, login: Login, options: Options) -> Result<Org> {
+        let call_options = HeaderValue::from_str(&format!("client={}", options.client)).map_err(|source| {
+            Error::new(Kind::Invalid, "connecting", "the name of this client cannot be sent in a header")
+                .caused_by(source)
+        })?;
         let allowance = Arc::new(Allowance::new(options.reserve));
         let session = Arc::new(Session::new(transport.clone(), login, options.token_store, allowance.clone()));
         let token = session.token().await?;
@@ -120,7 +124,7 @@ impl Org {
             jitter: Jitter::of(token.instance_url.as_str()),
             instance_url: token.instance_url.clone(),
             api_version: format!("{NEWEST_API_VERSION}.0"),
-            call_options: HeaderValue::from_str(&format!("client={}", options.client)).ok(),
+            call_options,
         };
         client.api_version = choose_version(&client, options.api_version).await?;
         let identity = identify(&client, token.id.as_deref()).await?;

@@ -91,7 +91,7 @@ fn tag(xml: &str, name: &str) -> Option<String> {
 /// Whether the session has ended, so that a new one may help (`salesforce-api.md` 1.8).
 pub(crate) fn session_ended(refusal: &Refusal) -> bool {
     refusal.http_status == StatusCode::UNAUTHORIZED
-        || matches!(refusal.error_code.as_deref(), Some("INVALID_SESSION_ID" | "Bad_OAuth_Token" | "InvalidSessionId"))
+        || matches!(refusal.error_code.as_deref(), Some("INVALID_SESSION_ID"))
 }
 
 /// Whether the same request may succeed in a while, although the org answered.
@@ -113,10 +113,10 @@ pub(crate) fn passes(refusal: &Refusal, is_get: bool) -> bool {
     }
 }
 
-/// Whether the org certainly did nothing: it turned the request away at the door or rolled it back.
+/// Whether the org certainly did nothing: it turned the request away, or rolled it back and says why.
 pub(crate) fn had_no_effect(refusal: &Refusal) -> bool {
-    let status = refusal.http_status.as_u16();
-    status < 500 || matches!(refusal.error_code.as_deref(), Some("INVALID_SESSION_ID" | "UNABLE_TO_LOCK_ROW"))
+    refusal.http_status.as_u16() < 500
+        || !matches!(refusal.error_code.as_deref(), None | Some("UNKNOWN_EXCEPTION" | "SERVER_UNAVAILABLE"))
 }
 
 /// The error for a refusal by the org's APIs.
@@ -174,6 +174,8 @@ fn classify(refusal: &Refusal) -> (Kind, Option<&'static str>) {
             409 => (Kind::Busy, None),
             429 => (Kind::Limited, None),
             406 | 420 => (Kind::Unreachable, None),
+            // A SOAP fault, which has this status whatever is wrong.
+            500 if refusal.error_code.is_some() => (Kind::Invalid, None),
             500.. => (Kind::Unreachable, Some("the org is not available at the moment; see status.salesforce.com")),
             _ => (Kind::Invalid, None),
         },
@@ -211,7 +213,7 @@ mod tests {
         );
 
         let identity = parse(StatusCode::FORBIDDEN, b"Bad_OAuth_Token");
-        assert!(session_ended(&identity));
+        assert_eq!(identity.error_code.as_deref(), Some("Bad_OAuth_Token"));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use zeroize::Zeroize;
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

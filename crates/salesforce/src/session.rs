@@ -119,7 +119,7 @@ impl Session {
             None => self.ask(&held.login).await?,
         };
         if let Some(refresh_token) = &answer.refresh_token {
-            let refresh_token = Secret::from(refresh_token.as_str());
+            let refresh_token = refresh_token.clone();
             held.login.rotate(refresh_token.clone());
             if let Some(store) = &self.store
                 && let Err(source) = store.keep(&refresh_token)
@@ -135,7 +135,7 @@ impl Session {
             Error::new(Kind::Corrupt, "signing in", "the org gave no proper instance URL").caused_by(source)
         })?;
         let generation = held.generation;
-        let token = Token { access_token: answer.access_token.into(), instance_url, id: answer.id, generation };
+        let token = Token { access_token: answer.access_token, instance_url, id: answer.id, generation };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         Ok(token)
     }
@@ -251,3 +251,6 @@ pub(crate) async fn whole(mut response: Response) -> Result<Vec<u8>, SendError> 
 pub(crate) fn authorise(headers: &mut HeaderMap, token: &Token) {
     headers.insert(AUTHORIZATION, token.header());
 }
+
+#[cfg(test)]
+mod tests;
