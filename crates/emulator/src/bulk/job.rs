@@ -18,7 +18,7 @@ use super::csv::{Delimiter, LineEnding};
 use super::results::Results;
 use crate::error::ApiError;
 use crate::faces::lock;
-use crate::record::Caller;
+use crate::user::Caller;
 use crate::value;
 
 /// How long each state of a job lasts on the emulator's clock, in milliseconds.

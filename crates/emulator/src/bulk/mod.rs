@@ -62,7 +62,7 @@ impl Registry {
 ///
 /// # Errors
 /// As the org refuses: see `salesforce-api.md` 3.1 and 3.2.
-pub async fn handle(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> {
+pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> {
     let path: Vec<String> = request.path.iter().skip(1).cloned().collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let (family, rest) = path.split_first().ok_or_else(ApiError::not_found)?;

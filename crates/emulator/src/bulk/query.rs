@@ -4,7 +4,7 @@
 //! A query is checked when it is ordered and run once, into temporary files; pages are ranges of rows of those. A locator
 //! is the base64 of the row a page begins with, so every locator works at any time and in any order.
 
-use std::io::BufReader;
+use std::io;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -17,10 +17,10 @@ use crate::error::ApiError;
 use crate::faces::lock;
 use crate::org::Org;
 use crate::request::Query;
-use crate::schema::FieldType;
-use crate::soql::{self, Prepared};
+use crate::soql::{self, Dialect, Prepared};
+use crate::user::Caller;
 
-use super::csv::{self, Delimiter, Reader, Row};
+use super::csv::LineEnding;
 use super::job::{Job, Operation, Outcome, State, invalid_state};
 use super::results::{Results, Writer};
 use super::{order, unreadable};
@@ -37,20 +37,16 @@ const PAGES_AT_ONCE: usize = 5;
 /// `POST /jobs/query`.
 ///
 /// # Errors
-/// As SOQL refuses the query, and 400 `INVALIDENTITY` for an object that Bulk does not take.
+/// As SOQL refuses the query.
 pub fn create(ctx: &Ctx, body: &[u8]) -> Result<Arc<Job>, ApiError> {
     let mut order = order::query(ctx, body)?;
     let now_ms = ctx.org.clock().now();
     let prepared = prepare(&ctx.org, &order.caller, &order.query, order.operation)?;
-    let object = prepared.object();
-    if !object.bulk {
-        return Err(order::not_in_bulk(&object.name));
-    }
-    object.name.clone_into(&mut order.object);
+    prepared.object().name.clone_into(&mut order.object);
     Ok(lock(&ctx.org.faces.jobs).add(order, now_ms))
 }
 
-fn prepare(org: &Org, caller: &crate::user::Caller, text: &str, operation: Operation) -> Result<Prepared, ApiError> {
+fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> Result<Prepared, ApiError> {
     let options =
         soql::Options { all: operation == Operation::QueryAll, bulk: true, tooling: false, now: org.clock().now() };
     soql::prepare(&org.schema(), caller, text, options)
@@ -58,20 +54,11 @@ fn prepare(org: &Org, caller: &crate::user::Caller, text: &str, operation: Opera
 
 /// Works the job off.
 pub fn run(org: &Org, job: &Job) -> Outcome {
-    let prepared = match prepare(org, &job.caller, &job.query, job.operation) {
-        Ok(prepared) => prepared,
-        Err(error) => return failed(format!("InvalidBatch : {}", error.message)),
-    };
-    let columns = prepared.columns();
-    let base64 = columns.iter().find(|name| {
-        prepared.object().field(name).is_some_and(|field| field.kind == FieldType::Base64)
-    });
-    if let Some(name) = base64 {
-        return failed(format!("FeatureNotEnabled : Cannot serialize value for '{name}' in CSV format"));
-    }
-    match write(org, job, &prepared, &columns) {
+    match write(org, job) {
         Ok(rows) => Outcome { processed: rows.count, rows: Some(rows), ..Outcome::default() },
-        Err(error) => failed(error),
+        Err(Stop::Refused(error)) => failed(format!("{} : {}", error.code, error.message)),
+        Err(Stop::Unwritable(error)) => failed(format!("InternalServerError : {error}")),
+        Err(Stop::Aborted) => Outcome::default(),
     }
 }
 
@@ -79,36 +66,42 @@ fn failed(error: String) -> Outcome {
     Outcome { error: Some(error), ..Outcome::default() }
 }
 
-fn write(org: &Org, job: &Job, prepared: &Prepared, columns: &[String]) -> Result<Results, String> {
-    let mut header = Vec::new();
-    csv::write_row(&mut header, columns.iter().map(String::as_bytes), job.delimiter, job.line_ending);
-    let mut rows = Writer::new(header).map_err(|error| format!("InternalServerError : {error}"))?;
-    let mut broken = None;
-    let mut add = |row: &[u8]| {
-        if broken.is_none() && !job.is_stopped() {
-            broken = rows.add(&delimited(row, job)).err();
-        }
-    };
-    let read = org.read(|tx| prepared.csv(tx, job.line_ending, &mut add));
-    read.map_err(|error| format!("InvalidBatch : {}", error.message))?;
-    match broken {
-        Some(error) => Err(format!("InternalServerError : {error}")),
-        None => rows.finish().map_err(|error| format!("InternalServerError : {error}")),
+/// Why the rows of a job are not all there.
+enum Stop {
+    Refused(ApiError),
+    Unwritable(io::Error),
+    Aborted,
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Stop {
+        Stop::Refused(error)
     }
 }
 
-/// SOQL writes commas; another delimiter is put in their place.
-fn delimited<'a>(row: &'a [u8], job: &Job) -> std::borrow::Cow<'a, [u8]> {
-    if job.delimiter == Delimiter::Comma {
-        return row.into();
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Unwritable(error)
     }
-    let mut values = Row::default();
-    let mut reader = Reader::new(BufReader::new(row), Delimiter::Comma, job.line_ending);
-    let mut out = Vec::with_capacity(row.len());
-    if matches!(reader.read(&mut values), Ok(true)) {
-        csv::write_row(&mut out, values.values(), job.delimiter, job.line_ending);
-    }
-    out.into()
+}
+
+fn write(org: &Org, job: &Job) -> Result<Results, Stop> {
+    let prepared = prepare(org, &job.caller, &job.query, job.operation)?;
+    let line_ending = match job.line_ending {
+        LineEnding::Lf => "\n",
+        LineEnding::CrLf => "\r\n",
+    };
+    let dialect = Dialect { delimiter: job.delimiter.byte(), line_ending };
+    let mut rows = Writer::new(prepared.csv_header(dialect))?;
+    org.read(|tx| {
+        prepared.csv(tx, dialect, |row| {
+            if job.is_stopped() {
+                return Err(Stop::Aborted);
+            }
+            rows.add(row).map_err(Stop::Unwritable)
+        })
+    })?;
+    Ok(rows.finish()?)
 }
 
 /// The text form of the row a page begins with.

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! File bodies (`salesforce-api.md` 2.9): read from a record's base64 field, and written with a record in one multipart
+//! request. Base64 inside JSON is no business of this module; such a record is a row like any other.
+//!
+//! An upload is spooled to a temporary file while it arrives; the store then takes it whole, so that a file larger than
+//! memory cannot be kept, although one of 2 GB is accepted.
+
+use http::Method;
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::ctx::Ctx;
+use crate::error::ApiError;
+use crate::id;
+use crate::multipart::{self, Part};
+use crate::org::Tx;
+use crate::record::{self, Fields, Input};
+use crate::request::Request;
+use crate::rest::{fields_of, parse_json};
+use crate::schema::{Field, FieldType, Object};
+
+/// The largest version of a file.
+const VERSION_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// The largest body of anything else.
+const OTHER_MAX_BYTES: u64 = 500 * 1024 * 1024;
+/// What the JSON and the boundaries may add.
+const FORM_BYTES: u64 = 1024 * 1024;
+
+/// Whether a request below `/sobjects` reads or writes a file body.
+pub fn takes(ctx: &Ctx, request: &Request) -> bool {
+    match (&request.method, &request.segments()[..]) {
+        (&Method::GET | &Method::HEAD, ["sobjects", object, _, field]) => {
+            let schema = ctx.org.schema();
+            schema.object(object).and_then(|object| object.field(field)).is_some_and(|field| is_body(field))
+        }
+        (&Method::POST | &Method::PATCH, ["sobjects", _, ..]) => multipart::is_multipart(&request.headers),
+        _ => false,
+    }
+}
+
+/// Answers a request that [`takes`] says yes to.
+///
+/// # Errors
+/// As the org refuses it.
+pub async fn route(ctx: &Ctx, request: Request) -> Result<Answer, ApiError> {
+    let path = request.path.clone();
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method.clone(), &path[1..]) {
+        (Method::GET | Method::HEAD, [object, id, field]) => ctx.org.read(|tx| read(tx, object, id, field)),
+        (Method::POST, [object]) => {
+            let (object, fields) = receive(ctx, request, object).await?;
+            let created = ctx.org.write(|tx| tx.savepoint(|tx| record::insert(tx, &ctx.caller, &object, fields)));
+            let id = created?;
+            let location = format!("{}/sobjects/{}/{id}", ctx.data_path(), object.name);
+            Ok(Answer::json(201, json!({"id": id, "success": true, "errors": []})).header("location", location))
+        }
+        (Method::PATCH, [object, id]) => {
+            let id = id::to18(id).ok_or_else(|| ApiError::malformed_id(id))?;
+            let (object, fields) = receive(ctx, request, object).await?;
+            ctx.org.write(|tx| tx.savepoint(|tx| record::update(tx, &ctx.caller, &object, &id, fields)))?;
+            Ok(Answer::empty(204))
+        }
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+fn is_body(field: &Field) -> bool {
+    field.kind == FieldType::Base64
+}
+
+fn read(tx: &Tx<'_>, object: &str, id: &str, field: &str) -> Result<Answer, ApiError> {
+    let object = crate::rest::object(tx, object)?;
+    let id = id::to18(id).ok_or_else(|| ApiError::malformed_id(id))?;
+    let row = tx.row(&object, &id).ok_or_else(ApiError::not_found)?;
+    if row.is_deleted() {
+        return Err(ApiError::entity_is_deleted());
+    }
+    let field = object.field(field).ok_or_else(ApiError::not_found)?;
+    let body = tx.blob(&object, &id, &field.name).unwrap_or_default();
+    // The spelling without a hyphen is Salesforce's.
+    Ok(Answer::bytes(200, "application/octetstream", body))
+}
+
+async fn receive(ctx: &Ctx, request: Request, object: &str) -> Result<(std::sync::Arc<Object>, Fields), ApiError> {
+    let schema = ctx.org.schema();
+    let object = schema.object(object).cloned().ok_or_else(ApiError::not_found)?;
+    let most = if object.name == "ContentVersion" { VERSION_MAX_BYTES } else { OTHER_MAX_BYTES };
+    let parts = multipart::read(&request.headers, request.body, most + FORM_BYTES).await?;
+    let fields = fields(&object, parts)?;
+    Ok((object, fields))
+}
+
+/// The record of a form: one part of JSON, and files named after base64 fields, in any order.
+fn fields(object: &Object, parts: Vec<Part>) -> Result<Fields, ApiError> {
+    let mut record = None;
+    let mut bodies = Fields::new();
+    for mut part in parts {
+        let field = object.field(&part.name).filter(|field| is_body(field)).map(|field| field.name.clone());
+        let is_record = record.is_none() && field.is_none() && part.is_json();
+        let bytes = part.bytes().map_err(|error| multipart::malformed(&error.to_string()))?;
+        match field {
+            _ if is_record => record = Some(fields_of(object, parse_json(&bytes)?)?),
+            None => return Err(multipart::malformed(&format!("'{}' is no binary field of {}", part.name, object.name))),
+            Some(_) if part.filename.is_none() => {
+                return Err(multipart::malformed(&format!("the filename of part '{}' is missing", part.name)));
+            }
+            Some(field) => bodies.push((field, Input::Bytes(bytes))),
+        }
+    }
+    let mut record = record.ok_or_else(|| multipart::malformed("the JSON part is missing"))?;
+    if bodies.is_empty() {
+        return Err(multipart::malformed("the binary part is missing"));
+    }
+    record.append(&mut bodies);
+    Ok(record)
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `/composite/batch`: up to 25 subrequests that know nothing of each other (`salesforce-api.md` 2.8). Each one counts
+//! against the daily allowance, and each is undone or kept for itself.
+
+use http::{HeaderMap, Method};
+use serde_json::{Map, Value, json};
+
+use crate::answer::Answer;
+use crate::ctx::Ctx;
+use crate::error::ApiError;
+use crate::org::Tx;
+use crate::rest;
+
+use super::{SUBREQUESTS_MAX, error_body, flag, invalid_input};
+
+/// A batch of subrequests.
+pub struct Batch {
+    halt_on_error: bool,
+    subrequests: Vec<(Method, String, Vec<u8>)>,
+}
+
+impl Batch {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// 400 for a batch that is too long or has a subrequest without method or URL.
+    pub fn read(mut body: Map<String, Value>) -> Result<Batch, ApiError> {
+        let Some(Value::Array(items)) = body.remove("batchRequests") else {
+            return Err(ApiError::json_parser("The member 'batchRequests' is missing"));
+        };
+        if items.len() > SUBREQUESTS_MAX {
+            let text = format!("The request exceeded the maximum number of {SUBREQUESTS_MAX} subrequests");
+            return Err(ApiError::new(400, "LIMIT_EXCEEDED", text));
+        }
+        let subrequests: Result<Vec<_>, ApiError> = items.iter().map(subrequest).collect();
+        Ok(Batch { halt_on_error: flag(&body, "haltOnError"), subrequests: subrequests? })
+    }
+
+    /// How many subrequests there are.
+    pub fn len(&self) -> usize {
+        self.subrequests.len()
+    }
+
+    /// Answers it inside a transaction.
+    pub fn answer(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Answer {
+        let mut has_errors = false;
+        let mut results = Vec::with_capacity(self.subrequests.len());
+        for (method, url, body) in &self.subrequests {
+            let (status, result) = if has_errors && self.halt_on_error {
+                let text = "Batch processing was halted because a previous subrequest in the batch failed.";
+                (412, error_body("BATCH_PROCESSING_HALTED", text))
+            } else {
+                let answer = rest::dispatch(ctx, tx, method, url, &HeaderMap::new(), body);
+                (answer.status, answer.into_json().unwrap_or(Value::Null))
+            };
+            has_errors |= status >= 400;
+            results.push(json!({"statusCode": status, "result": result}));
+        }
+        Answer::ok(json!({"hasErrors": has_errors, "results": results}))
+    }
+}
+
+fn subrequest(item: &Value) -> Result<(Method, String, Vec<u8>), ApiError> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str);
+    let method = text("method").unwrap_or_default();
+    if !matches!(method, "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE") {
+        return Err(invalid_input(format!("Invalid method: {method}")));
+    }
+    let url = text("url").ok_or_else(|| ApiError::json_parser("The member 'url' of a subrequest is missing"))?;
+    let body = item.get("richInput").filter(|body| !body.is_null());
+    let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    let method = Method::from_bytes(method.as_bytes()).expect("it is one of the methods above");
+    Ok((method, url.to_owned(), body))
+}
