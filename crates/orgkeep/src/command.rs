@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One file per command: its arguments and what it does. Each ends in an [`crate::failure::Answer`] or a failure.
+
+pub mod backup;
+pub mod backups;
+pub mod check;
+pub mod compare;
+pub mod connect;
+pub mod emulator;
+pub mod export;
+pub mod init;
+pub mod ls;
+pub mod restore;
+pub mod show;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What every command starts from, and the two doors it opens: a connector's vault and its org.
+
+use crate::cli::Unlocking;
+use crate::config::{Config, Connector, Kept};
+use crate::failure::{Failure, Kind};
+use crate::progress::Progress;
+use crate::screen::Screen;
+use crate::secret::Rotation;
+use crate::{environment, secret};
+use orgkeep_salesforce::{Http, Options, Org};
+use orgkeep_vault::{Location, OrgVault, Unlock, Vault};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name that Orgkeep gives itself in an org's login history and limits.
+const CLIENT: &str = concat!("orgkeep/", env!("CARGO_PKG_VERSION"));
+
+pub struct Context {
+    pub screen: Arc<Screen>,
+    pub progress: Progress,
+    config_path: Option<PathBuf>,
+}
+
+impl Context {
+    pub fn new(screen: Arc<Screen>, config: Option<PathBuf>) -> Context {
+        let config_path = config.or_else(environment::default_config_path);
+        Context { progress: Progress::new(&screen), screen, config_path }
+    }
+
+    pub fn config(&self) -> Result<Config, Failure> {
+        let path = self.config_path.as_deref().ok_or_else(|| {
+            Failure::invalid("this platform names no folder for settings")
+                .hint("name a configuration file with --config FILE or ORGKEEP_CONFIG")
+        })?;
+        Config::load(path)
+    }
+
+    pub fn connector(&self, name: &str) -> Result<Connector, Failure> {
+        self.config()?.connector(name).cloned()
+    }
+
+    /// What the vault keeps of the connector's org.
+    pub async fn org_vault(&self, connector: &Connector, unlocking: &Unlocking) -> Result<OrgVault, Failure> {
+        let vault = self.vault(&connector.vault, unlocking, connector.passphrase_file.as_deref()).await?;
+        Ok(vault.org(&connector.org_id).await?)
+    }
+
+    /// Opens a vault. `remembered` is the passphrase file that `connect` wrote down.
+    pub async fn vault(&self, place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Vault, Failure> {
+        let about = |error: orgkeep_vault::Error| Failure::from(error).about(format!("vault at {place}"));
+        let location = Location::parse(place).map_err(about)?;
+        if location.folder().is_some_and(|folder| !folder.is_dir()) {
+            // Opening would create the folder.
+            return Err(Failure::new(Kind::NotFound, format!("vault at {place}: there is no such folder"))
+                .hint(format!("check the path, or make a vault there with `orgkeep init {place}`")));
+        }
+        let opened = location.open(environment::storage_variables()).map_err(about)?;
+        match Vault::open(opened.clone(), Unlock::None).await {
+            // Encrypted: only now is it worth asking for a passphrase.
+            Err(error) if error.kind() == orgkeep_vault::Kind::Denied => {
+                let unlock = unlock(place, unlocking, remembered)?;
+                Vault::open(opened, unlock).await.map_err(about)
+            }
+            opened => opened.map_err(about),
+        }
+    }
+
+    /// Signs in to a connector's org, which must be the one that `connect` saw.
+    pub async fn sign_in(&self, name: &str, connector: &Connector) -> Result<Org, Failure> {
+        let kept = Kept::beside(self.config()?.path());
+        let login = secret::login(name, &connector.url, &connector.login, &kept)?;
+        let org = connect(login, Rotation::of(name, &connector.login, &kept)).await.map_err(|failure| {
+            let again = failure.kind == Kind::Denied && failure.hint.is_none();
+            if again { failure.hint(format!("sign in again: `orgkeep connect {name} …` with fresh credentials")) } else { failure }
+        })?;
+        let found = &org.identity().org_id;
+        if *found != connector.org_id {
+            return Err(Failure::invalid(format!(
+                "{name} is connected to the org {} but this login leads to {found}",
+                connector.org_id
+            ))
+            .hint("a refreshed sandbox has a new org Id: connect it under a new name"));
+        }
+        Ok(org)
+    }
+}
+
+/// Signs in over the network.
+pub async fn connect(login: orgkeep_salesforce::Login, rotation: Option<Arc<Rotation>>) -> Result<Org, Failure> {
+    let token_store = rotation.map(|rotation| rotation as Arc<dyn orgkeep_salesforce::TokenStore>);
+    let options = Options { client: CLIENT.to_owned(), token_store, ..Options::default() };
+    Ok(Org::connect(Arc::new(Http::new()?), login, options).await?)
+}
+
+fn unlock(place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Unlock, Failure> {
+    if let Some(path) = &unlocking.recovery_key_file {
+        return Ok(Unlock::RecoveryKey(secret::from_file(path, "recovery key")?.expose().into()));
+    }
+    let passphrase = match (&unlocking.passphrase_file, environment::variable(environment::PASSPHRASE), remembered) {
+        (Some(path), _, _) => Some(secret::from_file(path, "passphrase")?),
+        (None, Some(passphrase), _) => Some(passphrase.into()),
+        (None, None, Some(path)) => Some(secret::from_file(path, "passphrase")?),
+        (None, None, None) => secret::from_prompt(&format!("Passphrase of the vault at {place}"))?,
+    };
+    match passphrase {
+        Some(passphrase) => Ok(Unlock::Passphrase(passphrase.expose().into())),
+        None => Err(Failure::invalid(format!("no passphrase was given for the vault at {place}"))
+            .hint("give --passphrase-file FILE, set ORGKEEP_PASSPHRASE, or run on a terminal to be asked")),
+    }
+}

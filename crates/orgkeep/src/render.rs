@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reports of the engine as text for people: pure functions from a value to a text or a table.
+
+mod backup;
+mod browse;
+mod comparison;
+mod plan;
+mod proof;
+
+pub use backup::{backup, backup_shortfall, backups, damage, objects};
+pub use browse::{history, listing, record};
+pub use comparison::comparison;
+pub use plan::{plan, restore};
+pub use proof::proof;
+
+use crate::text::{cut, shown};
+
+/// Widest value in a line about a change; whole ones are shown by `orgkeep show`.
+const VALUE_COLUMNS: usize = 48;
+
+/// A value in a line of prose: quoted, so that spaces at its ends are seen, and cut; nothing is `(empty)`.
+fn quoted(value: Option<&str>) -> String {
+    match value {
+        Some(text) => format!("\"{}\"", cut(&shown(text), VALUE_COLUMNS)),
+        None => "(empty)".to_owned(),
+    }
+}
+
+/// A number for a table, where zero is noise.
+fn some(number: u64) -> String {
+    if number == 0 { String::new() } else { crate::number::grouped(number) }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Records: many in a table, one with its fields, one through time.
+
+use super::quoted;
+use crate::screen::facts;
+use crate::table::Table;
+use crate::text::shown;
+use orgkeep_engine::{Listing, Record, Version};
+
+pub fn listing(listing: &Listing) -> Table {
+    let mut table = Table::new(&listing.columns);
+    for row in &listing.rows {
+        table.row(row.iter().map(|cell| cell.as_deref().unwrap_or("")));
+    }
+    table
+}
+
+/// All fields that hold something; the names of the empty ones on one line.
+pub fn record(record: &Record) -> String {
+    let deleted = if record.deleted { ", deleted" } else { "" };
+    let mut text = format!("{} {} in backup {}{deleted}\n", shown(&record.object), shown(&record.id), record.backup);
+    if let Some(id) = &record.now_known_as {
+        text.push_str(&format!("A restore created it again; its Id in the org is now {}\n", shown(id)));
+    }
+    text.push('\n');
+    text.push_str(&facts(
+        record.fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?.to_owned()))),
+    ));
+    let empty: Vec<&str> =
+        record.fields.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.as_str()).collect();
+    if !empty.is_empty() {
+        text.push_str(&format!("\nEmpty: {}\n", empty.join(", ")));
+    }
+    text
+}
+
+/// Every version, oldest first. Of the first one only how many fields it has: `show --at` shows them.
+pub fn history(versions: &[Version]) -> String {
+    let mut text = String::new();
+    for (number, version) in versions.iter().enumerate() {
+        let taken = version.taken.format("%Y-%m-%d %H:%M:%S UTC");
+        let what = match (number, version.deleted) {
+            (_, true) => "deleted".to_owned(),
+            (0, false) => {
+                let filled = version.changes.iter().filter(|change| change.after.is_some()).count();
+                format!("first seen, {}", crate::number::counted(filled as u64, "filled field"))
+            }
+            (_, false) => crate::number::counted(version.changes.len() as u64, "changed field"),
+        };
+        text.push_str(&format!("Backup {}, {taken}: {what}\n", version.backup));
+        if number > 0 && !version.deleted {
+            for change in &version.changes {
+                let (before, after) = (quoted(change.before.as_deref()), quoted(change.after.as_deref()));
+                text.push_str(&format!("    {}: {before} -> {after}\n", shown(&change.field)));
+            }
+        }
+    }
+    text
+}
