@@ -71,7 +71,11 @@ impl Answer {
 
     /// 200 with a body that is sent as it is made.
     pub fn stream(content_type: impl Into<String>, body: Body) -> Answer {
-        Answer { status: 200, headers: HeaderMap::new(), body: Content::Stream { content_type: content_type.into(), body } }
+        Answer {
+            status: 200,
+            headers: HeaderMap::new(),
+            body: Content::Stream { content_type: content_type.into(), body },
+        }
     }
 
     /// An HTML page.
@@ -208,10 +212,7 @@ mod tests {
         assert_eq!(render(&empty, true), b"{\n  \"totalSize\" : 0,\n  \"records\" : [ ]\n}");
         let nested = json!([{"a": {"b": [1, 2], "c": {}}}, {"d": null}]);
         let text = String::from_utf8(render(&nested, true)).unwrap();
-        assert_eq!(
-            text,
-            "[ {\n  \"a\" : {\n    \"b\" : [ 1, 2 ],\n    \"c\" : { }\n  }\n}, {\n  \"d\" : null\n} ]"
-        );
+        assert_eq!(text, "[ {\n  \"a\" : {\n    \"b\" : [ 1, 2 ],\n    \"c\" : { }\n  }\n}, {\n  \"d\" : null\n} ]");
         assert_eq!(render(&empty, false), b"{\"totalSize\":0,\"records\":[]}");
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::{Emulator, org::Org, record::Caller, request};
+use crate::{Emulator, org::Org, request, user::Caller};
 
 /// The context of one authorised request.
 #[derive(Clone)]

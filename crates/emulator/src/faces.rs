@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::bulk::Registry;
 use crate::log::{LogEntry, RequestLog, Usage};
 use crate::oauth::app::Apps;
 use crate::rest::cursor::Cursors;
+use crate::rest::describe::Seen;
 use crate::session::Sessions;
 
 /// The memory of an org's faces.
@@ -21,6 +23,10 @@ pub struct Faces {
     pub apps: Mutex<Apps>,
     /// Open query cursors.
     pub cursors: Mutex<Cursors>,
+    /// Bulk API jobs.
+    pub jobs: Mutex<Registry>,
+    /// The schema that was described last, and since when.
+    pub(crate) schema_seen: Mutex<Seen>,
     /// Calls counted against the daily allowance.
     pub usage: Mutex<Usage>,
     /// The last requests.
@@ -29,6 +35,8 @@ pub struct Faces {
     pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
     /// Users that may not log in although they are active (`UserLogin.IsFrozen`).
     pub frozen: Mutex<BTreeSet<String>>,
+    /// What the org's owner is told of it.
+    pub credentials: Mutex<Option<crate::Credentials>>,
     /// Password and security token that every user of the org has.
     pub password: Mutex<(String, String)>,
 }

@@ -4,27 +4,42 @@
 //! Requests come in through [`Emulator::serve`] on a socket or through [`Emulator::handle`] in the same process; both go
 //! through one router. Each org has its own rows, users and limits; all share one clock that a test can move.
 
+pub mod answer;
+mod blob;
+pub mod bulk;
 pub mod clock;
+mod composite;
+mod control;
+mod credentials;
+pub mod ctx;
 pub mod error;
-pub mod faces {
-    //! Replaced by the file of this name once all that it names compiles.
-    #[derive(Default)]
-    pub struct Faces {}
-}
+pub mod faces;
 pub mod id;
+mod landing;
+pub mod log;
+mod multipart;
+pub mod oauth;
 pub mod org;
 pub mod record;
+pub mod request;
+pub mod rest;
 pub mod schema;
+mod server;
+pub mod session;
+pub mod sign_in;
+mod soap;
 pub mod soql;
 pub mod store;
 pub mod user;
 pub mod value;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use clock::Clock;
+pub use credentials::Credentials;
 pub use org::{Org, Row, Tx};
+use log::RequestLog;
 pub use user::Caller;
 
 /// When the states of Bulk jobs move.
@@ -84,6 +99,8 @@ pub struct Emulator {
 struct Inner {
     orgs: Vec<Arc<Org>>,
     clock: Clock,
+    /// Requests that belong to no org: refused sign-ins, the version list, unknown paths.
+    log: Mutex<RequestLog>,
 }
 
 /// Why an emulator could not start.
@@ -103,9 +120,11 @@ impl Emulator {
             });
             let org = Org::open(number, schema::Schema::standard(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
+            credentials::set_up(&org, number, &settings);
             orgs.push(Arc::new(org));
         }
-        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock }) })
+        let log = Mutex::default();
+        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock, log }) })
     }
 
     pub fn orgs(&self) -> &[Arc<Org>] {

@@ -68,10 +68,17 @@ pub struct Code {
     pub challenge: Option<String>,
     /// OpenID nonce.
     pub nonce: Option<String>,
+    /// Whether consent was given: without it this is a login that waits, and buys no token.
+    pub approved: bool,
     issued_ms: i64,
 }
 
 impl Code {
+    /// The same code, approved now, with its 15 minutes ahead of it.
+    pub fn approve(self, now_ms: i64) -> Code {
+        Code { approved: true, issued_ms: now_ms, ..self }
+    }
+
     /// A code issued now.
     pub fn new(user_id: &str, client_id: &str, scopes: Scopes, redirect_uri: &str, now_ms: i64) -> Code {
         Code {
@@ -81,6 +88,7 @@ impl Code {
             redirect_uri: redirect_uri.into(),
             challenge: None,
             nonce: None,
+            approved: false,
             issued_ms: now_ms,
         }
     }
@@ -238,6 +246,11 @@ impl Sessions {
         Ok((number, grant, Some(next)))
     }
 
+    /// Whether a refresh token was issued here, be it good or used.
+    pub fn knows_refresh_token(&self, refresh_token: &str) -> bool {
+        self.refresh.contains_key(refresh_token)
+    }
+
     /// The grant that a current refresh token names.
     pub fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
         let grant = self.grants.get(self.refresh.get(refresh_token)?)?;
@@ -284,8 +297,11 @@ impl Sessions {
         text
     }
 
-    /// Takes a code, which is good once and for 15 minutes.
-    pub fn take_code(&mut self, text: &str, now_ms: i64) -> Option<Code> {
+    /// Takes a code (`approved`) or a login that waits for consent; each is good once and for 15 minutes.
+    pub fn take_code(&mut self, text: &str, approved: bool, now_ms: i64) -> Option<Code> {
+        if self.codes.get(text)?.approved != approved {
+            return None;
+        }
         let code = self.codes.remove(text)?;
         (now_ms - code.issued_ms < CODE_LIFETIME_MS).then_some(code)
     }
@@ -334,11 +350,12 @@ mod tests {
     #[test]
     fn a_code_is_good_once_and_for_fifteen_minutes() {
         let mut sessions = Sessions::default();
-        let code = || Code::new("u", "app", Scopes::new(), "https://x/", 0);
+        let code = || Code::new("u", "app", Scopes::new(), "https://x/", 0).approve(0);
         let text = sessions.keep_code(code());
-        assert!(sessions.take_code(&text, 899_999).is_some());
-        assert!(sessions.take_code(&text, 899_999).is_none());
+        assert!(sessions.take_code(&text, false, 899_999).is_none(), "a code is no login");
+        assert!(sessions.take_code(&text, true, 899_999).is_some());
+        assert!(sessions.take_code(&text, true, 899_999).is_none());
         let text = sessions.keep_code(code());
-        assert!(sessions.take_code(&text, 900_000).is_none());
+        assert!(sessions.take_code(&text, true, 900_000).is_none());
     }
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a test may do to an org from outside its APIs, and ask it afterwards.
+
+use std::collections::BTreeMap;
+
+use crate::faces::lock;
+use crate::log::LogEntry;
+use crate::oauth::app::App;
+use crate::org::Org;
+
+impl Org {
+    /// The org's Id, 15 characters: how its access tokens begin.
+    pub fn id15(&self) -> &str {
+        crate::id::to15(&self.id)
+    }
+
+    /// The last requests, oldest first; 10,000 are kept.
+    pub fn request_log(&self) -> Vec<LogEntry> {
+        lock(&self.faces.log).entries().cloned().collect()
+    }
+
+    /// Requests since the start, by API family (`rest`, `query`, `bulk`, `composite`, `blob`, `tooling`, `soap`).
+    pub fn usage_by_family(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.faces.log).by_family()
+    }
+
+    /// Calls taken from the daily allowance in the last 24 hours, and the allowance.
+    pub fn daily_usage(&self) -> (u64, u64) {
+        let mut usage = lock(&self.faces.usage);
+        (usage.used(self.clock().now()), usage.max())
+    }
+
+    /// Sets the daily allowance, and what of it counts as used.
+    pub fn set_daily_limit(&self, used: u64, max: u64) {
+        lock(&self.faces.usage).set(self.clock().now(), used, max);
+    }
+
+    /// Ends every session; refresh tokens stay good.
+    pub fn expire_sessions(&self) {
+        lock(&self.faces.sessions).expire_sessions();
+    }
+
+    /// Revokes every refresh token together with its sessions, as an admin does who blocks an app's users.
+    pub fn revoke_grants(&self) {
+        lock(&self.faces.sessions).revoke_grants();
+    }
+
+    /// Ends the session or the grant that a token names.
+    pub fn revoke(&self, token: &str) -> bool {
+        lock(&self.faces.sessions).revoke(token)
+    }
+
+    /// Gives a user permission (`QueryAllFiles`, as in `salesforce-api.md` 1.11) to a user, or takes it, whatever profile
+    /// and permission sets say.
+    pub fn set_permission(&self, user_id: &str, name: &str, given: bool) {
+        let mut permissions = lock(&self.faces.permissions);
+        permissions.entry(user_id.to_owned()).or_default().insert(name.to_owned(), given);
+    }
+
+    /// Freezes a user, or thaws one: a frozen user has no sessions and gets none.
+    pub fn set_frozen(&self, user_id: &str, frozen: bool) {
+        let mut all = lock(&self.faces.frozen);
+        if frozen {
+            all.insert(user_id.to_owned());
+        } else {
+            all.remove(user_id);
+        }
+    }
+
+    /// Installs an app, or replaces the one with its consumer key.
+    pub fn register_app(&self, app: App) {
+        lock(&self.faces.apps).register(app);
+    }
+
+    /// Changes an app: its policy, its callbacks, whether it is installed. False when there is none with this key.
+    pub fn change_app(&self, client_id: &str, change: impl FnOnce(&mut App)) -> bool {
+        lock(&self.faces.apps).get_mut(client_id).map(change).is_some()
+    }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `/services/oauth2/token` (`salesforce-api.md` 1.4): every grant that buys an access token.
+//!
+//! The app shows who it is in the body or by HTTP Basic. There is never an `expires_in`: a client learns of a session's
+//! end by a 401. The username-password flow is off, as it is in orgs made since Summer '23, and device codes are blocked.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+use crate::Emulator;
+use crate::answer::Answer;
+use crate::faces::lock;
+use crate::oauth::app::{App, Permitted};
+use crate::oauth::refusal::Refusal;
+use crate::oauth::{identity, jwt};
+use crate::org::Org;
+use crate::request::{self, Query};
+use crate::session::Scopes;
+
+/// Scopes that client credentials cannot have (`salesforce-api.md` 1.4).
+const NOT_FOR_CLIENT_CREDENTIALS: [&str; 4] = ["full", "refresh_token", "web", "openid"];
+
+/// A token request in its setting.
+pub struct Exchange<'a> {
+    pub emulator: &'a Emulator,
+    pub form: &'a Query,
+    pub headers: &'a HeaderMap,
+    /// `http://host` as the client knows the org.
+    pub base_url: &'a str,
+}
+
+/// Answers a token request.
+pub fn token(exchange: &Exchange<'_>) -> Answer {
+    let answer = match exchange.form.get("grant_type") {
+        Some("authorization_code") => exchange.authorization_code(),
+        Some("refresh_token") => exchange.refresh_token(),
+        Some("client_credentials") => exchange.client_credentials(),
+        Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => exchange.jwt_bearer(),
+        Some("password") => exchange.password(),
+        Some(_) => Err(Refusal::new("unsupported_grant_type", "grant type not supported")),
+        None => Err(Refusal::missing("grant_type")),
+    };
+    let answer = match answer {
+        Ok(members) => exchange.in_format(members),
+        Err(refusal) => refusal.into(),
+    };
+    answer.header("cache-control", "no-store").header("pragma", "no-cache")
+}
+
+impl Exchange<'_> {
+    fn required(&self, parameter: &str) -> Result<&str, Refusal> {
+        self.form.get(parameter).filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(parameter))
+    }
+
+    /// Consumer key and secret, from the body or from HTTP Basic.
+    fn client(&self) -> Result<(String, Option<String>), Refusal> {
+        if let Some(basic) = request::header(self.headers, "authorization").and_then(|value| value.strip_prefix("Basic ")) {
+            let decoded = STANDARD.decode(basic.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
+            let (key, secret) = pair.ok_or_else(Refusal::wrong_secret)?;
+            return Ok((key.to_owned(), Some(secret.to_owned())));
+        }
+        let secret = self.form.get("client_secret").filter(|secret| !secret.is_empty());
+        Ok((self.required("client_id")?.to_owned(), secret.map(str::to_owned)))
+    }
+
+    /// The org and app that ask, with the secret checked where the app has one.
+    fn authenticated(&self) -> Result<(Arc<Org>, App), Refusal> {
+        let (client_id, secret) = self.client()?;
+        let (org, app) = self.emulator.app(&client_id).ok_or_else(Refusal::unknown_client)?;
+        if app.client_secret.is_some() && app.client_secret != secret {
+            return Err(Refusal::wrong_secret());
+        }
+        if !app.installed {
+            return Err(Refusal::not_installed());
+        }
+        Ok((org, app))
+    }
+
+    fn authorization_code(&self) -> Result<Map<String, Value>, Refusal> {
+        let (_, app) = self.authenticated()?;
+        let text = self.required("code")?;
+        let taken = self.emulator.orgs().iter().find_map(|org| {
+            let code = lock(&org.faces.sessions).take_code(text, true, org.clock().now())?;
+            Some((org, code))
+        });
+        let (org, code) = taken
+            .filter(|(_, code)| code.client_id == app.client_id)
+            .ok_or_else(|| Refusal::grant("expired authorization code"))?;
+        if self.form.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
+            return Err(Refusal::new("redirect_uri_mismatch", "redirect_uri must match configuration"));
+        }
+        if let Some(challenge) = &code.challenge
+            && !self.form.get("code_verifier").is_some_and(|verifier| challenge_of(verifier) == *challenge)
+        {
+            return Err(Refusal::grant("invalid code verifier"));
+        }
+        let now = org.clock().now();
+        let (session, refresh_token) = {
+            let mut sessions = lock(&org.faces.sessions);
+            let granted = code
+                .scopes
+                .contains("refresh_token")
+                .then(|| sessions.grant(&code.user_id, &app.client_id, code.scopes.clone(), now));
+            let number = granted.as_ref().map(|(number, _)| *number);
+            let session =
+                sessions.open(org.id15(), &code.user_id, Some(&app.client_id), number, code.scopes.clone(), now);
+            (session, granted.map(|(_, token)| token))
+        };
+        let id = self.identity_url(org, &code.user_id);
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), session.token.into());
+        if let Some(token) = refresh_token {
+            answer.insert("refresh_token".into(), token.into());
+        }
+        self.sign(&mut answer, &app, &id, now);
+        answer.insert("scope".into(), scope_text(&code.scopes).into());
+        if code.scopes.contains("openid") {
+            let token = jwt::id_token(self.base_url, &id, &app.client_id, code.nonce.as_deref(), now);
+            answer.insert("id_token".into(), token.into());
+        }
+        self.finish(&mut answer, id, now);
+        Ok(answer)
+    }
+
+    fn refresh_token(&self) -> Result<Map<String, Value>, Refusal> {
+        let (_, app) = self.authenticated()?;
+        let text = self.required("refresh_token")?;
+        let expired = || Refusal::grant("expired access/refresh token");
+        // The org is found before anything changes: presenting a used token to the wrong org must not touch it.
+        let org = self
+            .emulator
+            .orgs()
+            .iter()
+            .find(|org| lock(&org.faces.sessions).knows_refresh_token(text))
+            .ok_or_else(expired)?;
+        let now = org.clock().now();
+        let refreshed = lock(&org.faces.sessions).refresh(text, &app.client_id, app.rotate_refresh_tokens);
+        let (number, grant, next) = refreshed.map_err(|_| expired())?;
+        let user = org.user(&grant.user_id).ok_or_else(expired)?;
+        if !org.may_enter(&user) {
+            return Err(Refusal::new("inactive_user", "user is inactive"));
+        }
+        if !app.permits(&grant.user_id) {
+            return Err(Refusal::not_admitted());
+        }
+        let session = lock(&org.faces.sessions).open(
+            org.id15(),
+            &grant.user_id,
+            Some(&app.client_id),
+            Some(number),
+            grant.scopes.clone(),
+            now,
+        );
+        let id = self.identity_url(org, &grant.user_id);
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), session.token.into());
+        if let Some(next) = next {
+            answer.insert("refresh_token".into(), next.into());
+        }
+        self.sign(&mut answer, &app, &id, now);
+        answer.insert("scope".into(), scope_text(&grant.scopes).into());
+        self.finish(&mut answer, id, now);
+        Ok(answer)
+    }
+
+    fn client_credentials(&self) -> Result<Map<String, Value>, Refusal> {
+        let host = self.base_url.split("://").nth(1).unwrap_or_default();
+        if host.starts_with("login.") || host.starts_with("test.") {
+            return Err(Refusal::grant("request not supported on this domain"));
+        }
+        let (org, app) = self.authenticated()?;
+        if app.client_secret.is_none() {
+            return Err(Refusal::wrong_secret());
+        }
+        let run_as = app.run_as.as_deref().ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
+        let user = org.user(run_as).ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
+        if !org.may_enter(&user) {
+            return Err(Refusal::new("inactive_user", "user is inactive"));
+        }
+        let mut scopes = app.scopes_for(self.form.get("scope")).unwrap_or_default();
+        scopes.retain(|scope| !NOT_FOR_CLIENT_CREDENTIALS.contains(&scope.as_str()));
+        if scopes.is_empty() {
+            return Err(Refusal::grant("no valid scopes defined"));
+        }
+        let now = org.clock().now();
+        let session = lock(&org.faces.sessions).open(
+            org.id15(),
+            &user.id,
+            Some(&app.client_id),
+            None,
+            scopes.clone(),
+            now,
+        );
+        let id = self.identity_url(&org, &user.id);
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), session.token.into());
+        self.sign(&mut answer, &app, &id, now);
+        answer.insert("scope".into(), scope_text(&scopes).into());
+        self.finish(&mut answer, id, now);
+        answer.insert("api_instance_url".into(), self.base_url.into());
+        Ok(answer)
+    }
+
+    fn jwt_bearer(&self) -> Result<Map<String, Value>, Refusal> {
+        let assertion = self.required("assertion")?;
+        let claims = jwt::unverified(assertion).ok_or_else(|| Refusal::grant("invalid assertion"))?;
+        let (org, app) = self.emulator.app(&claims.iss).ok_or_else(Refusal::unknown_client)?;
+        if !app.installed {
+            return Err(Refusal::not_installed());
+        }
+        let key = app.jwt_public_key_pem.as_deref().ok_or_else(|| Refusal::grant("invalid assertion"))?;
+        let now = org.clock().now();
+        jwt::verify(assertion, key, self.base_url, now)?;
+        let user = org.user_named(&claims.sub).ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?;
+        if !org.may_enter(&user) {
+            return Err(Refusal::new("inactive_user", "user is inactive"));
+        }
+        if !app.permits(&user.id) {
+            return Err(Refusal::not_admitted());
+        }
+        let scopes = match &app.permitted {
+            Permitted::AdminApproved(_) => app.scopes.clone(),
+            Permitted::SelfAuthorize => app
+                .approved
+                .get(&user.id)
+                .cloned()
+                .ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?,
+        };
+        let session = lock(&org.faces.sessions).open(
+            org.id15(),
+            &user.id,
+            Some(&app.client_id),
+            None,
+            scopes.clone(),
+            now,
+        );
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), session.token.into());
+        answer.insert("scope".into(), scope_text(&scopes).into());
+        answer.insert("instance_url".into(), self.base_url.into());
+        answer.insert("id".into(), self.identity_url(&org, &user.id).into());
+        answer.insert("token_type".into(), "Bearer".into());
+        Ok(answer)
+    }
+
+    /// Off: even right credentials meet the answer to wrong ones.
+    fn password(&self) -> Result<Map<String, Value>, Refusal> {
+        self.authenticated()?;
+        self.required("username")?;
+        self.required("password")?;
+        Err(Refusal::grant("authentication failure"))
+    }
+
+    fn identity_url(&self, org: &Org, user_id: &str) -> String {
+        identity::url(self.base_url, &org.id, user_id)
+    }
+
+    /// `signature` = Base64(HMAC-SHA256(consumer secret, `id` and `issued_at`)).
+    fn sign(&self, answer: &mut Map<String, Value>, app: &App, id: &str, now_ms: i64) {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, app.client_secret.as_deref().unwrap_or_default().as_bytes());
+        let tag = hmac::sign(&key, format!("{id}{now_ms}").as_bytes());
+        answer.insert("signature".into(), STANDARD.encode(tag.as_ref()).into());
+    }
+
+    fn finish(&self, answer: &mut Map<String, Value>, id: String, now_ms: i64) {
+        answer.insert("instance_url".into(), self.base_url.into());
+        answer.insert("id".into(), id.into());
+        answer.insert("token_type".into(), "Bearer".into());
+        answer.insert("issued_at".into(), now_ms.to_string().into());
+    }
+
+    /// JSON, or what `format` or `Accept` asks for.
+    fn in_format(&self, members: Map<String, Value>) -> Answer {
+        let accept = request::header(self.headers, "accept").unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match self.form.get("format") {
+            Some("urlencoded") => {
+                let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+                for (name, value) in &members {
+                    pairs.append_pair(name, &text(value));
+                }
+                Answer::bytes(200, "application/x-www-form-urlencoded;charset=UTF-8", pairs.finish())
+            }
+            format if format == Some("xml") || (format.is_none() && accept.starts_with("application/xml")) => {
+                let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>");
+                for (name, value) in &members {
+                    xml += &format!("<{name}>{}</{name}>", quick_xml::escape::escape(text(value)));
+                }
+                xml += "</OAuth>";
+                Answer::bytes(200, "application/xml;charset=UTF-8", xml)
+            }
+            _ => Answer::ok(Value::Object(members)),
+        }
+    }
+}
+
+/// PKCE, method S256: BASE64URL(SHA-256(verifier)) without padding.
+pub fn challenge_of(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()).as_ref())
+}
+
+/// Scopes as answers write them.
+pub fn scope_text(scopes: &Scopes) -> String {
+    scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_that_of_rfc_7636() {
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The REST API below `/services/data` (`salesforce-api.md` 2).
+//!
+//! A resource is answered inside one transaction; what a refused request had begun is undone. Composite requests have their
+//! parts answered here too ([`dispatch`]). Bodies that may be large never come here: Bulk, multipart and file bodies
+//! have routes of their own.
+
+mod body;
+mod columns;
+pub mod cursor;
+pub(crate) mod describe;
+mod external;
+mod limits;
+mod query;
+mod replicate;
+mod rows;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use serde_json::{Map, Value, json};
+
+pub use body::{fields_of, parse_json};
+pub(crate) use limits::live_rows;
+
+use crate::answer::Answer;
+use crate::ctx::Ctx;
+use crate::error::ApiError;
+use crate::log::Family;
+use crate::org::Tx;
+use crate::request::{self, Query, Request, decode_path};
+use crate::user::Caller;
+use crate::{blob, bulk, composite};
+
+/// The newest API version, Summer '26.
+pub const LATEST_VERSION: &str = "67.0";
+const OLDEST: u32 = 31;
+const NEWEST: u32 = 67;
+/// What the list calls the first of three releases a year: Spring '14 is 30.0.
+const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
+
+/// One request for a resource, with its body whole.
+#[derive(Debug)]
+pub struct Call {
+    pub method: Method,
+    /// Segments below `/services/data/vNN.N`.
+    pub path: Vec<String>,
+    pub query: Query,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Call {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        request::header(&self.headers, name)
+    }
+
+    /// The body as a JSON object.
+    ///
+    /// # Errors
+    /// `JSON_PARSER_ERROR`
+    pub fn json(&self) -> Result<Map<String, Value>, ApiError> {
+        parse_json(&self.body)
+    }
+}
+
+/// `/services/data`: every version, oldest first, without a session (`salesforce-api.md` 0, 2.2).
+pub fn versions(method: &Method) -> Answer {
+    if *method != Method::GET && *method != Method::HEAD {
+        return ApiError::method_not_allowed(method.as_str(), "GET,HEAD").into();
+    }
+    let list = (OLDEST..=NEWEST).map(|number| {
+        // 31.0 is Summer '14; three releases make a year, and Winter carries the next year's number.
+        let season = SEASONS[(number as usize - 30) % 3];
+        let year = 14 + (number - 30) / 3 + u32::from(season == "Winter");
+        json!({"label": format!("{season} '{year}"), "url": format!("/services/data/v{number}.0"), "version": format!("{number}.0")})
+    });
+    Answer::ok(Value::Array(list.collect()))
+}
+
+/// The version of a path segment such as `v67.0`.
+///
+/// # Errors
+/// 410 for a retired version, 404 for one that never was.
+pub fn checked_version(segment: &str) -> Result<String, ApiError> {
+    let number = segment.strip_prefix(['v', 'V']).and_then(|text| text.strip_suffix(".0")).map(str::parse::<u32>);
+    match number {
+        Some(Ok(number)) if (OLDEST..=NEWEST).contains(&number) => Ok(format!("{number}.0")),
+        Some(Ok(number)) if (1..OLDEST).contains(&number) => Err(ApiError::new(410, "GONE", "410:GONE")),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// The family that a path below the version is counted in.
+pub fn family(path: &[String]) -> Family {
+    match path.first().map(String::as_str) {
+        Some("jobs") => Family::Bulk,
+        Some("composite") => Family::Composite,
+        Some("query" | "queryAll") => Family::Query,
+        Some("tooling") => Family::Tooling,
+        Some("sobjects") if path.len() == 4 && !crate::id::valid(&path[3]) && crate::id::valid(&path[2]) => Family::Blob,
+        _ => Family::Rest,
+    }
+}
+
+/// Reads the headers that change what a save does (`salesforce-api.md` 2.1).
+pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
+    if let Some(value) = request::header(headers, "sforce-auto-assign") {
+        caller.auto_assign = !value.trim().eq_ignore_ascii_case("false");
+    }
+    if let Some(value) = request::header(headers, "sforce-duplicate-rule-header") {
+        let value = value.to_ascii_lowercase();
+        caller.allow_duplicates = value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == "allowsave=true");
+    }
+}
+
+/// Answers a request below `/services/data/vNN.N`.
+///
+/// # Errors
+/// Whatever refuses it.
+pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> {
+    match request.segments()[..] {
+        ["jobs", ..] => return bulk::route(ctx, request).await,
+        ["composite", ..] => return composite::route(ctx, request).await,
+        ["sobjects", ..] if blob::takes(ctx, &request) => return blob::route(ctx, request).await,
+        _ => {}
+    }
+    let body = request.body_bytes().await?;
+    let call = Call { method: request.method, path: request.path, query: request.query, headers: request.headers, body };
+    if is_read(&call.method) {
+        ctx.org.read(|tx| read(ctx, tx, &call))
+    } else {
+        ctx.org.write(|tx| tx.savepoint(|tx| write(ctx, tx, &call)))
+    }
+}
+
+/// Answers a subrequest. `url` is as composite requests write it: `/services/data/v67.0/sobjects/…`, or
+/// `v67.0/sobjects/…` as in a batch (`salesforce-api.md` 2.8). It runs inside its caller's transaction; what a refused
+/// one had begun is undone.
+pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let segments = decode_path(path);
+    let skipped = if segments.first().is_some_and(|first| first == "services") { 3 } else { 1 };
+    let Some(version) = segments.get(skipped - 1) else { return ApiError::not_found().into() };
+    let version = match checked_version(version) {
+        Ok(version) => version,
+        Err(error) => return error.into(),
+    };
+    let mut ctx = Ctx { version, ..ctx.clone() };
+    read_call_headers(&mut ctx.caller, headers);
+    let call = Call {
+        method: method.clone(),
+        path: segments[skipped..].to_vec(),
+        query: Query::parse(query),
+        headers: headers.clone(),
+        body: Bytes::copy_from_slice(body),
+    };
+    let answer =
+        if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };
+    answer.unwrap_or_else(Answer::from)
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Answers a GET or HEAD.
+fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
+    check_method(call)?;
+    match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Ok(resources(ctx)),
+        ["limits"] => Ok(limits::limits(ctx, tx)),
+        ["limits", "recordCount"] => Ok(limits::record_count(tx, call.query.get("sObjects"))),
+        ["sobjects"] => Ok(describe::global(ctx, call)),
+        ["sobjects", object] => describe::basic(ctx, tx, object),
+        ["sobjects", object, "describe"] => describe::describe(ctx, call, object),
+        ["sobjects", object, "updated"] => replicate::updated(ctx, tx, object, &call.query),
+        ["sobjects", object, "deleted"] => replicate::deleted(ctx, tx, object, &call.query),
+        ["sobjects", object, id] => rows::get(ctx, tx, call, object, id),
+        ["sobjects", object, field, value] => external::get(ctx, tx, call, object, field, value),
+        ["query"] => query::first(ctx, tx, call, false, false),
+        ["queryAll"] => query::first(ctx, tx, call, true, false),
+        ["query" | "queryAll", locator] => query::next(ctx, tx, call, locator),
+        ["tooling", "query"] => query::first(ctx, tx, call, false, true),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// Answers any other method.
+fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
+    check_method(call)?;
+    match (call.method.as_str(), &call.path.iter().map(String::as_str).collect::<Vec<_>>()[..]) {
+        ("POST", ["sobjects", object]) => rows::create(ctx, tx, call, object),
+        ("POST", ["sobjects", object, id]) if id.eq_ignore_ascii_case("Id") => rows::create(ctx, tx, call, object),
+        ("PATCH", ["sobjects", object, id]) => rows::update(ctx, tx, call, object, id),
+        ("DELETE", ["sobjects", object, id]) => rows::delete(ctx, tx, object, id),
+        ("PATCH", ["sobjects", object, field, value]) => external::upsert(ctx, tx, call, object, field, value),
+        ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, object, field, value),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// 405 where the resource exists and the method does not (`salesforce-api.md` 2.1).
+fn check_method(call: &Call) -> Result<(), ApiError> {
+    let allowed = match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["limits", ..] | ["sobjects"] | ["query" | "queryAll", ..] | ["tooling", "query", ..] => "GET,HEAD",
+        ["sobjects", _] => "GET,HEAD,POST",
+        ["sobjects", _, "describe" | "updated" | "deleted"] => "GET,HEAD",
+        ["sobjects", _, id] if id.eq_ignore_ascii_case("Id") => "POST",
+        ["sobjects", _, _] => "DELETE,GET,HEAD,PATCH,POST",
+        ["sobjects", _, _, _] => "DELETE,GET,HEAD,PATCH,POST",
+        _ => return Ok(()),
+    };
+    let method = call.method.as_str();
+    let posts_to_row = method == "POST" && call.path.len() > 2 && !call.path[2].eq_ignore_ascii_case("Id");
+    if allowed.split(',').any(|one| one == method) && !posts_to_row {
+        return Ok(());
+    }
+    Err(ApiError::method_not_allowed(method, allowed))
+}
+
+/// The map of resources; jsforce takes `identity` from it (`salesforce-api.md` 2.2).
+fn resources(ctx: &Ctx) -> Answer {
+    const NAMES: [&str; 9] =
+        ["tooling", "composite", "limits", "jobs", "query", "queryAll", "sobjects", "recent", "search"];
+    let mut map: Map<String, Value> =
+        NAMES.iter().map(|name| ((*name).to_owned(), format!("{}/{name}", ctx.data_path()).into())).collect();
+    let identity = format!("{}/id/{}/{}", ctx.base_url, ctx.org.id, ctx.caller.user_id);
+    map.insert("identity".into(), identity.into());
+    Answer::ok(Value::Object(map))
+}
+
+/// The object of a path, in any case.
+///
+/// # Errors
+/// 404
+pub(crate) fn object(tx: &Tx<'_>, name: &str) -> Result<std::sync::Arc<crate::schema::Object>, ApiError> {
+    tx.schema.object(name).cloned().ok_or_else(ApiError::not_found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_have_their_names() {
+        // salesforce-api.md 0 and 2.2: 60.0 is Spring '24, 67.0 Summer '26; ascending from 31.0.
+        let Some(Value::Array(list)) = versions(&Method::GET).into_json() else { panic!("a list") };
+        assert_eq!(list[0]["version"], "31.0");
+        assert_eq!(list[29], json!({"label": "Spring '24", "url": "/services/data/v60.0", "version": "60.0"}));
+        assert_eq!(list[36]["label"], "Summer '26");
+        assert_eq!(list[34]["label"], "Winter '26");
+        assert_eq!(list.len(), 37);
+    }
+
+    #[test]
+    fn retired_versions_are_gone() {
+        assert_eq!(checked_version("v30.0").unwrap_err().status, 410);
+        assert_eq!(checked_version("v68.0").unwrap_err().status, 404);
+        assert_eq!(checked_version("latest").unwrap_err().status, 404);
+        assert_eq!(checked_version("v67.0").unwrap(), "67.0");
+    }
+}

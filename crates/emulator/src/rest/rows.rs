@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One record by its Id: create, read, update, delete (`salesforce-api.md` 2.7).
+//!
+//! Reading goes through SOQL, so that a record looks the same whichever way it is asked for.
+
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::ctx::Ctx;
+use crate::error::ApiError;
+use crate::id;
+use crate::org::{Row, Tx};
+use crate::record;
+use crate::rest::{Call, fields_of, object};
+use crate::schema::Object;
+use crate::soql::{self, Options};
+
+/// POST `/sobjects/T`, and `/sobjects/T/Id`, whose answer says that it created.
+pub fn create(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str) -> Result<Answer, ApiError> {
+    let object = object(tx, name)?;
+    let fields = fields_of(&object, call.json()?)?;
+    let id = record::insert(tx, &ctx.caller, &object, fields)?;
+    let says_created = call.path.len() == 3 && ctx.version_number() >= 46;
+    Ok(created(ctx, &object, &id, says_created))
+}
+
+/// 201 with the new Id and where to find it.
+pub fn created(ctx: &Ctx, object: &Object, id: &str, says_created: bool) -> Answer {
+    let mut body = json!({"id": id, "success": true, "errors": []});
+    if says_created {
+        body["created"] = true.into();
+    }
+    Answer::json(201, body).header("location", format!("{}/sobjects/{}/{id}", ctx.data_path(), object.name))
+}
+
+/// GET `/sobjects/T/id`, all fields or those of `fields=`.
+pub fn get(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
+    let object = object(tx, name)?;
+    let row = find(tx, &object, id)?;
+    read(ctx, tx, call, &object, row.id())
+}
+
+/// PATCH: 204 without a body.
+pub fn update(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
+    let object = object(tx, name)?;
+    let id = find(tx, &object, id)?.id().to_owned();
+    let fields = fields_of(&object, call.json()?)?;
+    record::update(tx, &ctx.caller, &object, &id, fields)?;
+    Ok(Answer::empty(204))
+}
+
+/// DELETE: 204 without a body; 404 for what is deleted already.
+pub fn delete(ctx: &Ctx, tx: &mut Tx<'_>, name: &str, id: &str) -> Result<Answer, ApiError> {
+    let object = object(tx, name)?;
+    let id = find(tx, &object, id)?.id().to_owned();
+    record::delete(tx, &ctx.caller, &id)?;
+    Ok(Answer::empty(204))
+}
+
+/// The live row of a path's Id, which may have 15 or 18 characters.
+///
+/// # Errors
+/// 400 `MALFORMED_ID` for what is no Id or belongs to another object, 404 for a row that is deleted or never was.
+fn find(tx: &Tx<'_>, object: &Object, text: &str) -> Result<Row, ApiError> {
+    let Some(id) = id::to18(text).filter(|_| id::valid(text)) else {
+        // A path that is no Id names nothing, unless it has an Id's length.
+        let looks_like_id = matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        return Err(if looks_like_id { ApiError::malformed_id(text) } else { ApiError::not_found() });
+    };
+    if object.key_prefix.as_deref().is_some_and(|prefix| !id.starts_with(prefix)) {
+        let text = format!("{} ID: id value of incorrect type: {text}", object.label);
+        return Err(ApiError::new(400, "MALFORMED_ID", text).with_fields(vec!["Id".into()]));
+    }
+    match tx.row(object, &id) {
+        Some(row) if row.is_deleted() => Err(ApiError::entity_is_deleted()),
+        Some(row) => Ok(row),
+        None => Err(ApiError::not_found()),
+    }
+}
+
+/// The record as GET shows it.
+pub fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call, object: &Object, id: &str) -> Result<Answer, ApiError> {
+    let names: Vec<&str> = match call.query.get("fields") {
+        Some(list) => list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
+        None => object.fields.iter().map(|field| field.name.as_str()).collect(),
+    };
+    for name in &names {
+        if !name.contains('.') && !object.has(name) {
+            let text = format!("No such column '{name}' on sobject of type {}", object.name);
+            return Err(ApiError::invalid_field(text));
+        }
+    }
+    // A field asked for twice is answered once.
+    let mut distinct: Vec<&str> = Vec::with_capacity(names.len());
+    for name in names {
+        if !distinct.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            distinct.push(name);
+        }
+    }
+    let statement = format!("SELECT {} FROM {} WHERE Id = '{id}'", distinct.join(", "), object.name);
+    let options = Options { all: true, bulk: false, tooling: false, now: tx.now };
+    let prepared = soql::prepare(&tx.schema, &ctx.caller, &statement, options)?;
+    let records = prepared.records(tx, &ctx.version, soql::Which::All)?;
+    let record: Value = records.into_iter().next().ok_or_else(ApiError::not_found)?;
+    Ok(Answer::ok(record))
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The one way in: from an HTTP request to an HTTP response, whether it came over a socket or from the same process.
+//!
+//! 1. The path says which API is meant; each has its own way to refuse a session (`salesforce-api.md` 1.8).
+//! 2. For REST: retired version, session, API permission and daily allowance are checked in this order.
+//! 3. The face answers.
+//! 4. The answer gets the headers every answer has, is printed as asked for, zipped as asked for, and logged.
+
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::StreamExt as _;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::net::TcpListener;
+
+use crate::answer::{Answer, Content, render};
+use crate::ctx::{Ctx, base_url};
+use crate::error::ApiError;
+use crate::faces::lock;
+use crate::log::{Family, LogEntry, without_secrets};
+use crate::oauth::{self, token_of};
+use crate::org::Org;
+use crate::request::{Query, Request, decode_path, header};
+use crate::{Emulator, landing, rest, soap};
+
+/// Longest request target (`salesforce-api.md` 2.1).
+const URI_MAX_BYTES: usize = 16_384;
+/// Bodies below this are sent as they are, because zipping them saves nothing.
+const GZIP_MIN_BYTES: usize = 1_024;
+
+/// What the log and the last headers need to know of a request once it is answered.
+struct Seen {
+    org: Option<Arc<Org>>,
+    user_id: Option<String>,
+    family: Family,
+}
+
+impl Seen {
+    fn open(family: Family) -> Seen {
+        Seen { org: None, user_id: None, family }
+    }
+}
+
+impl Emulator {
+    /// Answers one request in-process, through the same router as the socket.
+    pub async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
+        let (parts, body) = request.into_parts();
+        let base_url = base_url(&parts.headers, &parts.uri);
+        let path = parts.uri.path().to_owned();
+        let mut query = Query::parse(parts.uri.query().unwrap_or_default());
+        let method = overridden(&parts.method, &mut query);
+        let accepted = Accepted::of(&parts.headers);
+        let mut entry = LogEntry {
+            at_ms: self.clock().now(),
+            method: parts.method.to_string(),
+            path: without_secrets(&path, parts.uri.query()),
+            status: 0,
+            family: Family::Open,
+            user_id: None,
+        };
+        let too_long = parts.uri.path_and_query().map_or(0, |target| target.as_str().len()) > URI_MAX_BYTES;
+        let (answer, seen) = if too_long {
+            (Answer::page(414, "<h1>URI Too Long</h1>".into()), Seen::open(Family::Open))
+        } else {
+            let request =
+                Request { method: method.clone(), path: decode_path(&path), query, headers: parts.headers, body };
+            self.route(request, &base_url).await
+        };
+        entry.status = answer.status;
+        entry.family = seen.family;
+        entry.user_id = seen.user_id;
+        let limit = match &seen.org {
+            Some(org) => {
+                org.faces.log(entry);
+                seen.family.is_counted().then(|| org.faces.limit_line(org.clock().now()))
+            }
+            None => {
+                lock(&self.inner.log).add(entry);
+                None
+            }
+        };
+        respond(answer, &accepted, limit, method == Method::HEAD)
+    }
+
+    async fn route(&self, request: Request, base_url: &str) -> (Answer, Seen) {
+        let path = request.path.clone();
+        let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+        match segments[..] {
+            [] => (landing::page_of(self, base_url), Seen::open(Family::Open)),
+            ["services", "oauth2", ..] | ["id", ..] | [".well-known", ..] => {
+                let answer = oauth::route(self, request, base_url).await;
+                (answer.unwrap_or_else(not_found_page), Seen::open(Family::OAuth))
+            }
+            ["services", "data"] => (rest::versions(&request.method), Seen::open(Family::Open)),
+            ["services", "data", version, ..] => self.rest(request, version, base_url).await,
+            ["services", kind, ref rest @ ..] if kind.eq_ignore_ascii_case("soap") => {
+                let (answer, org, user_id) = soap::route(self, request, rest, base_url).await;
+                (answer, Seen { org, user_id, family: Family::Soap })
+            }
+            _ => (not_found_page(), Seen::open(Family::Open)),
+        }
+    }
+
+    async fn rest(&self, mut request: Request, version: &str, base_url: &str) -> (Answer, Seen) {
+        let family = rest::family(&request.path[3..]);
+        let version = match rest::checked_version(version) {
+            Ok(version) => version,
+            Err(error) => return (error.into(), Seen::open(family)),
+        };
+        let (org, session) = match self.session(&request.headers) {
+            Ok(found) => found,
+            Err(error) => return (error.into(), Seen::open(family)),
+        };
+        let seen = Seen { org: Some(org.clone()), user_id: Some(session.user_id.clone()), family };
+        let mut caller = org.caller(&session.user_id);
+        if !caller.can("ApiEnabled") {
+            let text = "API is not enabled for this Organization or Partner";
+            return (ApiError::new(403, "API_CURRENTLY_DISABLED", text).into(), seen);
+        }
+        if !org.faces.take_call(org.clock().now()) {
+            return (ApiError::request_limit_exceeded().into(), seen);
+        }
+        caller.session = Some(session.token.clone());
+        rest::read_call_headers(&mut caller, &request.headers);
+        request.path.drain(..3);
+        let ctx = Ctx {
+            emulator: self.clone(),
+            org,
+            caller,
+            version,
+            headers: request.headers.clone(),
+            base_url: base_url.to_owned(),
+            session: session.token,
+        };
+        let answer = rest::route(&ctx, request).await.unwrap_or_else(Answer::from);
+        (answer, seen)
+    }
+
+    /// The session of a REST request (`salesforce-api.md` 1.8).
+    fn session(&self, headers: &HeaderMap) -> Result<(Arc<Org>, crate::session::Session), ApiError> {
+        let Some(authorization) = header(headers, "authorization") else { return Err(ApiError::invalid_session()) };
+        let token =
+            token_of(authorization).ok_or_else(|| ApiError::new(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER"))?;
+        self.session_of(token).ok_or_else(ApiError::invalid_session)
+    }
+
+    /// The org and session of an access token; using it keeps it alive. A user who may not enter any more has no session.
+    pub(crate) fn session_of(&self, token: &str) -> Option<(Arc<Org>, crate::session::Session)> {
+        let org = self.orgs().iter().find(|org| token.starts_with(org.id15()))?;
+        let session = lock(&org.faces.sessions).use_token(token, org.clock().now())?;
+        let user = org.user(&session.user_id)?;
+        org.may_enter(&user).then(|| (org.clone(), session))
+    }
+
+    /// Serves a socket until `until` is done, then lets requests in flight finish.
+    ///
+    /// # Errors
+    /// What accepting connections ends with.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        until: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let emulator = self.clone();
+        let router = Router::new().fallback(move |request: http::Request<Body>| {
+            let emulator = emulator.clone();
+            async move { emulator.handle(request).await }
+        });
+        // Answers are small and many: waiting to fill a packet would cost 40 ms each.
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).with_graceful_shutdown(until).await
+    }
+}
+
+/// `POST …?_HttpMethod=PATCH` (`salesforce-api.md` 2.1).
+fn overridden(method: &Method, query: &mut Query) -> Method {
+    if *method != Method::POST {
+        return method.clone();
+    }
+    let wanted =
+        query.get("_HttpMethod").and_then(|name| Method::from_bytes(name.to_ascii_uppercase().as_bytes()).ok());
+    query.0.retain(|(name, _)| name != "_HttpMethod");
+    wanted.unwrap_or(Method::POST)
+}
+
+fn not_found_page() -> Answer {
+    Answer::page(404, oauth::page("URL No Longer Exists", "<main><h1>URL No Longer Exists</h1></main>"))
+}
+
+/// How the client wants its answer.
+struct Accepted {
+    gzip: bool,
+    pretty: bool,
+}
+
+impl Accepted {
+    fn of(headers: &HeaderMap) -> Accepted {
+        let gzip = header(headers, "accept-encoding").is_some_and(|encodings| {
+            encodings.split(',').any(|one| {
+                let mut parts = one.split(';').map(str::trim);
+                parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && parts.next() != Some("q=0")
+            })
+        });
+        Accepted { gzip, pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1") }
+    }
+}
+
+fn respond(answer: Answer, accepted: &Accepted, limit: Option<String>, head: bool) -> http::Response<Body> {
+    let mut headers = answer.headers;
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("none"));
+    if let Some(value) = limit.and_then(|line| HeaderValue::from_str(&line).ok()) {
+        headers.insert("sforce-limit-info", value);
+    }
+    let (content_type, body) = match answer.body {
+        Content::Empty => (None, Whole::Bytes(Bytes::new())),
+        Content::Json(value) => {
+            let bytes = render(&value, accepted.pretty);
+            (Some("application/json;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
+        }
+        Content::Bytes { content_type, bytes } => (Some(content_type), Whole::Bytes(bytes)),
+        Content::Stream { content_type, body } => (Some(content_type), Whole::Stream(body)),
+    };
+    let zips = accepted.gzip
+        && !head
+        && content_type.as_deref().is_some_and(is_text)
+        && !headers.contains_key(CONTENT_ENCODING);
+    if let Some(value) = content_type.and_then(|content_type| HeaderValue::from_str(&content_type).ok()) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    let body = match body {
+        Whole::Bytes(bytes) if zips && bytes.len() >= GZIP_MIN_BYTES => {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            Body::from(gzip(&bytes))
+        }
+        Whole::Stream(body) if zips => {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            gzip_stream(body)
+        }
+        Whole::Bytes(bytes) => {
+            if head {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            }
+            Body::from(if head { Bytes::new() } else { bytes })
+        }
+        Whole::Stream(body) => {
+            if head {
+                Body::empty()
+            } else {
+                body
+            }
+        }
+    };
+    let mut response = http::Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = headers;
+    response
+}
+
+enum Whole {
+    Bytes(Bytes),
+    Stream(Body),
+}
+
+/// File bodies go out as they are: most are compressed already.
+fn is_text(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.starts_with("text/") || matches!(kind, "application/json" | "application/xml")
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory cannot fail")
+}
+
+/// Zips a body piece by piece, so that a large result is never whole in memory.
+fn gzip_stream(body: Body) -> Body {
+    let encoder = Some(GzEncoder::new(Vec::new(), Compression::fast()));
+    let zipped = futures::stream::unfold((body.into_data_stream(), encoder), |(mut pieces, encoder)| async move {
+        let mut encoder = encoder?;
+        loop {
+            match pieces.next().await {
+                Some(Ok(piece)) => {
+                    encoder.write_all(&piece).expect("writing to memory cannot fail");
+                    if !encoder.get_ref().is_empty() {
+                        let out = std::mem::take(encoder.get_mut());
+                        return Some((Ok(Bytes::from(out)), (pieces, Some(encoder))));
+                    }
+                }
+                Some(Err(error)) => return Some((Err(error), (pieces, None))),
+                None => {
+                    let out = encoder.finish().expect("writing to memory cannot fail");
+                    return Some((Ok(Bytes::from(out)), (pieces, None)));
+                }
+            }
+        }
+    });
+    Body::from_stream(zipped)
+}

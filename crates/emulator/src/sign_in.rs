@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who may sign in, and what the session may then do.
+//!
+//! Every user of an emulated org has the org's one password, with or without the security token behind it, as from a
+//! trusted network. An inactive or frozen user has none.
+//!
+//! A user's permissions are those of the permission set behind the profile and of every assigned permission set, as in
+//! an org (`salesforce-api.md` 1.11), corrected by what a test gave or took with `Org::set_permission`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::Emulator;
+use crate::faces::lock;
+use crate::oauth::app::App;
+use crate::org::{Org, Row, Tx};
+use crate::user::Caller;
+
+/// A user who signed in.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// 18 characters.
+    pub id: String,
+    /// The whole `User` record.
+    pub row: Row,
+}
+
+/// Why a user may not sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEntry {
+    /// No such user, or the wrong password.
+    Unknown,
+    /// The user exists and is inactive or frozen.
+    Inactive,
+}
+
+impl Org {
+    /// The user with this username.
+    pub fn user_named(&self, username: &str) -> Option<User> {
+        self.read(|tx| {
+            let object = tx.schema.object("User")?.clone();
+            let row = tx.rows_where(&object, "\"Username\" = ?1", &[&username]).into_iter().next()?;
+            Some(User { id: row.id().to_owned(), row })
+        })
+    }
+
+    /// The user with this Id.
+    pub fn user(&self, id: &str) -> Option<User> {
+        self.read(|tx| {
+            let row = tx.row(tx.schema.object("User")?, id)?;
+            Some(User { id: row.id().to_owned(), row })
+        })
+    }
+
+    /// Whether a user may hold a session.
+    pub fn may_enter(&self, user: &User) -> bool {
+        user.row.get("IsActive").is_true() && !lock(&self.faces.frozen).contains(&user.id)
+    }
+
+    /// The user, when the password is right and the user may enter.
+    ///
+    /// # Errors
+    /// [`NoEntry`]
+    pub fn sign_in(&self, username: &str, password: &str) -> Result<User, NoEntry> {
+        let user = self.user_named(username).ok_or(NoEntry::Unknown)?;
+        let good = {
+            let right = lock(&self.faces.password);
+            password.strip_prefix(right.0.as_str()).is_some_and(|rest| rest.is_empty() || rest == right.1)
+        };
+        match (good, self.may_enter(&user)) {
+            (false, _) => Err(NoEntry::Unknown),
+            (true, false) => Err(NoEntry::Inactive),
+            (true, true) => Ok(user),
+        }
+    }
+
+    /// A caller with the permissions that the user has now.
+    pub fn caller(&self, user_id: &str) -> Caller {
+        let mut permissions = self.read(|tx| granted(tx, user_id));
+        if let Some(changed) = lock(&self.faces.permissions).get(user_id) {
+            for (name, given) in changed {
+                if *given {
+                    permissions.insert(name.clone());
+                } else {
+                    permissions.remove(name);
+                }
+            }
+        }
+        Caller {
+            user_id: user_id.to_owned(),
+            permissions: Arc::new(permissions),
+            auto_assign: true,
+            ..Caller::default()
+        }
+    }
+}
+
+/// Names of the user permissions of every permission set that the user has, the profile's own among them.
+fn granted(tx: &Tx<'_>, user_id: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let (Some(users), Some(sets)) = (tx.schema.object("User"), tx.schema.object("PermissionSet")) else { return names };
+    let Some(user) = tx.row(users, user_id) else { return names };
+    let assigned = "\"ProfileId\" = ?1 OR \"Id\" IN (SELECT \"PermissionSetId\" FROM \"PermissionSetAssignment\" \
+                    WHERE \"AssigneeId\" = ?2)";
+    for set in tx.rows_where(sets, assigned, &[user.get("ProfileId"), &user_id]) {
+        for (field, value) in sets.fields.iter().zip(&set.values) {
+            if let Some(name) = field.name.strip_prefix("Permissions")
+                && value.is_true()
+            {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+impl Emulator {
+    /// The org and user that a username and password open, whichever org that is.
+    pub fn log_in(&self, username: &str, password: &str) -> Option<(Arc<Org>, User)> {
+        self.orgs().iter().find_map(|org| Some((org.clone(), org.sign_in(username, password).ok()?)))
+    }
+
+    /// The first org that knows an app, and the app.
+    pub fn app(&self, client_id: &str) -> Option<(Arc<Org>, App)> {
+        self.orgs().iter().find_map(|org| Some((org.clone(), lock(&org.faces.apps).get(client_id)?.clone())))
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `login()` and the description of a user that it and `getUserInfo()` give (`salesforce-api.md` 1.7).
+
+use std::sync::Arc;
+
+use crate::faces::lock;
+use crate::org::Org;
+use crate::session::Scopes;
+use crate::sign_in::User;
+
+use super::xml::tag;
+use super::{Call, Fault};
+
+/// From this version on there is no `login()`.
+const RETIRED_IN: u32 = 65;
+
+/// Signs in by username and password; the payload's elements stand in the order of the WSDL, which clients rely on.
+pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
+    let version: u32 = call.version.split('.').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    if version >= RETIRED_IN {
+        let text = "SOAP login() is not available in API version 65.0 and later";
+        return Err(Fault::login("UNSUPPORTED_API_VERSION", text));
+    }
+    let username = call.operation.text_of("username");
+    let password = call.operation.text_of("password");
+    let (org, user) = enter(call, &username, &password)?;
+    if !org.caller(&user.id).can("ApiEnabled") {
+        let text = "API is not enabled for this Organization or Partner";
+        return Err(Fault::login("API_DISABLED_FOR_ORG", text));
+    }
+    let session = lock(&org.faces.sessions).open(org.id15(), &user.id, None, None, Scopes::new(), org.clock().now());
+    let address = |kind: &str| format!("{}/services/Soap/{kind}/{}/{}", call.base_url, call.version, org.id15());
+    let payload = [
+        tag("metadataServerUrl", &address("m")),
+        tag("passwordExpired", "false"),
+        tag("sandbox", if is_sandbox(&org) { "true" } else { "false" }),
+        tag("serverUrl", &address(call.kind)),
+        tag("sessionId", &session.token),
+        tag("userId", &user.id),
+        format!("<userInfo>{}</userInfo>", user_info(&org, &user)),
+    ];
+    let payload = format!("<loginResponse><result>{}</result></loginResponse>", payload.concat());
+    let user_id = user.id;
+    Ok((payload, org, user_id))
+}
+
+/// Salesforce tells a stranger no more about a locked user than about an unknown one.
+fn enter(call: &Call<'_>, username: &str, password: &str) -> Result<(Arc<Org>, User), Fault> {
+    call.emulator.log_in(username, password).ok_or_else(|| {
+        Fault::login("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
+    })
+}
+
+fn is_sandbox(org: &Org) -> bool {
+    organization(org, "IsSandbox") == "true"
+}
+
+/// A field of the org's `Organization` row as text.
+fn organization(org: &Org, field: &str) -> String {
+    org.read(|tx| {
+        let row = tx.row(tx.schema.object("Organization")?, &org.id)?;
+        let value = row.get(field);
+        Some(value.as_str().map_or_else(|| value.is_true().to_string(), str::to_owned))
+    })
+    .unwrap_or_default()
+}
+
+/// The elements of `userInfo`.
+pub fn user_info(org: &Org, user: &User) -> String {
+    let row = &user.row;
+    let nil = |name: &str, text: &str| {
+        if text.is_empty() { format!("<{name} xsi:nil=\"true\"/>") } else { tag(name, text) }
+    };
+    let timeout = lock(&org.faces.sessions).timeout_seconds().to_string();
+    [
+        tag("accessibilityMode", "false"),
+        tag("chatterExternal", "false"),
+        tag("currencySymbol", "$"),
+        tag("orgAttachmentFileSizeLimit", "26214400"),
+        tag("orgDefaultCurrencyIsoCode", "USD"),
+        tag("orgDefaultCurrencyLocale", "en_US"),
+        tag("orgDisallowHtmlAttachments", "false"),
+        tag("orgHasPersonAccounts", "false"),
+        tag("organizationId", &org.id),
+        tag("organizationMultiCurrency", "false"),
+        tag("organizationName", &organization(org, "Name")),
+        tag("profileId", row.text("ProfileId")),
+        nil("roleId", row.text("UserRoleId")),
+        tag("sessionSecondsValid", &timeout),
+        "<userDefaultCurrencyIsoCode xsi:nil=\"true\"/>".to_owned(),
+        tag("userEmail", row.text("Email")),
+        tag("userFullName", row.text("Name")),
+        tag("userId", &user.id),
+        tag("userLanguage", row.text("LanguageLocaleKey")),
+        tag("userLocale", row.text("LocaleSidKey")),
+        tag("userName", row.text("Username")),
+        tag("userTimeZone", row.text("TimeZoneSidKey")),
+        tag("userType", if row.text("UserType").is_empty() { "Standard" } else { row.text("UserType") }),
+        tag("userUiSkin", "Theme3"),
+    ]
+    .concat()
+}
