@@ -158,13 +158,4 @@ pub(crate) fn object_of(soql: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_object_of_a_query() {
-        assert_eq!(object_of("select Id\nfrom Account where Name = ' from X'"), "Account");
-        assert_eq!(object_of("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "Account");
-        assert_eq!(object_of("SELECT"), "records");
-    }
-}
+mod tests;
