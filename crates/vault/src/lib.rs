@@ -1,1 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Encrypted, versioned history of orgs, in open formats.
+//!
+//! A [`Vault`] holds any number of orgs, an [`OrgVault`] the backups of one. A backup is made by an [`Unfinished`], which
+//! only the holder of the org's [`Lock`] can begin; rows of an object go through a [`Capture`]. Reading is a stream of
+//! [`Batch`]es sorted by Id: [`OrgVault::scan`] for a point in time, [`merge`] for what differs between two streams.
+//!
+//! This crate knows tables, blobs and keys, and nothing of any API of Salesforce: "org", "object" and "Id" are names to
+//! it. `docs/format.md` describes what it stores, for readers in other languages.
+
+mod backup;
+mod batch;
+mod blobs;
+mod capture;
+mod check;
+mod cipher;
+mod columns;
+mod datafile;
+mod digest;
+mod error;
+mod keys;
+mod location;
+mod lock;
+mod log;
+mod merge;
+mod org;
+mod restore;
+mod runs;
+mod secret;
+mod sorter;
+mod state;
+mod store;
+mod text;
+mod vault;
+
+pub use backup::{DocumentRef, Manifest, ManifestDraft, Unfinished};
+pub use batch::Batch;
+pub use blobs::{BlobError, BlobRef, BlobWriter};
+pub use capture::{Capture, CaptureKind, Captured};
+pub use check::{CheckProgress, CheckReport, Damage};
+pub use columns::{Builder, Column, ColumnType, Schema};
+pub use error::{Error, Kind, Result};
+pub use location::{Location, Place};
+pub use lock::{LEASE_MINUTES, Lock};
+pub use merge::{Change, Row, merge};
+pub use org::OrgVault;
+pub use restore::RestoreLedger;
+pub use runs::BatchStream;
+pub use secret::{RecoveryKey, Secret};
+pub use sorter::Sorter;
+pub use state::{Scan, Version};
+pub use vault::{FORMAT, Protection, Unlock, Vault};

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Backups of an org: finished ones as a chain of manifests, and the one that is being made.
+//!
+//! 1. [`OrgVault::begin`] gives the next sequence. A marker `unfinished.json` says that work has begun; where one is left
+//!    over from an interrupted run, its outcomes are read from the tables' own commits, the same sequence goes on, and
+//!    files that no commit names are swept.
+//! 2. Captures, documents and blobs are added, each durable by itself.
+//! 3. [`Unfinished::finish`] writes the manifest, put-if-absent: only now does the backup exist for readers.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::stream::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutMode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::capture::{Capture, CaptureKind, Captured};
+use crate::columns::Schema;
+use crate::error::{Error, Kind, Result};
+use crate::lock::Lock;
+use crate::log::Log;
+use crate::org::OrgVault;
+
+/// Spilled rows of a comparison that nobody finished are removed after this time.
+const LEFTOVER_HOURS: i64 = 24;
+
+/// A finished backup.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    pub format: u32,
+    pub org: String,
+    /// Counted from 1, without gaps.
+    pub sequence: u64,
+    /// BLAKE3 of the stored form of the manifest before this one, in hexadecimal.
+    pub predecessor: Option<String>,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+    /// What was captured in this backup, by object. An object that is not here is held as the backups before left it.
+    pub objects: BTreeMap<String, Captured>,
+    /// What the engine says of the backup: coverage, counts, calls. The vault does not look into it.
+    pub content: Value,
+    /// BLAKE3 of the stored form of this manifest.
+    #[serde(skip)]
+    pub hash: String,
+}
+
+/// What the maker of a backup adds to its manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManifestDraft {
+    pub started_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+    pub content: Value,
+}
+
+/// Names a document by the BLAKE3 hash of its bytes, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DocumentRef(pub String);
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    sequence: u64,
+    since: DateTime<Utc>,
+}
+
+/// A backup that is being made. Clones share it. Dropping it leaves the backup unfinished, to be continued.
+#[derive(Clone)]
+pub struct Unfinished {
+    org: OrgVault,
+    lock: Lock,
+    sequence: u64,
+    interrupted: bool,
+    predecessor: Option<String>,
+    outcomes: Arc<Mutex<BTreeMap<String, Captured>>>,
+}
+
+impl OrgVault {
+    fn manifest_path(&self, sequence: u64) -> Path {
+        self.path("backups").join(format!("{sequence:010}.json"))
+    }
+
+    /// The sequences of the finished backups, in order.
+    async fn sequences(&self) -> Result<Vec<u64>> {
+        let mut sequences: Vec<u64> = self
+            .store()
+            .list(Some(&self.path("backups")))
+            .try_filter_map(|meta| {
+                let name = meta.location.filename().and_then(|name| name.strip_suffix(".json"));
+                std::future::ready(Ok(name.and_then(|name| name.parse::<u64>().ok())))
+            })
+            .try_collect()
+            .await
+            .map_err(|error| Error::because("the backups cannot be listed", error).with("org", self.id()))?;
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+
+    /// The finished backups in order of their sequence. Corrupt where one is missing or does not follow its predecessor.
+    pub async fn manifests(&self) -> Result<Vec<Manifest>> {
+        let sequences = self.sequences().await?;
+        let mut manifests: Vec<Arc<Manifest>> = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let manifest = self.read_manifest(sequence).await?;
+            follows(manifests.last().map(Arc::as_ref), &manifest)?;
+            manifests.push(manifest);
+        }
+        Ok(manifests.iter().map(|manifest| manifest.as_ref().clone()).collect())
+    }
+
+    /// One finished backup. NotFound names those that there are.
+    pub async fn manifest(&self, sequence: u64) -> Result<Manifest> {
+        self.finished(sequence).await.map(|manifest| manifest.as_ref().clone())
+    }
+
+    pub(crate) async fn finished(&self, sequence: u64) -> Result<Arc<Manifest>> {
+        if let Some(known) = self.known_manifests().get(&sequence) {
+            return Ok(known.clone());
+        }
+        match self.read_manifest(sequence).await {
+            Err(error) if error.kind() == Kind::NotFound => {
+                let there = self.sequences().await?;
+                Err(Error::new(Kind::NotFound, "there is no such backup").with("backup", sequence).hint(
+                    match (there.first(), there.last()) {
+                        (Some(first), Some(last)) if first != last => format!("there are backups {first} to {last}"),
+                        (Some(only), _) => format!("there is only backup {only}"),
+                        _ => "this org has no finished backup yet".into(),
+                    },
+                ))
+            }
+            other => other,
+        }
+    }
+
+    async fn read_manifest(&self, sequence: u64) -> Result<Arc<Manifest>> {
+        if let Some(known) = self.known_manifests().get(&sequence) {
+            return Ok(known.clone());
+        }
+        let manifest = Arc::new(self.load_manifest(sequence).await?);
+        self.known_manifests().insert(sequence, manifest.clone());
+        Ok(manifest)
+    }
+
+    /// Reads a manifest from the store, whether it is known or not.
+    pub(crate) async fn load_manifest(&self, sequence: u64) -> Result<Manifest> {
+        let path = self.manifest_path(sequence);
+        let unreadable = |error| Error::because("the manifest of a backup cannot be read", error).with("path", &path);
+        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
+        let mut manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::because("the manifest of a backup is not readable", error).with("path", &path))?;
+        if manifest.sequence != sequence || manifest.org != self.id() {
+            return Err(Error::new(Kind::Corrupt, "a manifest stands in the place of another").with("path", &path));
+        }
+        manifest.hash = blake3::hash(&bytes).to_hex().to_string();
+        Ok(manifest)
+    }
+
+    /// Begins the next backup, or goes on with the one that was interrupted.
+    pub async fn begin(&self, lock: &Lock) -> Result<Unfinished> {
+        if lock.org() != self.id() {
+            return Err(Error::new(Kind::Bug, "the lock is that of another org").with("org", self.id()));
+        }
+        let manifests = self.manifests().await?;
+        let last = manifests.last();
+        let sequence = last.map_or(1, |manifest| manifest.sequence + 1);
+        let unfinished = Unfinished {
+            org: self.clone(),
+            lock: lock.clone(),
+            sequence,
+            interrupted: self.marker().await?.is_some(),
+            predecessor: last.map(|manifest| manifest.hash.clone()),
+            outcomes: Arc::default(),
+        };
+        if unfinished.interrupted {
+            unfinished.recover().await?;
+        }
+        unfinished.mark().await?;
+        Ok(unfinished)
+    }
+
+    fn marker_path(&self) -> Path {
+        self.path("unfinished.json")
+    }
+
+    async fn marker(&self) -> Result<Option<Marker>> {
+        let unreadable =
+            |error| Error::because("the mark of an unfinished backup cannot be read", error).with("org", self.id());
+        match self.store().get(&self.marker_path()).await {
+            Ok(found) => {
+                let bytes = found.bytes().await.map_err(unreadable)?;
+                // One that is not readable still says that something was interrupted.
+                Ok(Some(serde_json::from_slice(&bytes).unwrap_or(Marker { sequence: 0, since: DateTime::UNIX_EPOCH })))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// A document by its reference. NotFound where there is none, Corrupt where it is not what it was.
+    pub async fn document(&self, reference: &DocumentRef) -> Result<Vec<u8>> {
+        let path = self.document_path(reference)?;
+        let unreadable = |error| Error::because("a document cannot be read", error).with("path", &path);
+        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
+        if blake3::hash(&bytes).to_hex().as_str() != reference.0 {
+            return Err(
+                Error::new(Kind::Corrupt, "a document is not what it was when it was stored").with("path", path)
+            );
+        }
+        Ok(bytes.to_vec())
+    }
+
+    fn document_path(&self, reference: &DocumentRef) -> Result<Path> {
+        let hexadecimal = reference.0.len() == 64 && reference.0.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !hexadecimal {
+            return Err(Error::new(Kind::Invalid, "a reference to a document has 64 hexadecimal digits")
+                .with("reference", &reference.0));
+        }
+        Ok(self.path("documents").join(format!("{}.json", reference.0)))
+    }
+}
+
+/// Whether a manifest continues the chain.
+pub(crate) fn follows(before: Option<&Manifest>, manifest: &Manifest) -> Result<()> {
+    let expected = before.map_or(1, |before| before.sequence + 1);
+    if manifest.sequence != expected || manifest.predecessor.as_ref() != before.map(|before| &before.hash) {
+        return Err(Error::new(Kind::Corrupt, "the chain of backups is broken")
+            .with("backup", manifest.sequence)
+            .with("should follow", expected - 1)
+            .hint("a manifest was changed or removed; run `orgkeep check`"));
+    }
+    Ok(())
+}
+
+impl Unfinished {
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether this goes on with work that was interrupted.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
+    /// What has been captured in this backup so far, by object, by this process and those interrupted before it.
+    pub fn outcomes(&self) -> BTreeMap<String, Captured> {
+        self.outcomes.lock().expect("no one panics while holding this lock").clone()
+    }
+
+    pub(crate) fn org(&self) -> &OrgVault {
+        &self.org
+    }
+
+    pub(crate) fn at(&self) -> DateTime<Utc> {
+        self.lock.at()
+    }
+
+    pub(crate) fn committed(&self, captured: Captured) {
+        self.outcomes.lock().expect("no one panics while holding this lock").insert(captured.object.clone(), captured);
+    }
+
+    async fn mark(&self) -> Result<()> {
+        let marker = Marker { sequence: self.sequence, since: self.at() };
+        let json = serde_json::to_vec(&marker).expect("the marker is plain JSON");
+        self.org.store().put(&self.org.marker_path(), json.into()).await.map(|_| ()).map_err(|error| {
+            Error::because("the mark of an unfinished backup cannot be written", error).with("org", self.org.id())
+        })
+    }
+
+    /// Collects the outcomes of the interrupted run and removes the files that no commit names.
+    async fn recover(&self) -> Result<()> {
+        for object in self.org.tables().await? {
+            let log = self.org.log(&object);
+            let state = log.state().await?;
+            if let Some(state) = &state {
+                for version in (0..=state.version).rev() {
+                    let Some(outcome) = log.outcome(version).await? else { continue };
+                    if outcome["sequence"].as_u64().is_none_or(|sequence| sequence < self.sequence) {
+                        break;
+                    }
+                    if let Ok(captured) = serde_json::from_value::<Captured>(outcome["captured"].clone()) {
+                        self.committed(captured);
+                        break;
+                    }
+                }
+            }
+            let named = state.iter().flat_map(|state| state.files.iter().map(|file| file.name.clone())).collect();
+            self.sweep(&log, &named).await?;
+        }
+        crate::blobs::sweep(&self.org, self).await?;
+        self.sweep_spills().await
+    }
+
+    /// Removes data files that no commit names.
+    pub(crate) async fn sweep(&self, log: &Log, named: &HashSet<String>) -> Result<()> {
+        let failed = |error| Error::because("files left over cannot be removed", error).with("table", log.path());
+        let mut listed = self.org.store().list(Some(log.path()));
+        let mut leftovers = Vec::new();
+        while let Some(meta) = listed.next().await.transpose().map_err(failed)? {
+            let name = meta.location.filename().unwrap_or_default();
+            let depth = meta.location.parts().count() - log.path().parts().count();
+            if depth == 1 && name.ends_with(".parquet") && !named.contains(name) {
+                leftovers.push(meta.location);
+            }
+        }
+        crate::sorter::remove(&self.org, &leftovers).await;
+        Ok(())
+    }
+
+    async fn sweep_spills(&self) -> Result<()> {
+        let failed = |error| Error::because("files left over cannot be removed", error).with("org", self.org.id());
+        let oldest = self.at() - TimeDelta::hours(LEFTOVER_HOURS);
+        let mut listed = self.org.store().list(Some(&self.org.path("spill")));
+        let mut leftovers = Vec::new();
+        while let Some(meta) = listed.next().await.transpose().map_err(failed)? {
+            let of_comparison = meta.location.filename().is_some_and(|name| name.starts_with("sorter-"));
+            if !of_comparison || meta.last_modified < oldest {
+                leftovers.push(meta.location);
+            }
+        }
+        crate::sorter::remove(&self.org, &leftovers).await;
+        Ok(())
+    }
+
+    /// Captures rows of one object. An object may be captured again in the same backup; the later capture counts.
+    pub async fn capture(&self, object: &str, schema: &Schema, kind: CaptureKind) -> Result<Capture> {
+        Capture::begin(self, object, schema, kind).await
+    }
+
+    /// Stores a small document, such as a describe, unless it is there already. `name` is for messages only.
+    pub async fn put_document(&self, name: &str, bytes: &[u8]) -> Result<DocumentRef> {
+        let reference = DocumentRef(blake3::hash(bytes).to_hex().to_string());
+        let path = self.org.document_path(&reference)?;
+        match self.org.store().put_opts(&path, bytes.to_vec().into(), PutMode::Create.into()).await {
+            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(reference),
+            Err(error) => Err(Error::because("a document cannot be stored", error).with("document", name)),
+        }
+    }
+
+    /// Writes the manifest: from now on the backup exists. Busy if another process has finished this sequence.
+    pub async fn finish(self, draft: ManifestDraft) -> Result<Manifest> {
+        let mut manifest = Manifest {
+            format: crate::vault::FORMAT,
+            org: self.org.id().into(),
+            sequence: self.sequence,
+            predecessor: self.predecessor.clone(),
+            started_at: draft.started_at,
+            finished_at: draft.finished_at,
+            objects: self.outcomes(),
+            content: draft.content,
+            hash: String::new(),
+        };
+        let json = serde_json::to_vec_pretty(&manifest)
+            .map_err(|error| Error::because("the manifest cannot be written as JSON", error).of_kind(Kind::Invalid))?;
+        manifest.hash = blake3::hash(&json).to_hex().to_string();
+        let path = self.org.manifest_path(self.sequence);
+        if let Err(error) = self.org.store().put_opts(&path, json.into(), PutMode::Create.into()).await {
+            // The reply may have been lost after the write took place.
+            match self.org.load_manifest(self.sequence).await {
+                Ok(there) if there.hash == manifest.hash => {}
+                Ok(_) => {
+                    return Err(Error::new(Kind::Busy, "another process has finished this backup meanwhile")
+                        .with("backup", self.sequence)
+                        .hint("run the backup again"));
+                }
+                Err(_) => {
+                    return Err(
+                        Error::because("the manifest of the backup cannot be written", error).with("path", path)
+                    );
+                }
+            }
+        }
+        self.org.known_manifests().insert(self.sequence, Arc::new(manifest.clone()));
+        // Where this fails the next backup looks for leftovers and finds none.
+        let _ = self.org.store().delete(&self.org.marker_path()).await;
+        Ok(manifest)
+    }
+}

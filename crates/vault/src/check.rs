@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Checking a vault: every object that anything names is there, whole, and readable.
+//!
+//! Names are followed from the manifests to the tables, from the tables to their files, from packs to large bodies, and
+//! through documents and restores. Damage is collected, not raised, so that one broken file hides no other; only a store
+//! that cannot be reached ends a check. With `read_data`, every page of every file is decoded, every body is hashed and
+//! the digest of the newest state of each object is computed afresh.
+//!
+//! Not found: an object that nothing names any more, and a vault put back as a whole to an older state.
+
+use futures::stream::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::backup::{DocumentRef, Manifest, follows};
+use crate::columns::Schema;
+use crate::datafile::{self, Reading};
+use crate::digest::{Digest, RowHasher};
+use crate::error::{Error, Kind, Result};
+use crate::log::{DataFile, Log, State};
+use crate::org::OrgVault;
+use crate::state::Scan;
+
+/// One thing that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// Where it lies in the vault.
+    pub path: String,
+    /// The object whose records it holds.
+    pub object: Option<String>,
+    /// The finished backups that cannot be read in full because of it.
+    pub backups: Vec<u64>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+/// What a check went through and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    pub files: u64,
+    /// Plaintext bytes of those files.
+    pub bytes: u64,
+    pub damage: Vec<Damage>,
+}
+
+/// How far a check has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckProgress<'a> {
+    pub files: u64,
+    pub bytes: u64,
+    pub damaged: u64,
+    /// What was looked at last.
+    pub path: &'a str,
+}
+
+struct Check<'a> {
+    org: OrgVault,
+    read_data: bool,
+    progress: &'a mut (dyn FnMut(CheckProgress<'_>) + Send),
+    report: CheckReport,
+    sequences: Vec<u64>,
+}
+
+impl OrgVault {
+    /// Checks everything that is kept of this org. An error means that the check could not go on, not that it found damage.
+    pub async fn check(
+        &self,
+        read_data: bool,
+        progress: &mut (dyn FnMut(CheckProgress<'_>) + Send),
+    ) -> Result<CheckReport> {
+        let mut check =
+            Check { org: self.clone(), read_data, progress, report: CheckReport::default(), sequences: Vec::new() };
+        let manifests = check.manifests().await?;
+        check.objects(&manifests).await?;
+        check.blobs().await?;
+        check.documents().await?;
+        check.restores().await?;
+        Ok(check.report)
+    }
+}
+
+/// Damage is news for the report; anything else means that the store cannot be read now.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Corrupt | Kind::NotFound | Kind::Invalid)
+}
+
+impl Check<'_> {
+    fn seen(&mut self, path: &Path, bytes: u64) {
+        self.report.files += 1;
+        self.report.bytes += bytes;
+        let (files, bytes, damaged) = (self.report.files, self.report.bytes, self.report.damage.len() as u64);
+        (self.progress)(CheckProgress { files, bytes, damaged, path: path.as_ref() });
+    }
+
+    fn damaged(&mut self, path: &Path, object: Option<&str>, backups: Vec<u64>, what: impl Into<String>) {
+        self.report.damage.push(Damage {
+            path: path.to_string(),
+            object: object.map(str::to_owned),
+            backups,
+            what: what.into(),
+        });
+    }
+
+    /// Turns what one step found into damage, or passes on what is none.
+    fn note<T>(&mut self, path: &Path, object: Option<&str>, backups: Vec<u64>, found: Result<T>) -> Result<Option<T>> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_damage(&error) => {
+                self.damaged(path, object, backups, error.chain());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn since(&self, sequence: u64) -> Vec<u64> {
+        self.sequences.iter().copied().filter(|known| *known >= sequence).collect()
+    }
+
+    async fn manifests(&mut self) -> Result<Vec<Manifest>> {
+        let folder = self.org.path("backups");
+        let mut listed: Vec<_> = self
+            .org
+            .store()
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .map_err(|error| Error::because("the backups cannot be listed", error))?;
+        listed.sort_by(|a, b| a.location.cmp(&b.location));
+        let mut manifests: Vec<Manifest> = Vec::new();
+        for meta in listed {
+            let number = meta.location.filename().and_then(|name| name.strip_suffix(".json")?.parse::<u64>().ok());
+            let Some(sequence) = number else { continue };
+            self.seen(&meta.location, meta.size);
+            self.sequences.push(sequence);
+            let loaded = self.org.load_manifest(sequence).await;
+            if let Some(manifest) = self.note(&meta.location, None, vec![sequence], loaded)? {
+                let chained = follows(manifests.last(), &manifest);
+                self.note(&meta.location, None, vec![sequence], chained)?;
+                manifests.push(manifest);
+            }
+        }
+        Ok(manifests)
+    }
+
+    async fn objects(&mut self, manifests: &[Manifest]) -> Result<()> {
+        let mut objects: Vec<&String> = manifests.iter().flat_map(|manifest| manifest.objects.keys()).collect();
+        objects.sort_unstable();
+        objects.dedup();
+        for object in objects {
+            let log = self.org.log(object);
+            let first = manifests
+                .iter()
+                .filter(|manifest| manifest.objects.contains_key(object))
+                .map(|manifest| manifest.sequence)
+                .min()
+                .unwrap_or(1);
+            let backups = self.since(first);
+            let state = match log.state().await {
+                Ok(None) => Err(Error::new(Kind::NotFound, "the table's log is gone")),
+                Ok(Some(state)) => Ok(state),
+                Err(error) => Err(error),
+            };
+            let Some(state) = self.note(log.path(), Some(object), backups, state)? else { continue };
+            let sound = self.table(&log, Some(object), &state).await?;
+            let newest = manifests.iter().rev().find_map(|manifest| {
+                manifest.objects.get(object).map(|captured| (manifest.sequence, captured.clone()))
+            });
+            if let (true, true, Some((sequence, captured))) = (sound, self.read_data, newest) {
+                let found = self.totals(object, sequence).await;
+                if let Some((live, digest)) = self.note(log.path(), Some(object), vec![sequence], found)?
+                    && (live, digest.as_str()) != (captured.live, captured.digest.as_str())
+                {
+                    let what = format!(
+                        "the records of backup {sequence} are not those that were captured: {live} live, {} expected",
+                        captured.live
+                    );
+                    self.damaged(log.path(), Some(object), vec![sequence], what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the files of a table; whether all are sound.
+    async fn table(&mut self, log: &Log, object: Option<&str>, state: &State) -> Result<bool> {
+        let before = self.report.damage.len();
+        self.log(log, object, state).await?;
+        for file in &state.files {
+            let path = log.path().clone().join(file.name.as_str());
+            let backups = self.since(file.sequence);
+            let found = self.file(log, object, state, file).await;
+            self.seen(&path, file.bytes);
+            self.note(&path, object, backups, found)?;
+        }
+        Ok(self.report.damage.len() == before)
+    }
+
+    /// The log was readable as far as it was needed; its other commits and checkpoints should be as well.
+    async fn log(&mut self, log: &Log, object: Option<&str>, state: &State) -> Result<()> {
+        let folder = log.path().clone().join("_delta_log");
+        for version in 0..=state.version {
+            let path = folder.clone().join(format!("{version:020}.json"));
+            let found = match log.outcome(version).await {
+                Ok(None) => Err(Error::new(Kind::NotFound, "a commit of the table is gone or not Orgkeep's")),
+                other => other.map(|_| ()),
+            };
+            self.seen(&path, 0);
+            // The state of the table was readable without it, from a checkpoint.
+            self.note(&path, object, Vec::new(), found)?;
+        }
+        Ok(())
+    }
+
+    async fn file(&self, log: &Log, object: Option<&str>, state: &State, file: &DataFile) -> Result<()> {
+        let path = log.path().clone().join(file.name.as_str());
+        self.length(&path, file.bytes).await?;
+        if !self.read_data {
+            return Ok(());
+        }
+        let mut rows = 0;
+        if object.is_some() {
+            let reading =
+                Reading { schema: Schema::new(state.columns.clone())?, ids: None, batch_bytes: 4 * 1024 * 1024 };
+            let mut batches = datafile::read(self.org.store(), path, file.bytes, reading).await?;
+            while let Some(batch) = batches.next().await.transpose()? {
+                rows += batch.len() as u64;
+            }
+        } else {
+            let columns = ["Id", "body"];
+            let mut batches = datafile::read_raw(self.org.store(), path, file.bytes, &columns, None).await?;
+            while let Some(batch) = batches.next().await {
+                let batch = batch.map_err(|error| Error::because("a pack of bodies is not readable", error))?;
+                rows += batch.num_rows() as u64;
+                crate::blobs::verify(&batch)?;
+            }
+        }
+        if rows != file.rows {
+            return Err(Error::new(Kind::Corrupt, "the file has another number of rows than the table's log says")
+                .with("rows", rows)
+                .with("expected", file.rows));
+        }
+        Ok(())
+    }
+
+    async fn length(&self, path: &Path, expected: u64) -> Result<()> {
+        let meta = self.org.store().head(path).await.map_err(|error| Error::because("the file is not there", error))?;
+        if meta.size != expected {
+            return Err(Error::new(Kind::Corrupt, "the file has the wrong length: cut off or overwritten")
+                .with("bytes", meta.size)
+                .with("expected", expected));
+        }
+        Ok(())
+    }
+
+    async fn totals(&self, object: &str, sequence: u64) -> Result<(u64, String)> {
+        self.org.forget_state(object);
+        let mut rows = self.org.scan(object, sequence, Scan::default()).await?;
+        let (mut live, mut digest, mut hasher) = (0, Digest::default(), None);
+        while let Some(batch) = rows.next().await.transpose()? {
+            let hasher = hasher.get_or_insert_with(|| RowHasher::new(batch.schema()));
+            live += batch.len() as u64;
+            for row in 0..batch.len() {
+                digest.add(hasher.row(&batch, row));
+            }
+        }
+        Ok((live, digest.to_string()))
+    }
+
+    async fn blobs(&mut self) -> Result<()> {
+        let log = self.org.blob_log();
+        let every = self.sequences.clone();
+        let state = log.state().await;
+        let Some(Some(state)) = self.note(log.path(), None, every, state)? else { return Ok(()) };
+        self.table(&log, None, &state).await?;
+        for file in &state.files {
+            // A pack that is not readable has been noted.
+            let large = match crate::blobs::large_bodies(&self.org, &log, file).await {
+                Ok(large) => large,
+                Err(error) if is_damage(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            for (path, length, hash) in large {
+                let backups = self.since(file.sequence);
+                let mut found = self.length(&path, length).await;
+                if found.is_ok() && self.read_data {
+                    found = self.body(&hash).await;
+                }
+                self.seen(&path, length);
+                self.note(&path, None, backups, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn body(&self, hash: &str) -> Result<()> {
+        let mut body = self.org.blob(hash).await?;
+        while body.next().await.transpose()?.is_some() {}
+        Ok(())
+    }
+
+    async fn documents(&mut self) -> Result<()> {
+        for meta in self.list("documents").await? {
+            let name = meta.location.filename().and_then(|name| name.strip_suffix(".json")).unwrap_or_default();
+            let found = self.org.document(&DocumentRef(name.to_owned())).await;
+            self.seen(&meta.location, meta.size);
+            self.note(&meta.location, None, Vec::new(), found)?;
+        }
+        Ok(())
+    }
+
+    async fn restores(&mut self) -> Result<()> {
+        for meta in self.list("restores").await? {
+            let store = self.org.store();
+            let found = async { store.get(&meta.location).await?.bytes().await }.await;
+            let found = found.map_err(|error| Error::because("a part of a restore is not readable", error));
+            self.seen(&meta.location, meta.size);
+            self.note(&meta.location, None, Vec::new(), found)?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, part: &str) -> Result<Vec<object_store::ObjectMeta>> {
+        let mut listed: Vec<object_store::ObjectMeta> = self
+            .org
+            .store()
+            .list(Some(&self.org.path(part)))
+            .try_collect()
+            .await
+            .map_err(|error| Error::because("the vault cannot be listed", error).with("part", part))?;
+        listed.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(listed)
+    }
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The Delta log of a table: which files make it up, in which order they came, and one commit at a time.
+//!
+//! The only file that knows the table library. It reads a table's state through it and writes commits through its
+//! conditional put; the lines of a commit are written here, since they are few and must be the same on every run.
+//! There is one writer at a time (the lock of the org), so a commit that finds its version taken is refused, not rebased.
+//! A commit whose reply was lost is looked up before it counts as failed.
+//!
+//! Every data file of ours is called `<sequence>-<version>-<part>-<random>.parquet`: all its rows were captured by that
+//! backup, and files of one backup are ordered by the version of the table that added them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use deltalake_core::DeltaTableError;
+use deltalake_core::checkpoints;
+use deltalake_core::kernel::EagerSnapshot;
+use deltalake_core::kernel::transaction::TransactionError;
+use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use crate::columns::{Column, ColumnType};
+use crate::error::{Error, Kind, Result};
+
+/// A checkpoint is written after this many commits since the last.
+const CHECKPOINT_INTERVAL: u64 = 16;
+
+/// One file of a table, as its log describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFile {
+    /// Relative to the table.
+    pub name: String,
+    pub bytes: u64,
+    pub rows: u64,
+    pub sequence: u64,
+    pub version: u64,
+    pub part: u64,
+    pub stats: Value,
+}
+
+impl DataFile {
+    /// The smallest and the greatest Id in the file.
+    pub(crate) fn ids(&self) -> Option<(&str, &str)> {
+        Some((self.stats.pointer("/minValues/Id")?.as_str()?, self.stats.pointer("/maxValues/Id")?.as_str()?))
+    }
+
+    fn parse_name(name: &str) -> Option<(u64, u64, u64)> {
+        let mut parts = name.strip_suffix(".parquet")?.splitn(4, '-');
+        let mut number = || parts.next()?.parse().ok();
+        Some((number()?, number()?, number()?))
+    }
+}
+
+pub(crate) fn file_name(sequence: u64, version: u64, part: u64) -> Result<String> {
+    Ok(format!("{sequence:010}-{version:010}-{part:05}-{}.parquet", crate::keys::random_name()?))
+}
+
+/// A table at one version.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub version: u64,
+    pub columns: Vec<Column>,
+    pub files: Vec<DataFile>,
+    last_checkpoint: u64,
+}
+
+/// What one commit does.
+pub(crate) struct Commit {
+    /// The columns, where they are new or have changed.
+    pub schema: Option<Value>,
+    pub files: Vec<DataFile>,
+    /// Kept in the commit's own information under `orgkeep`.
+    pub outcome: Value,
+    pub at: DateTime<Utc>,
+}
+
+/// Where a table lies.
+#[derive(Clone)]
+pub(crate) struct Log {
+    root: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+impl Log {
+    pub(crate) fn new(root: Arc<dyn ObjectStore>, path: Path) -> Log {
+        Log { root, path }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn store(&self) -> Result<LogStoreRef> {
+        let url = Url::parse(&format!("memory:///{}/", self.path))
+            .map_err(|error| Error::because("a table has an impossible path", error).with("path", &self.path))?;
+        let prefixed = Arc::new(PrefixStore::new(self.root.clone(), self.path.clone()));
+        Ok(default_logstore(prefixed, self.root.clone(), &url, &StorageConfig::default()))
+    }
+
+    /// The table's id in the log: the same for the same path, so that a repeated commit has the same bytes.
+    fn id(&self) -> String {
+        let hash = blake3::hash(self.path.as_ref().as_bytes());
+        let half: [u8; 16] = hash.as_bytes()[..16].try_into().expect("a hash has 32 bytes");
+        Uuid::from_bytes(half).to_string()
+    }
+
+    fn failed(&self, what: &str, error: DeltaTableError) -> Error {
+        Error::because(what, error).with("table", &self.path)
+    }
+
+    /// The newest state, `None` where there is no table.
+    pub(crate) async fn state(&self) -> Result<Option<State>> {
+        let store = self.store()?;
+        let snapshot = match EagerSnapshot::try_new(store.as_ref(), None).await {
+            Ok(snapshot) => snapshot,
+            Err(error) if no_table(&error) => {
+                // The library says the same of an empty folder and of a log without a beginning.
+                let mut listed = self.root.list(Some(&self.path.clone().join("_delta_log")));
+                return match futures::StreamExt::next(&mut listed).await {
+                    None => Ok(None),
+                    Some(Err(other)) => {
+                        Err(Error::because("a table cannot be listed", other).with("table", &self.path))
+                    }
+                    Some(Ok(_)) => Err(self.failed("the log of a table is not readable", error).of_kind(Kind::Corrupt)),
+                };
+            }
+            Err(error) => return Err(self.failed("the log of a table is not readable", error)),
+        };
+        let schema = serde_json::to_value(snapshot.schema())
+            .map_err(|error| Error::because("the columns of a table are not readable", error))?;
+        let mut files = Vec::new();
+        for view in snapshot.log_data().iter() {
+            let name = view.path().into_owned();
+            let stats: Value = view.stats().and_then(|stats| serde_json::from_str(&stats).ok()).unwrap_or(Value::Null);
+            let (sequence, version, part) = DataFile::parse_name(&name).ok_or_else(|| {
+                Error::new(Kind::Corrupt, "a table holds a file that Orgkeep did not write")
+                    .with("table", &self.path)
+                    .with("file", &name)
+            })?;
+            let bytes = u64::try_from(view.size()).unwrap_or(0);
+            let rows = stats.get("numRecords").and_then(Value::as_u64).unwrap_or(0);
+            files.push(DataFile { name, bytes, rows, sequence, version, part, stats });
+        }
+        files.sort_by_key(|file| (file.sequence, file.version, file.part));
+        // Where the last checkpoint is follows from how they are written; a missing one only costs time.
+        let version = snapshot.version();
+        let last_checkpoint = version / CHECKPOINT_INTERVAL * CHECKPOINT_INTERVAL;
+        Ok(Some(State { version, columns: columns(&schema)?, files, last_checkpoint }))
+    }
+
+    /// Adds one version after `before` (`None`: creates the table) and returns the state it leads to.
+    ///
+    /// Busy where someone else has added that version.
+    pub(crate) async fn commit(&self, before: Option<State>, commit: Commit) -> Result<State> {
+        let version = before.as_ref().map_or(0, |state| state.version + 1);
+        let bytes = Bytes::from(lines(&commit, &self.id(), before.is_none()));
+        let store = self.store()?;
+        let written = store.write_commit_entry(version, CommitOrBytes::LogBytes(bytes.clone()), Uuid::nil()).await;
+        if let Err(error) = written {
+            // The reply may have been lost after the write took place.
+            let there = store.read_commit_entry(version).await.ok().flatten();
+            if there != Some(bytes) {
+                return Err(match error {
+                    TransactionError::VersionAlreadyExists(_) => {
+                        Error::new(Kind::Busy, "another process has written to a table of this org meanwhile")
+                            .with("table", &self.path)
+                            .with("version", version)
+                            .hint("only one backup of an org may run at a time; run this one again")
+                    }
+                    error => Error::because("a table cannot be committed", error).with("table", &self.path),
+                });
+            }
+        }
+        let columns_now = match (&commit.schema, &before) {
+            (Some(schema), _) => columns(schema)?,
+            (None, Some(state)) => state.columns.clone(),
+            (None, None) => Vec::new(),
+        };
+        let mut state = before.unwrap_or(State { version, columns: Vec::new(), files: Vec::new(), last_checkpoint: 0 });
+        state.version = version;
+        state.columns = columns_now;
+        state.files.extend(commit.files);
+        if version - state.last_checkpoint >= CHECKPOINT_INTERVAL {
+            state.last_checkpoint = version;
+            // Only speeds up opening; what is committed stays committed whether this works or not.
+            let _ = self.checkpoint(store).await;
+        }
+        Ok(state)
+    }
+
+    async fn checkpoint(&self, store: LogStoreRef) -> Result<()> {
+        let mut table = deltalake_core::DeltaTable::new(store);
+        table.load().await.map_err(|error| self.failed("a table cannot be loaded", error))?;
+        checkpoints::create_checkpoint(&table, None)
+            .await
+            .map_err(|error| self.failed("a checkpoint cannot be written", error))
+    }
+
+    /// What Orgkeep noted in the commit of a version; `None` if that version is not ours or not there.
+    pub(crate) async fn outcome(&self, version: u64) -> Result<Option<Value>> {
+        let store = self.store()?;
+        let bytes = store
+            .read_commit_entry(version)
+            .await
+            .map_err(|error| self.failed("a commit of a table is not readable", error))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        for line in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
+            let mut line = line.map_err(|error| {
+                Error::because("a commit of a table is not readable", error)
+                    .with("table", &self.path)
+                    .with("version", version)
+            })?;
+            if let Some(outcome) = line.pointer_mut("/commitInfo/orgkeep") {
+                return Ok(Some(outcome.take()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn no_table(error: &DeltaTableError) -> bool {
+    let text = error.to_string();
+    matches!(error, DeltaTableError::NotATable(_) | DeltaTableError::InvalidVersion(_))
+        || text.contains("No files in log segment")
+        || text.contains("No table version found")
+}
+
+fn lines(commit: &Commit, id: &str, create: bool) -> String {
+    let at = commit.at.timestamp_millis();
+    let mut actions = vec![json!({"commitInfo": {
+        "timestamp": at,
+        "operation": if create { "CREATE TABLE" } else { "WRITE" },
+        "operationParameters": {"mode": "Append"},
+        "engineInfo": concat!("Orgkeep/", env!("CARGO_PKG_VERSION")),
+        "orgkeep": commit.outcome,
+    }})];
+    if create {
+        actions.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+    }
+    if let Some(schema) = &commit.schema {
+        actions.push(json!({"metaData": {
+            "id": id,
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema.to_string(),
+            "partitionColumns": [],
+            "configuration": {
+                "delta.appendOnly": "false",
+                "delta.enableExpiredLogCleanup": "false",
+                "delta.dataSkippingStatsColumns": indexed(schema),
+            },
+            "createdTime": at,
+        }}));
+    }
+    for file in &commit.files {
+        actions.push(json!({"add": {
+            "path": file.name,
+            "partitionValues": {},
+            "size": file.bytes,
+            "modificationTime": at,
+            "dataChange": true,
+            "stats": file.stats.to_string(),
+        }}));
+    }
+    let lines: Vec<String> = actions.iter().map(Value::to_string).collect();
+    lines.join("\n")
+}
+
+/// The columns that have statistics in the log, of those that there are.
+fn indexed(schema: &Value) -> String {
+    let names: Vec<&str> = schema["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|field| field["name"].as_str())
+        .filter(|name| crate::datafile::STATISTICS.contains(name))
+        .collect();
+    names.join(",")
+}
+
+/// The Delta schema of an object's table.
+pub(crate) fn delta_schema(columns: &[Column]) -> Value {
+    let field = |name: &str, kind: &str| json!({"name": name, "type": kind, "nullable": true, "metadata": {}});
+    let mut fields: Vec<Value> = columns
+        .iter()
+        .map(|column| match column.kind {
+            ColumnType::Boolean => field(&column.name, "boolean"),
+            ColumnType::Integer => field(&column.name, "long"),
+            ColumnType::Decimal { precision, scale } => field(&column.name, &format!("decimal({precision},{scale})")),
+            ColumnType::Double => field(&column.name, "double"),
+            ColumnType::Date => field(&column.name, "date"),
+            ColumnType::Timestamp => field(&column.name, "timestamp"),
+            ColumnType::Text => field(&column.name, "string"),
+        })
+        .collect();
+    fields.push(field(crate::columns::MISFIT, "string"));
+    fields.push(field(crate::columns::DELETED, "boolean"));
+    fields.push(field(crate::columns::BACKUP, "long"));
+    json!({"type": "struct", "fields": fields})
+}
+
+/// The columns of a Delta schema that hold an object's fields. Columns of other types, and the vault's own, are left out.
+fn columns(schema: &Value) -> Result<Vec<Column>> {
+    let fields = schema["fields"]
+        .as_array()
+        .ok_or_else(|| Error::new(Kind::Corrupt, "the columns of a table are not readable"))?;
+    let mut columns = Vec::new();
+    for field in fields {
+        let (Some(name), Some(kind)) = (field["name"].as_str(), field["type"].as_str()) else { continue };
+        if [crate::columns::MISFIT, crate::columns::DELETED, crate::columns::BACKUP].contains(&name) {
+            continue;
+        }
+        let kind = match kind {
+            "boolean" => ColumnType::Boolean,
+            "long" => ColumnType::Integer,
+            "double" => ColumnType::Double,
+            "date" => ColumnType::Date,
+            "timestamp" => ColumnType::Timestamp,
+            "string" => ColumnType::Text,
+            other => {
+                let digits = other.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')'));
+                let Some((precision, scale)) = digits.and_then(|digits| digits.split_once(',')) else { continue };
+                match (precision.trim().parse(), scale.trim().parse()) {
+                    (Ok(precision), Ok(scale)) => ColumnType::Decimal { precision, scale },
+                    _ => continue,
+                }
+            }
+        };
+        columns.push(Column::new(name, kind));
+    }
+    Ok(columns)
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A streaming merge of runs, each sorted by Id: of every Id the row of the run with the highest rank.
+//!
+//! A run is a chain of files that follow each other, or rows in memory. Files are opened when the merge reaches their
+//! smallest Id, so a chain costs the memory of one file. The run with the smallest Id gives all its rows up to the next
+//! smallest Id of any other run at once: where only one run covers a range of Ids, whole batches pass through as they
+//! were read, without a look at single rows.
+//!
+//! No Id may occur twice in one run.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, make_array};
+use arrow_data::transform::MutableArrayData;
+use arrow_schema::ArrowError;
+use futures::stream::{BoxStream, StreamExt};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+use crate::batch::Batch;
+use crate::datafile::{self, Reading};
+use crate::error::Result;
+
+/// Rows in order of Id. Every Id occurs once.
+pub type BatchStream = BoxStream<'static, Result<Batch>>;
+
+/// Rows per batch of a merge, unless they are large.
+const MERGED_ROWS: usize = 8192;
+const MERGED_BYTES: usize = 4 * 1024 * 1024;
+/// A range of at least this many rows passes on as it is, when nothing waits before it.
+const WHOLE_ROWS: usize = 1024;
+
+/// What wins where two runs hold the same Id: the greater.
+pub(crate) type Rank = (u64, u64, u64);
+
+pub(crate) enum Segment {
+    File { path: Path, bytes: u64, low: String, high: String },
+    Memory(Vec<Batch>),
+}
+
+impl Segment {
+    fn low(&self) -> &str {
+        match self {
+            Segment::File { low, .. } => low,
+            Segment::Memory(batches) => batches.first().map_or("", |batch| batch.id(0)),
+        }
+    }
+}
+
+pub(crate) struct Run {
+    pub rank: Rank,
+    pub segments: VecDeque<Segment>,
+}
+
+/// Makes as few runs as possible of files: of one rank, each file joins a run that ends before the file begins.
+pub(crate) fn chains(mut files: Vec<(Rank, Segment)>) -> Vec<Run> {
+    files.sort_by(|(a_rank, a), (b_rank, b)| (a_rank.0, a_rank.1, a.low()).cmp(&(b_rank.0, b_rank.1, b.low())));
+    let mut runs: Vec<(String, Run)> = Vec::new();
+    for (rank, segment) in files {
+        let high = match &segment {
+            Segment::File { high, .. } => high.clone(),
+            Segment::Memory(batches) => {
+                batches.last().map(|batch| batch.id(batch.len() - 1).to_owned()).unwrap_or_default()
+            }
+        };
+        let follows = |(end, run): &&mut (String, Run)| {
+            (run.rank.0, run.rank.1) == (rank.0, rank.1) && end.as_str() < segment.low()
+        };
+        match runs.iter_mut().find(|run| follows(&run)) {
+            Some((end, run)) => {
+                *end = high;
+                run.segments.push_back(segment);
+            }
+            None => runs.push((high, Run { rank, segments: VecDeque::from([segment]) })),
+        }
+    }
+    runs.into_iter().map(|(_, run)| run).collect()
+}
+
+struct Cursor {
+    rank: Rank,
+    segments: VecDeque<Segment>,
+    rows: Option<BatchStream>,
+    batch: Option<Arc<Batch>>,
+    row: usize,
+}
+
+#[derive(PartialEq, Eq)]
+struct Entry {
+    id: String,
+    rank: Rank,
+    cursor: usize,
+    /// Whether `id` is the Id of a row that was read, not just a lower bound.
+    read: bool,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Of one Id the highest rank comes first; a mere bound comes before it, so that it is replaced by what it stands for.
+        (Reverse(&self.id), !self.read, self.rank, self.cursor).cmp(&(
+            Reverse(&other.id),
+            !other.read,
+            other.rank,
+            other.cursor,
+        ))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+struct Merge {
+    store: Arc<dyn ObjectStore>,
+    reading: Reading,
+    with_deleted: bool,
+    cursors: Vec<Cursor>,
+    heap: BinaryHeap<Entry>,
+    picks: Picks,
+}
+
+/// Merges `runs`, rows in the form that `reading` says. Rows of records that are gone are left out unless `with_deleted`.
+pub(crate) fn merge(store: Arc<dyn ObjectStore>, runs: Vec<Run>, reading: Reading, with_deleted: bool) -> BatchStream {
+    let mut heap = BinaryHeap::new();
+    let mut cursors = Vec::new();
+    for run in runs {
+        if let Some(first) = run.segments.front() {
+            heap.push(Entry { id: first.low().to_owned(), rank: run.rank, cursor: cursors.len(), read: false });
+            cursors.push(Cursor { rank: run.rank, segments: run.segments, rows: None, batch: None, row: 0 });
+        }
+    }
+    let merge = Merge { store, reading, with_deleted, cursors, heap, picks: Picks::default() };
+    futures::stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|batch| (batch, merge))) })
+        .boxed()
+}
+
+impl Merge {
+    async fn next(&mut self) -> Result<Option<Batch>> {
+        while let Some(entry) = self.heap.pop() {
+            if !entry.read {
+                self.open(entry.cursor).await?;
+                continue;
+            }
+            // Everything else at this Id is older: skip it.
+            while self.heap.peek().is_some_and(|other| other.id == entry.id) {
+                let other = self.heap.pop().expect("it was just seen");
+                if other.read {
+                    let row = self.cursors[other.cursor].row + 1;
+                    self.advance(other.cursor, row).await?;
+                } else {
+                    self.open(other.cursor).await?;
+                }
+            }
+            let cursor = &self.cursors[entry.cursor];
+            let batch = cursor.batch.clone().expect("an entry that was read has a batch");
+            let start = cursor.row;
+            let end = match self.heap.peek() {
+                None => batch.len(),
+                Some(next) => end_before(&batch, start, &next.id),
+            };
+            self.pick(&batch, start, end);
+            self.advance(entry.cursor, end).await?;
+            if self.picks.full() {
+                return self.picks.take().map(Some);
+            }
+        }
+        if self.picks.is_empty() { Ok(None) } else { self.picks.take().map(Some) }
+    }
+
+    fn pick(&mut self, batch: &Arc<Batch>, start: usize, end: usize) {
+        if self.with_deleted {
+            return self.picks.push(batch, start, end);
+        }
+        let mut from = start;
+        for row in start..end {
+            if batch.deleted(row) {
+                self.picks.push(batch, from, row);
+                from = row + 1;
+            }
+        }
+        self.picks.push(batch, from, end);
+    }
+
+    /// Opens the next segment of a cursor and enters its first row.
+    async fn open(&mut self, index: usize) -> Result<()> {
+        let cursor = &mut self.cursors[index];
+        let Some(segment) = cursor.segments.pop_front() else { return Ok(()) };
+        cursor.rows = Some(match segment {
+            Segment::Memory(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
+            Segment::File { path, bytes, .. } => {
+                datafile::read(self.store.clone(), path, bytes, self.reading.clone()).await?
+            }
+        });
+        self.fill(index).await
+    }
+
+    async fn advance(&mut self, index: usize, row: usize) -> Result<()> {
+        let cursor = &mut self.cursors[index];
+        cursor.row = row;
+        let batch = cursor.batch.as_ref().expect("a cursor that moves has a batch");
+        if row < batch.len() {
+            let entry = Entry { id: batch.id(row).to_owned(), rank: cursor.rank, cursor: index, read: true };
+            self.heap.push(entry);
+            return Ok(());
+        }
+        self.fill(index).await
+    }
+
+    /// Takes the next batch of a cursor; at the end of a segment, enters the bound of the next.
+    async fn fill(&mut self, index: usize) -> Result<()> {
+        let cursor = &mut self.cursors[index];
+        let next = match &mut cursor.rows {
+            Some(rows) => loop {
+                match rows.next().await.transpose()? {
+                    Some(batch) if batch.is_empty() => {}
+                    other => break other,
+                }
+            },
+            None => None,
+        };
+        cursor.row = 0;
+        cursor.batch = next.map(Arc::new);
+        let entry = match (&cursor.batch, cursor.segments.front()) {
+            (Some(batch), _) => Entry { id: batch.id(0).to_owned(), rank: cursor.rank, cursor: index, read: true },
+            (None, Some(segment)) => {
+                Entry { id: segment.low().to_owned(), rank: cursor.rank, cursor: index, read: false }
+            }
+            (None, None) => {
+                cursor.rows = None;
+                return Ok(());
+            }
+        };
+        self.heap.push(entry);
+        Ok(())
+    }
+}
+
+/// The first row after `start` whose Id is not below `bound`, found by doubling steps: near ends are the usual case.
+pub(crate) fn end_before(batch: &Batch, start: usize, bound: &str) -> usize {
+    let ids = batch.ids();
+    let (mut low, mut step) = (start + 1, 1);
+    while low < batch.len() && ids.value(low) < bound {
+        let next = (low + step).min(batch.len());
+        if next < batch.len() && ids.value(next) < bound {
+            low = next + 1;
+            step *= 2;
+        } else {
+            let (mut below, mut above) = (low + 1, next);
+            while below < above {
+                let middle = (below + above) / 2;
+                if ids.value(middle) < bound {
+                    below = middle + 1;
+                } else {
+                    above = middle;
+                }
+            }
+            return below;
+        }
+    }
+    low
+}
+
+/// Ranges of rows of several batches of one schema, to be put together into one batch.
+#[derive(Default)]
+pub(crate) struct Picks {
+    batches: Vec<Arc<Batch>>,
+    parts: Vec<(usize, usize, usize)>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Picks {
+    pub(crate) fn push(&mut self, batch: &Arc<Batch>, start: usize, end: usize) {
+        if start >= end {
+            return;
+        }
+        self.rows += end - start;
+        let index = match self.batches.iter().rposition(|held| Arc::ptr_eq(held, batch)) {
+            Some(index) => index,
+            None => {
+                self.batches.push(batch.clone());
+                self.batches.len() - 1
+            }
+        };
+        self.bytes += (end - start) * (batch.memory_bytes_per_row());
+        match self.parts.last_mut() {
+            Some((last, _, until)) if *last == index && *until == start => *until = end,
+            _ => self.parts.push((index, start, end)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    pub(crate) fn full(&self) -> bool {
+        self.rows >= MERGED_ROWS || self.bytes >= MERGED_BYTES || (self.parts.len() == 1 && self.rows >= WHOLE_ROWS)
+    }
+
+    pub(crate) fn take(&mut self) -> Result<Batch> {
+        let Picks { batches, parts, rows, .. } = std::mem::take(self);
+        let first = &batches[parts[0].0];
+        let unfit = |error: ArrowError| crate::Error::because("rows of several files do not fit together", error);
+        if let [(_, start, end)] = parts[..] {
+            return Ok(first.slice(start, end - start));
+        }
+        let columns: Vec<ArrayRef> = (0..first.record_batch().num_columns())
+            .map(|column| -> Result<ArrayRef, ArrowError> {
+                let arrays: Vec<_> =
+                    batches.iter().map(|batch| batch.record_batch().column(column).to_data()).collect();
+                let mut built = MutableArrayData::new(arrays.iter().collect(), true, rows);
+                for (index, start, end) in &parts {
+                    built.try_extend(*index, *start, *end)?;
+                }
+                Ok(make_array(built.freeze()))
+            })
+            .collect::<Result<_, ArrowError>>()
+            .map_err(unfit)?;
+        let batch = RecordBatch::try_new(first.record_batch().schema(), columns).map_err(unfit)?;
+        let origin = first.origin().cloned();
+        Ok(Batch::new(first.schema().clone(), batch)?.with_origin(origin))
+    }
+}

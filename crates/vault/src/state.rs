@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reading: the state of an object as of a backup, and the history of one record.
+//!
+//! The state at backup n holds, for each Id, the row with the greatest sequence not above n; of rows of one sequence the
+//! one whose file was committed last. Only finished backups can be asked for, so rows of one that is being made are never
+//! seen. Rows come sorted by Id, in bounded memory, from a merge of the table's files.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::stream::StreamExt;
+use serde_json::Value;
+
+use crate::batch::Batch;
+use crate::capture::ranked;
+use crate::columns::Schema;
+use crate::datafile::{self, Reading};
+use crate::error::{Error, Kind, Result};
+use crate::log::DataFile;
+use crate::org::OrgVault;
+use crate::runs::{self, BatchStream};
+use crate::sorter::batch_bytes;
+
+/// What to read of a state. The default reads every live record with all its columns.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    /// Only these columns, and `Id`. NotFound for one that the table does not have.
+    pub columns: Option<Vec<String>>,
+    /// Only records with these Ids, exactly as they are stored.
+    pub ids: Option<Vec<String>>,
+    /// Also records that are gone, as they were last known.
+    pub with_deleted: bool,
+    /// A hint: rows whose value in this timestamp column lies before this may be left out. Others may be given as well.
+    pub since: Option<(String, DateTime<Utc>)>,
+}
+
+/// One captured version of a record.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The backup that captured it.
+    pub backup: u64,
+    /// Whether the record was gone.
+    pub deleted: bool,
+    /// The row of the version.
+    pub batch: Arc<Batch>,
+    pub row: usize,
+}
+
+impl OrgVault {
+    /// The columns of an object, all that it ever had, in the order in which they came.
+    pub async fn schema(&self, object: &str) -> Result<Schema> {
+        let complete = self.known_manifests().keys().next_back().copied().unwrap_or(0);
+        Schema::new(self.state_at(object, complete).await?.columns.clone())
+    }
+
+    /// The records of an object as of backup `at`, sorted by Id. NotFound for an object or a backup that is not there.
+    pub async fn scan(&self, object: &str, at: u64, options: Scan) -> Result<BatchStream> {
+        self.finished(at).await?;
+        let state = self.state_at(object, at).await?;
+        let log = self.log(object);
+        let whole = Schema::new(state.columns.clone())?;
+        let schema = match &options.columns {
+            None => whole,
+            Some(names) => {
+                if let Some(unknown) = names.iter().find(|name| whole.index(name).is_none()) {
+                    return Err(Error::new(Kind::NotFound, "the object has no such field in the vault")
+                        .with("object", object)
+                        .with("field", unknown));
+                }
+                whole.project(names)
+            }
+        };
+        let ids: Option<Arc<[String]>> = options.ids.map(|mut ids| {
+            ids.sort_unstable();
+            ids.dedup();
+            ids.into()
+        });
+        let visible: Vec<&DataFile> = state.files.iter().filter(|file| file.sequence <= at).collect();
+        let wanted = since(visible, options.since.as_ref());
+        let files = wanted
+            .into_iter()
+            .filter(|file| ids.as_ref().is_none_or(|ids| may_hold(file, ids)))
+            .map(|file| ranked(&log, file))
+            .collect();
+        let runs = runs::chains(files);
+        let reading = Reading { schema, ids, batch_bytes: batch_bytes(runs.len()) };
+        let origin: Arc<str> = format!("{}/{object}", self.origin()).into();
+        let rows = runs::merge(self.store(), runs, reading, options.with_deleted);
+        Ok(rows.map(move |batch| batch.map(|batch| batch.with_origin(Some(origin.clone())))).boxed())
+    }
+
+    /// All versions of one record, oldest first. Empty for an Id that the vault has never seen.
+    pub async fn history(&self, object: &str, id: &str) -> Result<Vec<Version>> {
+        let finished = self.manifests().await?.last().map_or(0, |manifest| manifest.sequence);
+        let state = self.state_at(object, finished).await?;
+        let log = self.log(object);
+        let ids: Arc<[String]> = [id.to_owned()].into();
+        let reading =
+            Reading { schema: Schema::new(state.columns.clone())?, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
+        let mut versions: Vec<Version> = Vec::new();
+        // Files are in order of sequence and commit.
+        for file in state.files.iter().filter(|file| file.sequence <= finished && may_hold(file, &ids)) {
+            let path = log.path().clone().join(file.name.as_str());
+            let mut rows = datafile::read(self.store(), path, file.bytes, reading.clone()).await?;
+            while let Some(batch) = rows.next().await.transpose()? {
+                let batch = Arc::new(batch);
+                for row in 0..batch.len() {
+                    let version =
+                        Version { backup: batch.backup(row), deleted: batch.deleted(row), batch: batch.clone(), row };
+                    // A second capture in one backup replaces the first: that one was never part of a state.
+                    if versions.last().is_some_and(|last| last.backup == version.backup) {
+                        versions.pop();
+                    }
+                    versions.push(version);
+                }
+            }
+        }
+        Ok(versions)
+    }
+}
+
+fn may_hold(file: &DataFile, ids: &[String]) -> bool {
+    file.ids().is_none_or(|(low, high)| {
+        ids.get(ids.partition_point(|id| id.as_str() < low)).is_some_and(|id| id.as_str() <= high)
+    })
+}
+
+/// Leaves out files that hold only rows from before the time asked for, as far as that uncovers no older version: a file
+/// is needed as long as it may hide rows of another one that is read.
+fn since<'a>(files: Vec<&'a DataFile>, since: Option<&(String, DateTime<Utc>)>) -> Vec<&'a DataFile> {
+    let Some((column, time)) = since else { return files };
+    let mut wanted: Vec<&DataFile> = Vec::new();
+    // Oldest first, as the table's state has them.
+    for file in files {
+        let newest = file.stats["maxValues"][column.as_str()].as_str();
+        let newest = newest.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        // Rows without a value have no place in the statistics; such a file says nothing.
+        let old = newest.is_some_and(|newest| newest < *time) && no_nulls(file, column);
+        let hides = wanted.iter().any(|older| overlap(older, file));
+        if !old || hides {
+            wanted.push(file);
+        }
+    }
+    wanted
+}
+
+fn no_nulls(file: &DataFile, column: &str) -> bool {
+    file.stats["nullCount"][column] == Value::from(0)
+}
+
+fn overlap(a: &DataFile, b: &DataFile) -> bool {
+    match (a.ids(), b.ids()) {
+        (Some((a_low, a_high)), Some((b_low, b_high))) => a_low <= b_high && b_low <= a_high,
+        _ => true,
+    }
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The store of one org: the objects of the vault's place, decrypted when the vault is encrypted.
+//!
+//! A wrapper around any [`ObjectStore`]. Sizes in `head` and `list` are plaintext sizes, computed from the stored ones.
+//! Reading a range fetches the chunks that hold it and, the first time, the header; headers are remembered, and a
+//! object that no longer decrypts with it is looked at afresh before it counts as damaged. Conditional puts stay conditional.
+//! Copies are re-encrypted, since the key of an object depends on its path.
+//!
+//! Listing after an offset is sorted by name, whatever the store below does: the table log needs that.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyMode, CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    UploadPart,
+};
+
+use crate::cipher::{self, CHUNK_BYTES, Damaged, FileCipher, HEADER_BYTES, Header, SEALED_BYTES};
+use crate::keys::Key;
+
+/// Parts of an upload have this size, but for the last.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Ranges nearer to each other than this are fetched at once.
+const NEAR_CHUNKS: u64 = 4;
+const REMEMBERED_HEADERS: usize = 4096;
+
+pub(crate) struct VaultStore {
+    inner: Arc<dyn ObjectStore>,
+    key: Option<Key>,
+    headers: Mutex<HashMap<Path, Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    header: Header,
+    stored_bytes: u64,
+}
+
+fn damaged(path: &Path, damage: Damaged) -> object_store::Error {
+    object_store::Error::Generic { store: "vault", source: Box::new(Damaged(format!("{path}: {damage}"))) }
+}
+
+impl VaultStore {
+    /// Without a key, objects are stored as they are.
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, key: Option<Key>) -> Self {
+        VaultStore { inner, key, headers: Mutex::default() }
+    }
+
+    fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
+        let key = self.key.as_ref().expect("only encrypted stores ask for a cipher");
+        FileCipher::new(key, header, path.as_ref()).map_err(|damage| damaged(path, damage))
+    }
+
+    fn new_cipher(&self, path: &Path) -> Result<(FileCipher, Header)> {
+        let header = cipher::new_header()
+            .map_err(|error| object_store::Error::Generic { store: "vault", source: Box::new(error) })?;
+        Ok((self.cipher(header, path)?, header))
+    }
+
+    fn forget(&self, path: &Path) {
+        self.headers.lock().expect("no one panics while holding this lock").remove(path);
+    }
+
+    fn remember(&self, path: &Path, known: Known) {
+        let mut headers = self.headers.lock().expect("no one panics while holding this lock");
+        if headers.len() >= REMEMBERED_HEADERS {
+            headers.clear();
+        }
+        headers.insert(path.clone(), known);
+    }
+
+    fn known(&self, path: &Path) -> Option<Known> {
+        self.headers.lock().expect("no one panics while holding this lock").get(path).cloned()
+    }
+
+    async fn header(&self, path: &Path, options: &GetOptions) -> Result<(Known, ObjectMeta)> {
+        let result = self
+            .inner
+            .get_opts(path, GetOptions { range: Some(GetRange::Bounded(0..HEADER_BYTES)), ..options.clone() })
+            .await?;
+        let meta = result.meta.clone();
+        let bytes = result.bytes().await?;
+        let header: Header =
+            bytes.as_ref().try_into().map_err(|_| damaged(path, Damaged("cut off within its header".into())))?;
+        let known = Known { header, stored_bytes: meta.size };
+        self.remember(path, known.clone());
+        Ok((known, meta))
+    }
+
+    fn plain_meta(&self, mut meta: ObjectMeta) -> ObjectMeta {
+        if self.key.is_some() {
+            // An impossible size is damage; listing goes on, and whoever reads the object is told.
+            meta.size = cipher::plain_size(meta.size).unwrap_or(0);
+        }
+        meta
+    }
+
+    async fn get_whole(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        let result = self.inner.get_opts(path, options).await?;
+        let stored = result.meta.size;
+        let plain = cipher::plain_size(stored)
+            .ok_or_else(|| damaged(path, Damaged(format!("no object has {stored} bytes: cut off"))))?;
+        let meta = self.plain_meta(result.meta.clone());
+        let attributes = result.attributes.clone();
+        let count = cipher::chunks(plain);
+        let mut stored_stream = result.into_stream();
+        let mut held = BytesMut::new();
+        while held.len() < HEADER_BYTES as usize {
+            let bytes = stored_stream.next().await.transpose()?;
+            held.extend_from_slice(&bytes.ok_or_else(|| damaged(path, Damaged("cut off within its header".into())))?);
+        }
+        let header: Header = held.split_to(HEADER_BYTES as usize)[..].try_into().expect("48 bytes were split off");
+        let opener = Opener { cipher: self.cipher(header, path)?, path: path.clone(), held, chunk: 0, count };
+        let stream = futures::stream::try_unfold((opener, stored_stream), |(mut opener, mut stored)| async move {
+            loop {
+                if let Some(plain) = opener.take(false)? {
+                    return Ok(Some((plain, (opener, stored))));
+                }
+                if opener.chunk == opener.count {
+                    return Ok(None);
+                }
+                match stored.next().await.transpose()? {
+                    Some(bytes) => opener.held.extend_from_slice(&bytes),
+                    None => {
+                        let plain = opener.take(true)?;
+                        return Ok(plain.map(|plain| (plain, (opener, stored))));
+                    }
+                }
+            }
+        });
+        Ok(GetResult { payload: GetResultPayload::Stream(stream.boxed()), meta, range: 0..plain, attributes })
+    }
+
+    /// Fetches plaintext ranges; all must lie within `known`'s object.
+    async fn fetch(&self, path: &Path, known: &Known, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let plain = cipher::plain_size(known.stored_bytes).unwrap_or(0);
+        let count = cipher::chunks(plain);
+        let cipher = self.cipher(known.header, path)?;
+        // Which chunks are needed, in order, those near each other together.
+        let mut spans: Vec<Range<u64>> = Vec::new();
+        let mut wanted: Vec<Range<u64>> = ranges
+            .iter()
+            .filter(|range| range.start < range.end)
+            .map(|range| range.start / CHUNK_BYTES..(range.end - 1) / CHUNK_BYTES + 1)
+            .collect();
+        wanted.sort_by_key(|span| span.start);
+        for span in wanted {
+            match spans.last_mut() {
+                Some(last) if span.start <= last.end + NEAR_CHUNKS => last.end = last.end.max(span.end),
+                _ => spans.push(span),
+            }
+        }
+        let stored: Vec<Range<u64>> = spans
+            .iter()
+            .map(|span| {
+                HEADER_BYTES + span.start * SEALED_BYTES
+                    ..(HEADER_BYTES + span.end * SEALED_BYTES).min(known.stored_bytes)
+            })
+            .collect();
+        let fetched = if stored.is_empty() { Vec::new() } else { self.inner.get_ranges(path, &stored).await? };
+        let mut opened = Vec::with_capacity(fetched.len());
+        for (span, bytes) in spans.iter().zip(fetched) {
+            let plain = cipher.open_all(span.start, count, &bytes).map_err(|damage| damaged(path, damage))?;
+            opened.push(Bytes::from(plain));
+        }
+        ranges
+            .iter()
+            .map(|range| {
+                if range.start >= range.end {
+                    return Ok(Bytes::new());
+                }
+                let position = spans
+                    .iter()
+                    .position(|span| span.contains(&(range.start / CHUNK_BYTES)))
+                    .expect("every range lies in one of the spans made from them");
+                let base = spans[position].start * CHUNK_BYTES;
+                let (start, end) = ((range.start - base) as usize, (range.end - base) as usize);
+                if end > opened[position].len() {
+                    return Err(damaged(path, Damaged("cut off".into())));
+                }
+                Ok(opened[position].slice(start..end))
+            })
+            .collect()
+    }
+}
+
+/// Opens the chunks of a whole object as they arrive.
+struct Opener {
+    cipher: FileCipher,
+    path: Path,
+    held: BytesMut,
+    chunk: u64,
+    count: u64,
+}
+
+impl Opener {
+    fn take(&mut self, at_end: bool) -> Result<Option<Bytes>> {
+        let last = self.chunk + 1 == self.count;
+        if self.chunk == self.count || (self.held.len() < SEALED_BYTES as usize && !at_end) {
+            return Ok(None);
+        }
+        let length = self.held.len().min(SEALED_BYTES as usize);
+        let mut sealed = self.held.split_to(length);
+        let plain = self.cipher.open(self.chunk, last, &mut sealed).map_err(|damage| damaged(&self.path, damage))?;
+        sealed.truncate(plain);
+        self.chunk += 1;
+        Ok(Some(sealed.freeze()))
+    }
+}
+
+impl fmt::Display for VaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vault on {}", self.inner)
+    }
+}
+
+impl fmt::Debug for VaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for VaultStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        if self.key.is_none() {
+            return self.inner.put_opts(location, payload, opts).await;
+        }
+        self.forget(location);
+        let (cipher, _) = self.new_cipher(location)?;
+        let plain: Bytes = payload.into();
+        self.inner.put_opts(location, cipher.seal_all(&plain).into(), opts).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        let inner = self.inner.put_multipart_opts(location, opts).await?;
+        if self.key.is_none() {
+            return Ok(inner);
+        }
+        self.forget(location);
+        let (cipher, header) = self.new_cipher(location)?;
+        Ok(Box::new(SealedUpload { inner, cipher, plain: Vec::new(), sealed: header.to_vec(), chunk: 0 }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.key.is_none() {
+            return self.inner.get_opts(location, options).await;
+        }
+        if options.head {
+            let mut result = self.inner.get_opts(location, options).await?;
+            result.meta = self.plain_meta(result.meta);
+            result.range = 0..result.meta.size;
+            return Ok(result);
+        }
+        let Some(range) = options.range.clone() else { return self.get_whole(location, options).await };
+        let (known, meta) = self.header(location, &options).await?;
+        let meta = self.plain_meta(meta);
+        let range = match range {
+            GetRange::Bounded(range) => range.start..range.end.min(meta.size),
+            GetRange::Offset(start) => start..meta.size,
+            GetRange::Suffix(length) => meta.size.saturating_sub(length)..meta.size,
+        };
+        if range.start > range.end || (range.start == range.end && meta.size > 0) {
+            return Err(damaged(location, Damaged(format!("it ends before byte {}", range.start))));
+        }
+        let bytes = self.fetch(location, &known, std::slice::from_ref(&range)).await?.remove(0);
+        let payload = GetResultPayload::Stream(futures::stream::once(async move { Ok(bytes) }).boxed());
+        Ok(GetResult { payload, meta, range, attributes: Default::default() })
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if self.key.is_none() {
+            return self.inner.get_ranges(location, ranges).await;
+        }
+        if let Some(known) = self.known(location) {
+            let plain = cipher::plain_size(known.stored_bytes).unwrap_or(0);
+            if ranges.iter().all(|range| range.end <= plain)
+                && let Ok(bytes) = self.fetch(location, &known, ranges).await
+            {
+                return Ok(bytes);
+            }
+            // Perhaps the object was replaced since its header was read: look again before calling it damaged.
+            self.forget(location);
+        }
+        let (known, _) = self.header(location, &GetOptions::default()).await?;
+        let plain = cipher::plain_size(known.stored_bytes).unwrap_or(0);
+        if let Some(range) = ranges.iter().find(|range| range.end > plain) {
+            return Err(damaged(location, Damaged(format!("it ends before byte {}", range.end))));
+        }
+        self.fetch(location, &known, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.headers.lock().expect("no one panics while holding this lock").clear();
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let encrypted = self.key.is_some();
+        self.inner
+            .list(prefix)
+            .map_ok(move |mut meta| {
+                if encrypted {
+                    meta.size = cipher::plain_size(meta.size).unwrap_or(0);
+                }
+                meta
+            })
+            .boxed()
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        let offset = offset.clone();
+        let listing = self.list(prefix);
+        futures::stream::once(async move {
+            let mut found: Vec<ObjectMeta> =
+                listing.try_filter(|meta| std::future::ready(meta.location > offset)).try_collect().await?;
+            found.sort_by(|a, b| a.location.cmp(&b.location));
+            Ok::<_, object_store::Error>(futures::stream::iter(found.into_iter().map(Ok)))
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let mut result = self.inner.list_with_delimiter(prefix).await?;
+        for meta in &mut result.objects {
+            *meta = self.plain_meta(meta.clone());
+        }
+        Ok(result)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        if self.key.is_none() {
+            return self.inner.copy_opts(from, to, options).await;
+        }
+        let bytes = self.get(from).await?.bytes().await?;
+        let mode = match options.mode {
+            CopyMode::Overwrite => PutMode::Overwrite,
+            CopyMode::Create => PutMode::Create,
+        };
+        self.put_opts(to, bytes.into(), mode.into()).await.map(|_| ())
+    }
+}
+
+/// Seals an upload as its parts come. The last chunk is known only at the end, so one chunk is always held back.
+struct SealedUpload {
+    inner: Box<dyn MultipartUpload>,
+    cipher: FileCipher,
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+    chunk: u64,
+}
+
+impl fmt::Debug for SealedUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedUpload({:?})", self.inner)
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for SealedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        for bytes in data.iter() {
+            self.plain.extend_from_slice(bytes);
+        }
+        let mut done = 0;
+        while self.plain.len() - done > CHUNK_BYTES as usize {
+            let end = done + CHUNK_BYTES as usize;
+            self.cipher.seal(self.chunk, false, &self.plain[done..end], &mut self.sealed);
+            self.chunk += 1;
+            done = end;
+        }
+        self.plain.drain(..done);
+        let mut parts = Vec::new();
+        while self.sealed.len() >= PART_BYTES {
+            let rest = self.sealed.split_off(PART_BYTES);
+            let part = std::mem::replace(&mut self.sealed, rest);
+            parts.push(self.inner.put_part(part.into()));
+        }
+        Box::pin(async move {
+            for part in parts {
+                part.await?;
+            }
+            Ok(())
+        })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let plain = std::mem::take(&mut self.plain);
+        self.cipher.seal(self.chunk, true, &plain, &mut self.sealed);
+        let last = std::mem::take(&mut self.sealed);
+        self.inner.put_part(last.into()).await?;
+        self.inner.complete().await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}

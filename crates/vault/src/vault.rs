@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The vault: one place, one key, any number of orgs.
+//!
+//! `vault.json` names the format and holds the key slots; `orgs/<id>/key.json` the key of an org, wrapped by the vault's.
+//! Both are plain JSON, all else below an org is encrypted. A vault without protection has neither slots nor keys and is
+//! a folder of plain Delta tables.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Error, Kind, Result};
+use crate::keys::{self, Key, Slot};
+use crate::location::Place;
+use crate::org::OrgVault;
+use crate::secret::{RecoveryKey, Secret};
+use crate::store::VaultStore;
+
+/// The format that this code writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// How a new vault is protected.
+#[derive(Debug, Clone)]
+pub enum Protection {
+    Passphrase(Secret),
+    /// For a place that encrypts by itself.
+    None,
+}
+
+/// What opens a vault.
+#[derive(Debug, Clone)]
+pub enum Unlock {
+    Passphrase(Secret),
+    RecoveryKey(Secret),
+    None,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VaultFile {
+    /// Always `orgkeep vault`, so that any other JSON is told apart.
+    what: String,
+    format: u32,
+    id: Uuid,
+    encrypted: bool,
+    slots: Vec<Slot>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OrgKeyFile {
+    wrapped: Option<String>,
+}
+
+/// An open vault. Clones share it.
+#[derive(Clone)]
+pub struct Vault {
+    place: Place,
+    id: Uuid,
+    key: Option<Key>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Vault({}, encrypted: {})", self.id, self.key.is_some())
+    }
+}
+
+fn vault_path() -> Path {
+    Path::from("vault.json")
+}
+
+pub(crate) fn org_path(org: &str) -> Path {
+    Path::from("orgs").join(org)
+}
+
+impl Vault {
+    /// Makes an empty place into a vault. The recovery key exists only in what this returns.
+    ///
+    /// Invalid for a place that holds anything already, or an empty passphrase.
+    pub async fn init(place: impl Into<Place>, protection: Protection) -> Result<(Vault, Option<RecoveryKey>)> {
+        let place = place.into();
+        let first = place.store.list(None).try_next().await;
+        if let Some(found) = first.map_err(|error| Error::because("the place of the vault cannot be listed", error))? {
+            return Err(Error::new(Kind::Invalid, "the place for a new vault is not empty")
+                .with("holds", &found.location)
+                .hint("give an empty or new folder, or use the vault that is there"));
+        }
+        let (key, slots, recovery) = match &protection {
+            Protection::Passphrase(passphrase) => {
+                if passphrase.expose().is_empty() {
+                    return Err(Error::new(Kind::Invalid, "a passphrase cannot be empty")
+                        .hint("for a place that encrypts by itself, make the vault unencrypted"));
+                }
+                let key = keys::new_key()?;
+                let recovery = RecoveryKey::generate()?;
+                let slots = vec![Slot::for_passphrase(passphrase, &key)?, Slot::for_recovery(&recovery, &key)?];
+                (Some(key), slots, Some(recovery))
+            }
+            Protection::None => (None, Vec::new(), None),
+        };
+        let id = Uuid::new_v4();
+        let file = VaultFile { what: "orgkeep vault".into(), format: FORMAT, id, encrypted: key.is_some(), slots };
+        let json = serde_json::to_vec_pretty(&file).expect("the file is plain JSON");
+        place
+            .store
+            .put_opts(&vault_path(), json.into(), PutMode::Create.into())
+            .await
+            .map_err(|error| Error::because("the vault cannot be written", error).with("path", vault_path()))?;
+        Ok((Vault { place, id, key }, recovery))
+    }
+
+    /// Opens a vault that exists.
+    ///
+    /// Denied for a wrong passphrase, NotFound where no vault is, Invalid for one of a newer format.
+    pub async fn open(place: impl Into<Place>, unlock: Unlock) -> Result<Vault> {
+        let place = place.into();
+        let bytes = match place.store.get(&vault_path()).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        let bytes = bytes.map_err(|error| match error {
+            object_store::Error::NotFound { .. } => {
+                Error::new(Kind::NotFound, "there is no vault here").hint("make one with `orgkeep init`")
+            }
+            error => Error::because("the vault cannot be read", error),
+        })?;
+        let file = parse(&bytes)?;
+        let key = match (file.encrypted, unlock) {
+            (false, _) => None,
+            (true, Unlock::None) => {
+                return Err(Error::new(Kind::Denied, "the vault is encrypted and no passphrase was given")
+                    .hint("give its passphrase or its recovery key"));
+            }
+            (true, Unlock::Passphrase(passphrase)) => {
+                Some(try_slots(&file.slots, |slot| slot.open_with_passphrase(&passphrase))?.ok_or_else(|| {
+                    Error::new(Kind::Denied, "the passphrase does not open this vault")
+                        .hint("the recovery key printed when the vault was made opens it too")
+                })?)
+            }
+            (true, Unlock::RecoveryKey(text)) => {
+                let recovery = RecoveryKey::parse(&text)?;
+                Some(
+                    try_slots(&file.slots, |slot| slot.open_with_recovery(&recovery))?
+                        .ok_or_else(|| Error::new(Kind::Denied, "the recovery key is of another vault"))?,
+                )
+            }
+        };
+        Ok(Vault { place, id: file.id, key })
+    }
+
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    pub fn encrypted(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The ids of the orgs that the vault holds, sorted.
+    pub async fn orgs(&self) -> Result<Vec<String>> {
+        let listed = self
+            .place
+            .store
+            .list_with_delimiter(Some(&Path::from("orgs")))
+            .await
+            .map_err(|error| Error::because("the orgs of the vault cannot be listed", error))?;
+        let mut orgs: Vec<String> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect();
+        orgs.sort();
+        Ok(orgs)
+    }
+
+    /// The part of the vault that holds one org; its key is made at the first use.
+    pub async fn org(&self, org_id: &str) -> Result<OrgVault> {
+        if org_id.is_empty() || !org_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(Error::new(Kind::Invalid, "an org's id has only letters, digits, dashes and underscores")
+                .with("org", org_id));
+        }
+        let key = match &self.key {
+            None => None,
+            Some(vault_key) => Some(self.org_key(vault_key, org_id).await?),
+        };
+        let store = Arc::new(VaultStore::new(self.place.store.clone(), key));
+        Ok(OrgVault::new(org_id, self.id, store, self.place.clone()))
+    }
+
+    async fn org_key(&self, vault_key: &Key, org_id: &str) -> Result<Key> {
+        let path = org_path(org_id).join("key.json");
+        let purpose = format!("orgkeep org {org_id}");
+        let failed = |error| Error::because("the key of the org cannot be read or written", error).with("path", &path);
+        for _ in 0..2 {
+            match self.place.store.get(&path).await {
+                Ok(found) => {
+                    let bytes = found.bytes().await.map_err(failed)?;
+                    let file: OrgKeyFile = serde_json::from_slice(&bytes).map_err(|error| {
+                        Error::because("the key of the org is not readable", error).with("path", &path)
+                    })?;
+                    let wrapped = file.wrapped.unwrap_or_default();
+                    return keys::unwrap(vault_key, &purpose, &wrapped)?.ok_or_else(|| {
+                        Error::new(Kind::Corrupt, "the key of the org was not wrapped by this vault")
+                            .with("path", &path)
+                    });
+                }
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
+            let key = keys::new_key()?;
+            let file = OrgKeyFile { wrapped: Some(keys::wrap(vault_key, &purpose, &key)?) };
+            let json = serde_json::to_vec_pretty(&file).expect("the file is plain JSON");
+            match self.place.store.put_opts(&path, json.into(), PutMode::Create.into()).await {
+                // Read back what is there: it may be another process's key that came first.
+                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Err(Error::new(Kind::Unreachable, "the key of the org was written but is not there").with("path", path))
+    }
+}
+
+fn try_slots(slots: &[Slot], open: impl Fn(&Slot) -> Result<Option<Key>>) -> Result<Option<Key>> {
+    for slot in slots {
+        if let Some(key) = open(slot)? {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+fn parse(bytes: &[u8]) -> Result<VaultFile> {
+    #[derive(Deserialize)]
+    struct Head {
+        what: String,
+        format: u32,
+    }
+    let not_ours = || {
+        Error::new(Kind::Invalid, "vault.json is there but is not that of a vault")
+            .hint("check the path; a damaged vault.json can be replaced by a copy of it")
+    };
+    let head: Head = serde_json::from_slice(bytes).map_err(|_| not_ours())?;
+    if head.what != "orgkeep vault" {
+        return Err(not_ours());
+    }
+    if head.format > FORMAT {
+        return Err(Error::new(Kind::Invalid, "the vault has a newer format than this version of Orgkeep reads")
+            .with("format", head.format)
+            .with("newest readable", FORMAT)
+            .hint("update Orgkeep"));
+    }
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::because("vault.json is not readable", error).with("path", vault_path()))
+}
