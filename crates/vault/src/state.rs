@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::stream::StreamExt;
-use serde_json::Value;
 
+use crate::backup::Unfinished;
 use crate::batch::Batch;
 use crate::capture::ranked;
 use crate::columns::Schema;
 use crate::datafile::{self, Reading};
 use crate::error::{Error, Kind, Result};
-use crate::log::DataFile;
+use crate::log::{DataFile, State};
 use crate::org::OrgVault;
 use crate::runs::{self, BatchStream};
 use crate::sorter::batch_bytes;
@@ -57,6 +57,11 @@ impl OrgVault {
     pub async fn scan(&self, object: &str, at: u64, options: Scan) -> Result<BatchStream> {
         self.finished(at).await?;
         let state = self.state_at(object, at).await?;
+        self.scan_of(object, &state, at, options)
+    }
+
+    /// The records that a table's state holds as of `at`.
+    fn scan_of(&self, object: &str, state: &State, at: u64, options: Scan) -> Result<BatchStream> {
         let log = self.log(object);
         let whole = Schema::new(state.columns.clone())?;
         let schema = match &options.columns {
@@ -119,6 +124,16 @@ impl OrgVault {
     }
 }
 
+impl Unfinished {
+    /// The records of an object as the backup that is being made holds them so far; none for an object never captured.
+    pub async fn scan(&self, object: &str, options: Scan) -> Result<BatchStream> {
+        match self.org().log(object).state().await? {
+            Some(state) => self.org().scan_of(object, &state, self.sequence(), options),
+            None => Ok(futures::stream::empty().boxed()),
+        }
+    }
+}
+
 fn may_hold(file: &DataFile, ids: &[String]) -> bool {
     file.ids().is_none_or(|(low, high)| {
         ids.get(ids.partition_point(|id| id.as_str() < low)).is_some_and(|id| id.as_str() <= high)
@@ -145,7 +160,7 @@ fn since<'a>(files: Vec<&'a DataFile>, since: Option<&(String, DateTime<Utc>)>) 
 }
 
 fn no_nulls(file: &DataFile, column: &str) -> bool {
-    file.stats["nullCount"][column] == Value::from(0)
+    file.stats["nullCount"][column] == 0
 }
 
 fn overlap(a: &DataFile, b: &DataFile) -> bool {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rows as one Parquet file of their typed columns, for people to take away.
+
+use std::io::Write;
+
+use futures::stream::TryStreamExt;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::columns::Schema;
+use crate::error::{Error, Kind, Result};
+use crate::runs::BatchStream;
+
+/// Writes rows with the columns that the vault keeps them in, `_misfit`, `_deleted` and `_backup` last. Returns how many.
+///
+/// # Errors
+/// Unreachable where the output cannot be written, and whatever reading the rows gives.
+pub async fn write_parquet(schema: &Schema, mut rows: BatchStream, out: &mut (dyn Write + Send)) -> Result<u64> {
+    let failed = |error| Error::because("the Parquet file cannot be written", error).of_kind(Kind::Unreachable);
+    let compression = Compression::ZSTD(ZstdLevel::default());
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let mut writer = ArrowWriter::try_new(out, schema.arrow(), Some(properties)).map_err(failed)?;
+    let mut count = 0;
+    while let Some(batch) = rows.try_next().await? {
+        writer.write(batch.record_batch()).map_err(failed)?;
+        count += batch.len() as u64;
+    }
+    writer.close().map_err(failed)?;
+    Ok(count)
+}
