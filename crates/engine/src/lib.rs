@@ -1,1 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Backup, browse, compare, restore: the only place that knows both an org and a vault.
+//!
+//! No terminal, environment, home or clock of its own: a [`Clock`] tells the time and a [`Monitor`] hears every [`Event`].
+
+mod backup;
+mod browse;
+mod check;
+mod compare;
+mod error;
+mod event;
+mod export;
+mod filter;
+mod id;
+mod lineage;
+mod note;
+mod point;
+mod prove;
+mod restore;
+mod spec;
+
+pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, backups, objects};
+pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
+pub use check::check;
+pub use compare::{ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, Side, compare};
+pub use error::{Error, Kind, Result};
+pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};
+pub use export::{Format, export};
+pub use filter::Filter;
+pub use prove::{Proof, prove};
+pub use restore::{
+    Item, Missing, NotWritten, NotWrittenLine, PLAN_FORMAT, Plan, PlanOptions, PlanSummary, Refused, RestoreReport, Selection,
+    Step, StepLine, apply, plan,
+};

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Backing up an org: read what it lets be read, keep what is new, count, and say what is missing.
+//!
+//! An incremental backup asks each object for the rows whose stamp is not older than the newest one held, less an
+//! overlap, deleted ones included; the vault recognises rows it already has. Hard deletes leave no trace in such an answer, so
+//! afterwards the org counts the live rows of every object. Where its count is not the vault's, the object is read again from
+//! where it was left (the org may have moved) and then all Ids are held side by side. A full backup reads
+//! every row of every object, which also finds changed formula values, since those move no stamp.
+//!
+//! The rows of an object become durable in one commit that carries the note of how they were read. An interrupted backup is
+//! continued under its number and does not read an object twice that has its commit. Nobody sees any of it before
+//! the manifest is written, which is the last step.
+//!
+//! Not promised: a single point in time over all objects. Salesforce offers none; the manifest says when it began and ended.
+
+mod catalog;
+mod count;
+mod files;
+mod read;
+mod reconcile;
+mod report;
+
+pub(crate) use catalog::Catalog;
+pub(crate) use count::counts;
+pub(crate) use files::hash_of;
+pub(crate) use read::{BULK_ROWS, IDS_PER_QUERY, in_list, refusal};
+pub use report::{BackupLine, BackupReport, ObjectLine, backups, objects};
+
+use crate::error::{Error, Result};
+use crate::event::{Clock, Event, Gap, Mode, Monitor};
+use crate::note::Note;
+use crate::point::Point;
+use catalog::Entry;
+use futures::stream::{StreamExt, TryStreamExt};
+use orgkeep_salesforce::Org;
+use orgkeep_vault::{Captured, OrgVault, Unfinished};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// How a backup is to be taken.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    /// Read every row again instead of those that changed.
+    pub full: bool,
+    /// Who takes it, for the message somebody else gets meanwhile.
+    pub holder: String,
+    /// Objects read at the same time.
+    pub parallel_objects: usize,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self { full: false, holder: "orgkeep".into(), parallel_objects: 2 }
+    }
+}
+
+/// One backup under way.
+pub(crate) struct Run<'a> {
+    pub org: &'a Org,
+    pub unfinished: &'a Unfinished,
+    pub previous: Option<&'a Point>,
+    pub mode: Mode,
+    pub monitor: &'a dyn Monitor,
+    /// What has its commit in this backup: before an interruption, or now.
+    outcomes: Mutex<BTreeMap<String, (Captured, Note)>>,
+    /// What was not read, with the note that says why.
+    unread: Mutex<BTreeMap<String, Note>>,
+    /// Live rows as the org counts them, or why it does not.
+    counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
+}
+
+impl Run<'_> {
+    /// The note of an object in the backup before this one.
+    pub fn previous_note(&self, object: &str) -> Option<Note> {
+        Some(self.previous?.entry(object)?.note.clone())
+    }
+
+    /// Rows of an object that the vault holds as live, in this backup or, where it has not been touched, in the one before.
+    pub fn held(&self, object: &str) -> u64 {
+        let outcomes = self.outcomes.lock().expect("no holder of this lock panics");
+        match outcomes.get(object) {
+            Some((captured, _)) => captured.live,
+            None => self.previous.and_then(|point| point.entry(object)).map_or(0, |entry| entry.live),
+        }
+    }
+
+    pub fn done(&self, object: &str) -> Option<(Captured, Note)> {
+        self.outcomes.lock().expect("no holder of this lock panics").get(object).cloned()
+    }
+
+    pub fn settle(&self, captured: Captured, note: Note) {
+        self.outcomes.lock().expect("no holder of this lock panics").insert(captured.object.clone(), (captured, note));
+    }
+
+    pub fn leave(&self, object: &str, note: Note) {
+        self.unread.lock().expect("no holder of this lock panics").insert(object.to_owned(), note);
+    }
+
+    pub fn left(&self, object: &str) -> Option<Note> {
+        self.unread.lock().expect("no holder of this lock panics").get(object).cloned()
+    }
+
+    pub fn counted(&self, object: &str) -> Option<Result<u64, Gap>> {
+        self.counts.lock().expect("no holder of this lock panics").get(object).cloned()
+    }
+
+    /// Notes the org's count of an object.
+    pub fn count(&self, object: &str, count: Result<u64, Gap>) {
+        self.counts.lock().expect("no holder of this lock panics").insert(object.to_owned(), count);
+    }
+
+    pub fn say(&self, event: Event) {
+        self.monitor.event(&event);
+    }
+
+    pub fn say_allowance(&self) {
+        let usage = self.org.usage();
+        self.say(Event::Allowance { calls: usage.calls.values().sum(), org_used: usage.org_used, org_max: usage.org_max });
+    }
+}
+
+/// Takes a backup, or continues one that was interrupted.
+///
+/// # Errors
+/// `Busy` while somebody else backs up the same org into the same vault; `Denied`, `Limited` and `Unreachable` as the org says, after
+/// which the next backup continues where this one stopped. What one object refuses is no error but a gap in the coverage.
+pub async fn backup(
+    org: &Org,
+    vault: &OrgVault,
+    options: &BackupOptions,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport> {
+    let started = clock.now();
+
+    // 1. One writer per org; an interrupted backup is continued under its number.
+    let lock = vault.lock(&options.holder, started).await?;
+    let previous = vault.manifests().await?.pop().map(Point::of).transpose()?;
+    let unfinished = vault.begin(&lock).await?;
+    let mode = if options.full || previous.is_none() { Mode::Full } else { Mode::Incremental };
+
+    // 2. What the org has and how each object can be read.
+    let catalog = Catalog::inspect(org).await?;
+    let run = Run {
+        org,
+        unfinished: &unfinished,
+        previous: previous.as_ref(),
+        mode,
+        monitor,
+        outcomes: Mutex::new(continued(&unfinished, mode)?),
+        unread: Mutex::default(),
+        counts: Mutex::default(),
+    };
+    let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
+    run.say(Event::BackupStarted {
+        org: org.identity().org_id.clone(),
+        sequence: unfinished.sequence(),
+        mode,
+        continued,
+        objects: catalog.entries.len(),
+    });
+
+    // 3. Rows, and with them the files, object by object.
+    let expected = count::rows(&run, &catalog).await?;
+    let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
+    for group in [first, later] {
+        futures::stream::iter(group)
+            .map(|entry| read::object(&run, entry, expected.get(&entry.object).copied()))
+            .buffer_unordered(options.parallel_objects.max(1))
+            .try_collect::<()>()
+            .await?;
+    }
+
+    // 4. The org's count of every object against the vault's; what differs is looked into.
+    reconcile::counts(&run, &catalog).await?;
+
+    // 5. The manifest, which makes it a backup.
+    let draft = report::draft(&run, &catalog, started, clock.now())?;
+    drop(run);
+    let report = BackupReport::new(Point::of(unfinished.finish(draft).await?)?);
+    lock.release().await?;
+    monitor.event(&report.event());
+    Ok(report)
+}
+
+/// What an interrupted run of this backup has committed and this one need not read again. A full backup reads again what was read
+/// incrementally.
+fn continued(unfinished: &Unfinished, mode: Mode) -> Result<BTreeMap<String, (Captured, Note)>> {
+    unfinished
+        .outcomes()
+        .into_iter()
+        .map(|(object, captured)| {
+            let note: Note = serde_json::from_value(captured.note.clone())
+                .map_err(|source| Error::bug(format!("the note of {object} in the unfinished backup cannot be read: {source}")))?;
+            Ok((object, (captured, note)))
+        })
+        .filter(|outcome| !matches!(outcome, Ok((_, (_, note))) if mode == Mode::Full && note.mode != Mode::Full))
+        .collect()
+}

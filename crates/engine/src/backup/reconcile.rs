@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The org's count of every object against the vault's.
+//!
+//! Where they differ: read on from the newest stamp held, because the org may have moved since; count again; then hold all Ids side
+//! by side. An Id that the vault has and the org has not was deleted without a trace (hard delete, emptied recycle bin) and
+//! becomes a deletion; one that the org has and the vault has not is read. What still differs then is said.
+
+use super::Run;
+use super::catalog::{Catalog, Entry};
+use super::read::{self, IDS_PER_QUERY, in_list};
+use super::{count, report};
+use crate::error::Result;
+use crate::event::{Event, Gap};
+use crate::note::Note;
+use futures::stream::{StreamExt, TryStreamExt};
+use orgkeep_salesforce::Scope;
+use orgkeep_vault::{Builder, CaptureKind, Schema};
+
+/// Compares all counts and mends what differs.
+pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
+    let entries: Vec<&Entry> = catalog.entries.iter().filter(|entry| run.left(&entry.object).is_none()).collect();
+    let mut differing = Vec::new();
+    for (entry, count) in counted(run, &entries).await? {
+        match count {
+            Ok(rows) if rows == run.held(&entry.object) => run.count(&entry.object, Ok(rows)),
+            Ok(rows) => differing.push((entry, rows)),
+            Err(reason) => run.count(&entry.object, Err(Gap { what: "the org's count".into(), reason })),
+        }
+    }
+    for (entry, rows) in differing {
+        one(run, entry, rows).await?;
+    }
+    Ok(())
+}
+
+async fn counted<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<(&'e Entry, Result<u64, String>)>> {
+    let mut counts = count::counts(run.org, entries).await?;
+    Ok(entries.iter().filter_map(|entry| Some((*entry, counts.remove(&entry.object)?))).collect())
+}
+
+async fn recount(run: &Run<'_>, entry: &Entry) -> Result<u64> {
+    match counted(run, &[entry]).await?.pop() {
+        Some((_, Ok(rows))) => Ok(rows),
+        _ => Ok(run.org.count(&entry.object, None, Scope::Live).await?),
+    }
+}
+
+async fn one(run: &Run<'_>, entry: &Entry, counted: u64) -> Result<()> {
+    let object = &entry.object;
+    let held = run.held(object);
+    read_on(run, entry).await?;
+    let mut rows = recount(run, entry).await?;
+    if rows != run.held(object) {
+        run.say(Event::Notice {
+            message: format!(
+                "{object}: the org counts {counted} rows and the vault {held}; holding all Ids side by side"
+            ),
+            hint: None,
+        });
+        side_by_side(run, entry).await?;
+        rows = recount(run, entry).await?;
+    }
+    run.count(object, Ok(rows));
+    Ok(())
+}
+
+/// Reads what changed since the object was read.
+async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<()> {
+    let spec = &entry.spec;
+    let done = run.done(&entry.object);
+    let condition = match &done {
+        Some((_, note)) => match read::resume_condition(spec, note) {
+            Some(condition) => Some(condition),
+            None => return Ok(()),
+        },
+        None => None,
+    };
+    let mut note = run.note_to_extend(entry).await?;
+    let stream = run.org.query(&spec.select(condition.as_deref()), &spec.fields, read::scope(spec));
+    let capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
+    let capture = match read::rows(run, spec, capture, stream, &mut note).await {
+        Ok(capture) => capture,
+        Err(failure) => return Err(failure.into_error()),
+    };
+    let captured = capture.finish(report::note_json(&note)).await?;
+    run.settle(captured, note);
+    Ok(())
+}
+
+/// Holds the Ids of all live rows against those held as live.
+async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
+    let spec = &entry.spec;
+    let mut in_org = ids_in_org(run, entry).await?;
+    in_org.sort_unstable();
+    in_org.dedup();
+    let mut seen = vec![false; in_org.len()];
+    let mut gone: Vec<String> = Vec::new();
+    let mut batches = run.held_rows(&spec.object, &["Id"], None).await?;
+    while let Some(batch) = batches.try_next().await? {
+        for row in 0..batch.len() {
+            match in_org.binary_search_by(|id| id.as_str().cmp(batch.id(row))) {
+                Ok(place) => seen[place] = true,
+                Err(_) => gone.push(batch.id(row).to_owned()),
+            }
+        }
+    }
+    drop(batches);
+    let missing: Vec<&str> =
+        in_org.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(id, _)| id.as_str()).collect();
+    if gone.is_empty() && missing.is_empty() {
+        return Ok(());
+    }
+
+    let mut note = run.note_to_extend(entry).await?;
+    note.vanished += gone.len() as u64;
+    let mut capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
+    capture.push(tombstones(&spec.schema, &gone)).await?;
+    for group in missing.chunks(IDS_PER_QUERY) {
+        let soql = spec.select(Some(&in_list("Id", group)));
+        let stream = run.org.query(&soql, &spec.fields, read::scope(spec));
+        capture = match read::rows(run, spec, capture, stream, &mut note).await {
+            Ok(capture) => capture,
+            Err(failure) => return Err(failure.into_error()),
+        };
+    }
+    let captured = capture.finish(report::note_json(&note)).await?;
+    run.settle(captured, note);
+    Ok(())
+}
+
+/// Ids of the live rows. 5 million of them take about 200 MB.
+async fn ids_in_org(run: &Run<'_>, entry: &Entry) -> Result<Vec<String>> {
+    let spec = &entry.spec;
+    let live = if spec.soft_deletes { " WHERE IsDeleted = false" } else { "" };
+    let soql = format!("SELECT Id FROM {}{live}", spec.object);
+    let mut rows = run.org.query(&soql, &["Id".to_owned()], read::scope(spec)).boxed();
+    let mut ids = Vec::new();
+    while let Some(rows) = rows.try_next().await? {
+        ids.extend((0..rows.len()).filter_map(|row| rows.cell(row, 0)).map(str::to_owned));
+    }
+    Ok(ids)
+}
+
+/// Deletions of which nothing is known but the Id.
+fn tombstones(schema: &Schema, ids: &[String]) -> orgkeep_vault::Batch {
+    let mut builder = Builder::new(schema);
+    let others = schema.columns().len() - 1;
+    for id in ids {
+        builder.push(true, std::iter::once(Some(id.as_str())).chain(std::iter::repeat_n(None, others)));
+    }
+    builder.finish()
+}
+
+impl Run<'_> {
+    /// The note of this backup for an object, to be extended by a further reading.
+    async fn note_to_extend(&self, entry: &Entry) -> Result<Note> {
+        if let Some((_, note)) = self.done(&entry.object) {
+            return Ok(note);
+        }
+        let mut note = Note::unread(self.mode, "", None);
+        note.gaps.clear();
+        note.route = crate::event::Route::Rest;
+        note.describe = Some(entry.keep_describe(self).await?);
+        if let Some(previous) = self.previous_note(&entry.object) {
+            note.high_water = previous.high_water;
+        }
+        Ok(note)
+    }
+}

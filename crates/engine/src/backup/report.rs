@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a backup came to: the engine's part of its manifest, and the same for people.
+
+use super::Run;
+use super::catalog::Catalog;
+use crate::error::Result;
+use crate::event::{Event, Gap, Mode, Route, State};
+use crate::note::Note;
+use crate::point::{Content, Entry, Point};
+use chrono::{DateTime, Utc};
+use orgkeep_vault::{ManifestDraft, OrgVault};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// An object at a backup: what the org had, what the vault holds, and why they differ.
+#[derive(Clone, Debug, Serialize)]
+pub struct ObjectLine {
+    pub object: String,
+    pub route: Route,
+    pub state: State,
+    /// As the org counted them; `None` where it did not.
+    pub rows_in_org: Option<u64>,
+    pub rows_held: u64,
+    pub added: u64,
+    pub changed: u64,
+    pub deleted: u64,
+    /// Among the deleted, rows that left no trace in the recycle bin.
+    pub vanished: u64,
+    pub gaps: Vec<Gap>,
+}
+
+/// A finished backup.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackupLine {
+    pub sequence: u64,
+    pub mode: Mode,
+    pub state: State,
+    pub started: DateTime<Utc>,
+    pub finished: DateTime<Utc>,
+    pub objects: usize,
+    /// Rows live in the vault's state.
+    pub rows: u64,
+    pub added: u64,
+    pub changed: u64,
+    pub deleted: u64,
+    /// Bodies of files fetched.
+    pub files: u64,
+    /// Bytes of data files added to the vault.
+    pub bytes: u64,
+    pub calls: u64,
+}
+
+/// A finished backup with all its objects.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackupReport {
+    #[serde(flatten)]
+    pub line: BackupLine,
+    pub objects: Vec<ObjectLine>,
+    /// Objects that have no rows to read, with the reason.
+    pub without_rows: BTreeMap<String, String>,
+    pub calls_by_family: BTreeMap<String, u64>,
+}
+
+impl BackupReport {
+    pub(super) fn new(point: Point) -> BackupReport {
+        BackupReport {
+            line: BackupLine::new(&point),
+            objects: lines(&point),
+            without_rows: point.content.without_rows,
+            calls_by_family: point.content.calls,
+        }
+    }
+
+    pub(super) fn event(&self) -> Event {
+        let line = &self.line;
+        Event::BackupFinished {
+            sequence: line.sequence,
+            state: line.state,
+            objects: line.objects,
+            rows: line.rows,
+            added: line.added,
+            changed: line.changed,
+            deleted: line.deleted,
+            files: line.files,
+            bytes: line.bytes,
+            calls: line.calls,
+        }
+    }
+}
+
+impl BackupLine {
+    fn new(point: &Point) -> BackupLine {
+        let entries = || point.content.objects.values();
+        BackupLine {
+            sequence: point.sequence,
+            mode: point.content.mode,
+            state: point.content.state,
+            started: point.started,
+            finished: point.finished,
+            objects: point.content.objects.len(),
+            rows: entries().map(|entry| entry.live).sum(),
+            added: entries().map(|entry| entry.added).sum(),
+            changed: entries().map(|entry| entry.changed).sum(),
+            deleted: entries().map(|entry| entry.deleted).sum(),
+            files: entries().map(|entry| entry.note.files).sum(),
+            bytes: point.bytes,
+            calls: point.content.calls.values().sum(),
+        }
+    }
+}
+
+fn lines(point: &Point) -> Vec<ObjectLine> {
+    point
+        .content
+        .objects
+        .iter()
+        .map(|(object, entry)| ObjectLine {
+            object: object.clone(),
+            route: entry.note.route,
+            state: entry.state,
+            rows_in_org: entry.note.rows_in_org,
+            rows_held: entry.live,
+            added: entry.added,
+            changed: entry.changed,
+            deleted: entry.deleted,
+            vanished: entry.note.vanished,
+            gaps: entry.note.gaps.clone(),
+        })
+        .collect()
+}
+
+/// All finished backups of an org, oldest first.
+///
+/// # Errors
+/// `Corrupt` where the chain of manifests is broken.
+pub async fn backups(vault: &OrgVault) -> Result<Vec<BackupLine>> {
+    Ok(Point::all(vault).await?.iter().map(BackupLine::new).collect())
+}
+
+/// The objects of a backup, or of the newest one.
+///
+/// # Errors
+/// `NotFound` for a backup that is not there.
+pub async fn objects(vault: &OrgVault, at: Option<u64>) -> Result<Vec<ObjectLine>> {
+    Ok(lines(&Point::at(vault, at).await?))
+}
+
+pub(super) fn note_json(note: &Note) -> serde_json::Value {
+    serde_json::to_value(note).expect("a note has only text keys")
+}
+
+/// What the manifest will say: every object of the catalog, read in this backup or carried over from the one before.
+pub(super) fn draft(
+    run: &Run<'_>,
+    catalog: &Catalog,
+    started: DateTime<Utc>,
+    finished: DateTime<Utc>,
+) -> Result<ManifestDraft> {
+    let mut objects: BTreeMap<String, Entry> = BTreeMap::new();
+    for entry in &catalog.entries {
+        let fields = entry.spec.schema.columns().iter().map(|column| column.name.clone()).collect();
+        objects.insert(entry.object.clone(), object(run, &entry.object, fields));
+    }
+    // Rows of an object that the org no longer shows stay readable; the backup says so.
+    for (name, before) in run.previous.iter().flat_map(|point| &point.content.objects) {
+        if before.live > 0 && !objects.contains_key(name) {
+            let mut kept = before.clone();
+            let reason = "the org no longer shows this object; the rows are those of the backup before";
+            kept.note = Note::unread(run.mode, reason, before.note.describe.clone());
+            (kept.added, kept.changed, kept.deleted) = (0, 0, 0);
+            kept.state = State::Yellow;
+            objects.insert(name.clone(), kept);
+        }
+    }
+    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
+    let calls = run.org.usage().calls.iter().map(|(family, calls)| ((*family).to_owned(), *calls)).collect();
+    let without_rows = catalog.without_rows.iter().cloned().collect();
+    let content = Content { mode: run.mode, state, objects, without_rows, calls };
+    let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
+    Ok(ManifestDraft { started_at: started, finished_at: finished, content })
+}
+
+fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
+    let before = run.previous.and_then(|point| point.entry(name));
+    let live = run.held(name);
+    let digest = before.map(|entry| entry.digest.clone()).unwrap_or_default();
+    let (mut note, counts, digest) = match (run.done(name), run.left(name)) {
+        (Some((captured, note)), _) => {
+            let counts = (captured.added, captured.changed, captured.deleted);
+            (note, counts, captured.digest)
+        }
+        (None, Some(mut note)) => {
+            note.describe = before.and_then(|entry| entry.note.describe.clone());
+            note.high_water = before.and_then(|entry| entry.note.high_water.clone());
+            (note, (0, 0, 0), digest)
+        }
+        // No rows in the org and none held: nothing to read.
+        (None, None) => {
+            let mut note = Note::unread(run.mode, "", before.and_then(|entry| entry.note.describe.clone()));
+            note.gaps.clear();
+            note.route = Route::Rest;
+            (note, (0, 0, 0), digest)
+        }
+    };
+    match run.counted(name) {
+        Some(Ok(rows)) => {
+            note.rows_in_org = Some(rows);
+            if rows != live {
+                note.gaps.push(Gap {
+                    what: format!("{} rows", rows.abs_diff(live)),
+                    reason: format!("the org counts {rows} and the vault {live}, also after reading again"),
+                });
+            }
+        }
+        Some(Err(gap)) => note.gaps.push(gap),
+        None => {}
+    }
+    let state = note.state(live);
+    let (added, changed, deleted) = counts;
+    Entry { note, state, live, added, changed, deleted, digest, fields }
+}

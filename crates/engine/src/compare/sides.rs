@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One side of a comparison: a backup, or the org as it is now.
+
+use super::live;
+use crate::error::{Error, Result};
+use crate::lineage::Lineage;
+use crate::point::Point;
+use futures::stream::{StreamExt, TryStreamExt};
+use orgkeep_salesforce::{Describe, Org};
+use orgkeep_vault::{BatchStream, Builder, OrgVault, Scan};
+use std::collections::BTreeSet;
+
+/// A point in time.
+#[derive(Clone, Copy)]
+pub enum Side<'a> {
+    Backup(u64),
+    /// The org now. Its rows are read through the API.
+    Live(&'a Org),
+}
+
+impl Side<'_> {
+    pub fn label(&self) -> String {
+        match self {
+            Side::Backup(sequence) => format!("backup {sequence}"),
+            Side::Live(_) => "the org now".into(),
+        }
+    }
+}
+
+/// Why an object takes no part.
+pub(super) enum Skip {
+    Because(String),
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Skip {
+    fn from(error: E) -> Self {
+        Skip::Failed(error.into())
+    }
+}
+
+/// A side with what it takes to read it.
+pub(super) enum Opened<'a> {
+    Backup { vault: &'a OrgVault, point: Box<Point> },
+    Live(live::Live<'a>),
+}
+
+impl<'a> Opened<'a> {
+    pub async fn new(vault: &'a OrgVault, side: Side<'a>) -> Result<Opened<'a>> {
+        Ok(match side {
+            Side::Backup(sequence) => {
+                Opened::Backup { vault, point: Box::new(Point::at(vault, Some(sequence)).await?) }
+            }
+            Side::Live(org) => Opened::Live(live::Live::new(vault, org).await?),
+        })
+    }
+
+    /// Objects whose rows it has or can read.
+    pub fn objects(&self) -> BTreeSet<String> {
+        match self {
+            Opened::Backup { point, .. } => point.filled().cloned().collect(),
+            Opened::Live(live) => live.objects(),
+        }
+    }
+
+    pub async fn describe(&self, object: &str) -> Result<Option<Describe>> {
+        match self {
+            Opened::Backup { vault, point } => point.describe(vault, object).await,
+            Opened::Live(live) => Ok(live.describe(object).cloned()),
+        }
+    }
+
+    /// Live rows in the order of their Ids, under the Ids that the lineage gives them.
+    pub async fn rows(&self, object: &str, lineage: &Lineage) -> Result<BatchStream, Skip> {
+        match self {
+            Opened::Backup { vault, point } => {
+                let Some(entry) = point.entry(object).filter(|entry| entry.live > 0) else {
+                    return Ok(futures::stream::empty().boxed());
+                };
+                let rows = point.rows(vault, object, scan_without_bodies(&entry.fields)).await?;
+                Ok(if lineage.is_empty() { rows } else { renamed(vault, rows, lineage).await? })
+            }
+            Opened::Live(live) => live.rows(object).await,
+        }
+    }
+}
+
+/// The column of a body refers to the vault, which the org knows nothing of; a file's checksum and size are compared.
+fn scan_without_bodies(fields: &[String]) -> Scan {
+    let bodies = ["VersionData", "Body"];
+    let columns = fields.iter().filter(|name| !bodies.contains(&name.as_str())).cloned().collect();
+    Scan { columns: Some(columns), ..Scan::default() }
+}
+
+/// Rows with the Ids, and the lookups, that their records have now.
+async fn renamed(vault: &OrgVault, mut rows: BatchStream, lineage: &Lineage) -> Result<BatchStream> {
+    let Some(first) = rows.try_next().await? else { return Ok(rows) };
+    let schema = first.schema().clone();
+    let mut sorter = vault.sorter(&schema).await?;
+    let mut rows = futures::stream::once(async { Ok(first) }).chain(rows).boxed();
+    while let Some(batch) = rows.try_next().await? {
+        let mut builder = Builder::new(&schema);
+        for row in 0..batch.len() {
+            let cells: Vec<Option<String>> = (0..schema.columns().len())
+                .map(|column| batch.text(row, column).map(|text| lineage.current(&text).to_owned()))
+                .collect();
+            builder.push(batch.deleted(row), cells.iter().map(Option::as_deref));
+        }
+        sorter.push(builder.finish()).await?;
+    }
+    Ok(sorter.sorted().await?)
+}
+
+/// Restores into the org itself are followed; a comparison of two backups before any restore has none.
+pub(super) async fn lineage(vault: &OrgVault, from: Side<'_>, to: Side<'_>) -> Result<Lineage> {
+    let target = match (from, to) {
+        (Side::Backup(_), Side::Live(org)) => org.identity().org_id.clone(),
+        _ => vault.id().to_owned(),
+    };
+    Lineage::into_target(vault, &target).await
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which Id a record has now: every restore that created records noted the new Id of each in its ledger, for ever.
+
+use crate::error::Result;
+use crate::restore::ledger::{Header, Line};
+use orgkeep_vault::OrgVault;
+use std::collections::HashMap;
+
+/// From the Ids of an org's backups to those that its records have in a target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lineage {
+    now: HashMap<String, String>,
+}
+
+impl Lineage {
+    /// Into the same org.
+    pub async fn of_org(vault: &OrgVault) -> Result<Lineage> {
+        Lineage::into_target(vault, vault.id()).await
+    }
+
+    /// Into a target org, over all restores that went there.
+    pub async fn into_target(vault: &OrgVault, target_org: &str) -> Result<Lineage> {
+        let mut now = HashMap::new();
+        for restore in vault.restores().await? {
+            let ledger = vault.restore_open(&restore).await?;
+            let header = Header::of(&ledger).await?;
+            if header.target_org != target_org {
+                continue;
+            }
+            for line in crate::restore::ledger::lines(&ledger).await? {
+                if let Line::Done { id, new_id: Some(new_id), .. } | Line::Along { id, new_id } = line {
+                    now.insert(id, new_id);
+                }
+            }
+        }
+        now.retain(|old, new| old != new);
+        Ok(Lineage { now })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.now.is_empty()
+    }
+
+    pub fn add(&mut self, old: impl Into<String>, new: impl Into<String>) {
+        let (old, new) = (old.into(), new.into());
+        if old != new {
+            self.now.insert(old, new);
+        }
+    }
+
+    /// The newest Id, if it is another one. A record restored twice has two steps.
+    pub fn renamed(&self, id: &str) -> Option<&str> {
+        let mut newest = self.now.get(id)?;
+        // Each step is a later restore, so there is no circle; the bound keeps a damaged ledger from making one.
+        for _ in 0..self.now.len() {
+            match self.now.get(newest) {
+                Some(next) => newest = next,
+                None => break,
+            }
+        }
+        Some(newest)
+    }
+
+    pub fn current<'a>(&'a self, id: &'a str) -> &'a str {
+        self.renamed(id).unwrap_or(id)
+    }
+
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.now.keys().map(|old| (old.as_str(), self.current(old)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_restored_twice_is_found_under_its_newest_id() {
+        let mut lineage = Lineage::default();
+        lineage.add("a", "b");
+        lineage.add("b", "c");
+        assert_eq!((lineage.current("a"), lineage.current("b"), lineage.current("c")), ("c", "c", "c"));
+    }
+
+    #[test]
+    fn a_circle_in_a_damaged_ledger_ends() {
+        let mut lineage = Lineage::default();
+        lineage.add("a", "b");
+        lineage.add("b", "a");
+        assert!(lineage.renamed("a").is_some());
+    }
+}

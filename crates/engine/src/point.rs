@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A finished backup as the engine sees it: the vault's manifest with what the engine wrote into it.
+
+use crate::error::{Error, Kind, Result, nearest};
+use crate::event::{Mode, State};
+use crate::note::Note;
+use chrono::{DateTime, Utc};
+use orgkeep_salesforce::Describe;
+use orgkeep_vault::{BatchStream, DocumentRef, Manifest, OrgVault, Scan};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The engine's part of a manifest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Content {
+    pub mode: Mode,
+    pub state: State,
+    /// Every object of the org, read or not. What this backup did not touch is carried over.
+    pub objects: BTreeMap<String, Entry>,
+    /// Objects that have no rows to read, with the reason.
+    pub without_rows: BTreeMap<String, String>,
+    /// API calls by family.
+    pub calls: BTreeMap<String, u64>,
+}
+
+/// An object at a backup.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub note: Note,
+    pub state: State,
+    /// Rows live in the vault's state.
+    pub live: u64,
+    pub added: u64,
+    pub changed: u64,
+    pub deleted: u64,
+    /// Digest of the live state.
+    pub digest: String,
+    /// The fields it had, in the vault's order.
+    pub fields: Vec<String>,
+}
+
+/// A finished backup.
+pub(crate) struct Point {
+    pub sequence: u64,
+    pub started: DateTime<Utc>,
+    pub finished: DateTime<Utc>,
+    pub content: Content,
+    /// Bytes of data files that it added.
+    pub bytes: u64,
+}
+
+impl Point {
+    pub fn of(manifest: Manifest) -> Result<Point> {
+        let content = serde_json::from_value(manifest.content).map_err(|source| {
+            Error::new(Kind::Corrupt, format!("the manifest of backup {} cannot be read: {source}", manifest.sequence))
+                .hint("it was written by another version of this program, or damaged; run `orgkeep check NAME`")
+        })?;
+        Ok(Point {
+            sequence: manifest.sequence,
+            started: manifest.started_at,
+            finished: manifest.finished_at,
+            content,
+            bytes: manifest.objects.values().map(|captured| captured.bytes).sum(),
+        })
+    }
+
+    /// All finished backups, oldest first.
+    pub async fn all(vault: &OrgVault) -> Result<Vec<Point>> {
+        vault.manifests().await?.into_iter().map(Point::of).collect()
+    }
+
+    /// A backup, or the newest one.
+    pub async fn at(vault: &OrgVault, sequence: Option<u64>) -> Result<Point> {
+        let none = || {
+            Error::not_found("this vault holds no finished backup of the org").hint("take one with `orgkeep backup NAME`")
+        };
+        match sequence {
+            Some(sequence) => Point::of(vault.manifest(sequence).await?),
+            None => Point::of(vault.manifests().await?.pop().ok_or_else(none)?),
+        }
+    }
+
+    pub fn entry(&self, object: &str) -> Option<&Entry> {
+        self.content.objects.get(object)
+    }
+
+    /// Objects that hold live rows, by name.
+    pub fn filled(&self) -> impl Iterator<Item = &String> {
+        self.content.objects.iter().filter(|(_, entry)| entry.live > 0).map(|(object, _)| object)
+    }
+
+    /// An object by its name, whatever its case.
+    ///
+    /// # Errors
+    /// `NotFound` with the nearest name.
+    pub fn named(&self, object: &str) -> Result<(&String, &Entry)> {
+        self.content.objects.iter().find(|(name, _)| name.eq_ignore_ascii_case(object)).ok_or_else(|| {
+            let error = Error::not_found(format!("backup {} holds no object {object}", self.sequence));
+            match nearest(object, self.content.objects.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean {near}; `orgkeep ls NAME` lists all objects")),
+                None => error.hint("`orgkeep ls NAME` lists all objects"),
+            }
+        })
+    }
+
+    /// The state of an object; nothing for one without rows.
+    pub async fn rows(&self, vault: &OrgVault, object: &str, scan: Scan) -> Result<BatchStream> {
+        let held = vault.manifests().await?.iter().any(|manifest| {
+            manifest.sequence <= self.sequence && manifest.objects.contains_key(object)
+        });
+        if !held {
+            return Ok(Box::pin(futures::stream::empty()));
+        }
+        Ok(vault.scan(object, self.sequence, scan).await?)
+    }
+
+    /// The describe that was kept of an object.
+    pub async fn describe(&self, vault: &OrgVault, object: &str) -> Result<Option<Describe>> {
+        let Some(hash) = self.entry(object).and_then(|entry| entry.note.describe.clone()) else { return Ok(None) };
+        let raw = serde_json::from_slice(&vault.document(&DocumentRef(hash)).await?)
+            .map_err(|source| Error::new(Kind::Corrupt, format!("the describe of {object} in the vault is no JSON: {source}")))?;
+        Ok(Some(Describe::from_raw(raw)?))
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is read of an object and in which columns it is kept, decided by what the org says of it (its describe) and by
+//! nothing else.
+//!
+//! Compound fields (`address`, `location`) are left out: their components are fields of their own. The body of a file
+//! (`base64`) is not a value of a row: its column holds a reference to the body, which the vault keeps once per content.
+
+use crate::error::Result;
+use orgkeep_salesforce::{Describe, Field};
+use orgkeep_vault::{Column, ColumnType, Schema};
+
+/// An object of an org, as a backup reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spec {
+    pub object: String,
+    /// Fields that are selected, `Id` first.
+    pub fields: Vec<String>,
+    /// Columns they are kept in, in the same order, then the one of the body.
+    pub schema: Schema,
+    /// The field that tells when a row changed last, best first: SystemModstamp, LastModifiedDate, CreatedDate, LoginTime.
+    pub stamp: Option<String>,
+    /// Whether deleted rows can be told apart (`IsDeleted`).
+    pub soft_deletes: bool,
+    pub body: Option<Body>,
+    /// Base64 fields beyond the first, which are not read.
+    pub unread: Vec<String>,
+}
+
+/// Where the body of a file is.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
+    pub field: String,
+    /// MD5 of the body, where the org knows it (ContentVersion).
+    pub checksum: Option<String>,
+    /// Number of bytes.
+    pub length: Option<String>,
+}
+
+impl Spec {
+    pub fn new(describe: &Describe) -> Result<Spec> {
+        let has = |name: &str| describe.fields.iter().any(|field| field.name == name);
+        let first = |names: &[&str]| names.iter().find(|name| has(name)).map(|name| (*name).to_owned());
+        let mut readable: Vec<&Field> =
+            describe.fields.iter().filter(|field| !matches!(field.field_type.name(), "address" | "location" | "base64")).collect();
+        readable.sort_by_key(|field| field.name != "Id");
+        let mut columns: Vec<Column> = readable.iter().map(|field| Column::new(&field.name, column_type(field))).collect();
+        let mut bodies = describe.fields.iter().filter(|field| field.field_type.name() == "base64");
+        let body = bodies.next().map(|field| Body {
+            field: field.name.clone(),
+            checksum: first(&["Checksum"]),
+            length: first(&["ContentSize", "BodyLength"]),
+        });
+        if let Some(body) = &body {
+            columns.push(Column::new(&body.field, ColumnType::Text));
+        }
+        Ok(Spec {
+            object: describe.name.clone(),
+            fields: readable.iter().map(|field| field.name.clone()).collect(),
+            schema: Schema::new(columns)?,
+            stamp: first(&["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"]),
+            soft_deletes: has("IsDeleted"),
+            body,
+            unread: bodies.map(|field| field.name.clone()).collect(),
+        })
+    }
+
+    /// Columns without the one of the body, which only the vault has.
+    pub fn schema_without_body(&self) -> Result<Schema> {
+        let columns = self.schema.columns().iter().take(self.fields.len()).cloned().collect();
+        Ok(Schema::new(columns)?)
+    }
+
+    /// Position of a field among [`Spec::fields`].
+    pub fn position(&self, field: &str) -> Option<usize> {
+        self.fields.iter().position(|name| name == field)
+    }
+
+    /// `SELECT … FROM object WHERE …`.
+    pub fn select(&self, condition: Option<&str>) -> String {
+        let mut soql = format!("SELECT {} FROM {}", self.fields.join(", "), self.object);
+        if let Some(condition) = condition {
+            soql.push_str(" WHERE ");
+            soql.push_str(condition);
+        }
+        soql
+    }
+}
+
+/// Calculated numbers come with more digits than their describe admits, so they are kept as floating point; stored ones
+/// as decimals of their declared size. Whatever does not fit is kept verbatim by the vault.
+fn column_type(field: &Field) -> ColumnType {
+    match field.field_type.name() {
+        "boolean" => ColumnType::Boolean,
+        "int" | "long" => ColumnType::Integer,
+        "double" | "currency" | "percent" if field.calculated => ColumnType::Double,
+        "double" | "currency" | "percent" => match (u8::try_from(field.precision), i8::try_from(field.scale)) {
+            (Ok(precision @ 1..=38), Ok(scale)) if scale as u8 <= precision => ColumnType::Decimal { precision, scale },
+            _ => ColumnType::Double,
+        },
+        "date" => ColumnType::Date,
+        "datetime" => ColumnType::Timestamp,
+        _ => ColumnType::Text,
+    }
+}
