@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::StreamExt as _;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 
@@ -86,7 +87,9 @@ impl Emulator {
                 None
             }
         };
-        respond(answer, &accepted, limit, method == Method::HEAD)
+        let mut response = respond(answer, &accepted, limit, method == Method::HEAD);
+        response.headers_mut().insert(DATE, date(self.clock().now()));
+        response
     }
 
     async fn route(&self, request: Request, base_url: &str) -> (Answer, Seen) {
@@ -194,6 +197,13 @@ fn overridden(method: &Method, query: &mut Query) -> Method {
 
 fn not_found_page() -> Answer {
     Answer::page(404, oauth::page("URL No Longer Exists", "<main><h1>URL No Longer Exists</h1></main>"))
+}
+
+/// `Date` by the emulated clock (`salesforce-api.md` 2.1): clients take the time of their assertions from it.
+fn date(now_ms: i64) -> HeaderValue {
+    let since = Duration::from_millis(u64::try_from(now_ms).unwrap_or_default());
+    let text = httpdate::fmt_http_date(std::time::UNIX_EPOCH + since);
+    HeaderValue::from_str(&text).expect("a date has no control characters")
 }
 
 /// How the client wants its answer.
