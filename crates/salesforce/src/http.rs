@@ -31,6 +31,7 @@ impl Http {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
             .tcp_keepalive(KEEPALIVE)
+            .http2_adaptive_window(true)
             .build()
             .map_err(|source| {
                 Error::new(Kind::Invalid, "preparing connections", "the HTTP client cannot be set up").caused_by(source)
