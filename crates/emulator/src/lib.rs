@@ -32,6 +32,7 @@ pub mod soql;
 pub mod store;
 pub mod user;
 pub mod value;
+pub mod world;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
