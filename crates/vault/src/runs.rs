@@ -68,7 +68,7 @@ pub(crate) fn chains(mut files: Vec<(Rank, Segment)>) -> Vec<Run> {
         let follows = |(end, run): &&mut (String, Run)| {
             (run.rank.0, run.rank.1) == (rank.0, rank.1) && end.as_str() < segment.low()
         };
-        match runs.iter_mut().find(|run| follows(&run)) {
+        match runs.iter_mut().find(|run| follows(run)) {
             Some((end, run)) => {
                 *end = high;
                 run.segments.push_back(segment);

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bodies of files: stored once, found by their hash, checked when read.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::iter;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Kind, OrgVault, Protection, Secret, Vault};
+
+use crate::world::*;
+
+async fn put(blobs: &BlobWriter, body: &[u8]) -> BlobRef {
+    let parts: Vec<Result<Bytes, std::io::Error>> =
+        body.chunks(100_000).map(|part| Ok(Bytes::copy_from_slice(part))).collect();
+    blobs.put(iter(parts)).await.unwrap()
+}
+
+async fn get(org: &OrgVault, hash: &str) -> Vec<u8> {
+    let parts: Vec<Bytes> = org.blob(hash).await.unwrap().try_collect().await.unwrap();
+    parts.concat()
+}
+
+fn noise(length: usize, seed: u8) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+#[tokio::test]
+async fn bodies_of_every_size_come_back_and_are_stored_once() {
+    let store = memory();
+    let protection = Protection::Passphrase(Secret::new("p"));
+    let vault = Vault::init(store.clone(), protection).await.unwrap().0;
+    let org = vault.org(ORG).await.unwrap();
+    let lock = lock(&org).await;
+    let sizes = [0, 1, 65_535, 65_536, 65_537, 900_000, 1_048_576, 1_500_000, 20_000_000];
+    let mut stored = Vec::new();
+    for round in 0..2u8 {
+        let unfinished = org.begin(&lock).await.unwrap();
+        let blobs = unfinished.blobs().await.unwrap();
+        for size in sizes {
+            // The second round brings the same bodies again, and one new one.
+            stored.push((put(&blobs, &noise(size, 1)).await, size));
+        }
+        put(&blobs, &noise(10, 100 + round)).await;
+        assert!(blobs.has(&stored[0].0.hash).await.unwrap());
+        blobs.commit().await.unwrap();
+        unfinished.finish(draft()).await.unwrap();
+    }
+    let fresh = vault.org(ORG).await.unwrap();
+    for (reference, size) in &stored {
+        let body = noise(*size, 1);
+        assert_eq!((reference.length, get(&fresh, &reference.hash).await), (*size as u64, body));
+    }
+    assert_eq!(stored[0].0.md5, "d41d8cd98f00b204e9800998ecf8427e");
+    let mut listed = store.list(Some(&object_store::path::Path::from(format!("orgs/{ORG}/blobs/large"))));
+    let mut large = 0;
+    while listed.try_next().await.unwrap().is_some() {
+        large += 1;
+    }
+    assert_eq!(large, 3);
+    assert_eq!(fresh.check(true, &mut |_| {}).await.unwrap().damage, []);
+    assert_eq!(fresh.blob(&"0".repeat(64)).await.err().unwrap().kind(), Kind::NotFound);
+    assert_eq!(fresh.blob("nonsense").await.err().unwrap().kind(), Kind::Invalid);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_leaves_nothing() {
+    let org = plain_org().await;
+    let lock = lock(&org).await;
+    let unfinished = org.begin(&lock).await.unwrap();
+    let blobs = unfinished.blobs().await.unwrap();
+    for before in [1, 30] {
+        let parts = (0..before).map(|_| Ok(Bytes::from(vec![7; 100_000]))).chain([Err("cut off")]);
+        assert!(matches!(blobs.put(iter(parts)).await, Err(BlobError::Body("cut off"))));
+    }
+    blobs.commit().await.unwrap();
+    unfinished.finish(draft()).await.unwrap();
+    assert_eq!(org.check(true, &mut |_| {}).await.unwrap().damage, []);
+}
+
+#[tokio::test]
+async fn bodies_of_a_killed_run_are_swept_or_kept_but_never_half() {
+    let store = memory();
+    let vault = plain_vault(store.clone()).await;
+    let org = vault.org(ORG).await.unwrap();
+    let held = lock(&org).await;
+    let unfinished = org.begin(&held).await.unwrap();
+    let blobs = unfinished.blobs().await.unwrap();
+    let kept = put(&blobs, &noise(2_000_000, 1)).await;
+    blobs.commit().await.unwrap();
+    let lost = put(&blobs, &noise(3_000_000, 2)).await;
+    drop((blobs, unfinished));
+    held.release().await.unwrap();
+    let org = vault.org(ORG).await.unwrap();
+    let held = lock(&org).await;
+    let unfinished = org.begin(&held).await.unwrap();
+    let blobs = unfinished.blobs().await.unwrap();
+    assert!(blobs.has(&kept.hash).await.unwrap());
+    assert!(!blobs.has(&lost.hash).await.unwrap());
+    let large = object_store::path::Path::from(format!("orgs/{ORG}/blobs/large"));
+    let left: Vec<_> = store.list(Some(&large)).try_collect().await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(put(&blobs, &noise(3_000_000, 2)).await, lost);
+    blobs.commit().await.unwrap();
+    assert_eq!(get(&org, &lost.hash).await, noise(3_000_000, 2));
+    let path = &left[0].location;
+    let mut bytes = store.get(path).await.unwrap().bytes().await.unwrap().to_vec();
+    bytes[1_000_000] ^= 1;
+    store.put(path, bytes.into()).await.unwrap();
+    let read: Result<Vec<Bytes>, _> = org.blob(&kept.hash).await.unwrap().try_collect().await;
+    assert_eq!(read.unwrap_err().kind(), Kind::Corrupt);
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The vault from outside: what a caller sees, over stores that fail and files that break.
+
+mod access;
+mod blobs;
+mod capture;
+mod damage;
+mod reading;
+mod restore;
+mod sweep;
+mod values;
+mod world;
