@@ -59,15 +59,6 @@ impl Part {
         Ok(bytes)
     }
 
-    /// The body as a reader, from its start.
-    ///
-    /// # Errors
-    /// The temporary file cannot be read.
-    pub fn reader(&mut self) -> io::Result<impl Read + '_> {
-        self.rewind()?;
-        Ok(&mut self.body)
-    }
-
     fn rewind(&mut self) -> io::Result<()> {
         self.body.seek(SeekFrom::Start(0)).map(|_| ())
     }

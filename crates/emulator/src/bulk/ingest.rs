@@ -278,7 +278,7 @@ fn upsert(
         }
         // Without an Id an upsert by Id is an insert; an external id must be there.
         None if field.eq_ignore_ascii_case("Id") => {
-            record::insert(tx, &job.caller, object, columns.fields(row)).map(|id| (id, true))
+            record::upsert(tx, &job.caller, object, field, &Input::Null, columns.fields(row))
         }
         None => Err(SaveError::new("MISSING_ARGUMENT", format!("{field} not specified"), &[])),
     }

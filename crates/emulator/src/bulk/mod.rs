@@ -274,15 +274,17 @@ fn work(org: &Org, job: &Job) {
     job.progress().worked(outcome, org.clock().now());
 }
 
-/// One step of every job of the org, for tests with [`Jobs::Stepped`]: from UploadComplete to InProgress, or from there
-/// through the work to the end.
-pub fn step(org: &Org) {
-    let jobs: Vec<Arc<Job>> = lock(&org.faces.jobs).jobs.values().cloned().collect();
-    for job in jobs {
-        let is_due = job.progress().step(org.clock().now());
-        if is_due {
-            work(org, &job);
-            job.progress().finish_step(org.clock().now());
+impl Org {
+    /// One step of every Bulk job, for tests with [`Jobs::Stepped`]: from UploadComplete to InProgress, or from there
+    /// through the work to the end.
+    pub fn step_jobs(&self) {
+        let jobs: Vec<Arc<Job>> = lock(&self.faces.jobs).jobs.values().cloned().collect();
+        for job in jobs {
+            let is_due = job.progress().step(self.clock().now());
+            if is_due {
+                work(self, &job);
+                job.progress().finish_step(self.clock().now());
+            }
         }
     }
 }

@@ -175,8 +175,9 @@ fn upsert(
         if !by_id {
             return Err((None, SaveError::new("MISSING_ARGUMENT", format!("{field} not specified"), &[])));
         }
-        let id = record::insert(tx, caller, object, fields).map_err(|error| (None, error))?;
-        return Ok(Done { id, created: Some(true) });
+        let upserted = record::upsert(tx, caller, object, "Id", &Input::Null, fields);
+        let (id, created) = upserted.map_err(|error| (None, error))?;
+        return Ok(Done { id, created: Some(created) });
     };
     let text = match &value {
         Input::Text(text) | Input::Number(text) => text.clone(),
