@@ -65,14 +65,19 @@ fn agreement(known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> 
         let Some(object) = derive::object(name, known, choices, &blind) else { continue };
         for field in object["fields"].as_array().into_iter().flatten() {
             let same_name = |other: &&Value| other["name"] == field["name"];
-            let Some(real) = recorded["fields"].as_array().and_then(|fields| fields.iter().find(same_name)) else { continue };
+            let Some(real) = recorded["fields"].as_array().and_then(|fields| fields.iter().find(same_name)) else {
+                continue;
+            };
             let is: Vec<&str> = field["is"].as_str().unwrap_or_default().split(' ').collect();
             for flag in derive::FLAGS.iter().filter(|flag| real[**flag].is_boolean()) {
                 all += 1;
                 if real[*flag] == json!(is.contains(flag)) {
                     same += 1;
                 } else {
-                    wrong.entry(flag).or_default().push(format!("{name}.{}", field["name"].as_str().unwrap_or_default()));
+                    wrong
+                        .entry(flag)
+                        .or_default()
+                        .push(format!("{name}.{}", field["name"].as_str().unwrap_or_default()));
                 }
             }
         }

@@ -66,7 +66,11 @@ impl ApiError {
     }
 
     pub fn insufficient_access() -> ApiError {
-        ApiError::new(403, "INSUFFICIENT_ACCESS", "You do not have the level of access necessary to perform the operation you requested. Please contact the owner of the record or your administrator if access is necessary.")
+        ApiError::new(
+            403,
+            "INSUFFICIENT_ACCESS",
+            "You do not have the level of access necessary to perform the operation you requested. Please contact the owner of the record or your administrator if access is necessary.",
+        )
     }
 
     pub fn method_not_allowed(method: &str, allowed: &str) -> ApiError {
@@ -138,7 +142,11 @@ impl SaveError {
 
     pub fn duplicate_value(field: &str, id: &str) -> SaveError {
         let id = crate::id::to15(id);
-        SaveError::new("DUPLICATE_VALUE", format!("duplicate value found: {field} duplicates value on record with id: {id}"), &[])
+        SaveError::new(
+            "DUPLICATE_VALUE",
+            format!("duplicate value found: {field} duplicates value on record with id: {id}"),
+            &[],
+        )
     }
 }
 
@@ -147,9 +155,20 @@ impl From<SaveError> for ApiError {
     fn from(error: SaveError) -> ApiError {
         let status = match error.code.as_str() {
             "ENTITY_IS_DELETED" | "NOT_FOUND" => 404,
+            "INVALID_CROSS_REFERENCE_KEY" if error.fields.is_empty() => 404,
+            "UNKNOWN_EXCEPTION" => 500,
             "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => 403,
             _ => 400,
         };
         ApiError { status, code: error.code, message: error.message, fields: error.fields, extra: error.extra }
+    }
+}
+
+impl From<rusqlite::Error> for SaveError {
+    /// What only a full disk or a fault of the emulator brings about.
+    fn from(error: rusqlite::Error) -> SaveError {
+        let message =
+            format!("An unexpected error occurred. Please include this ErrorId if you contact support: {error}");
+        SaveError::new("UNKNOWN_EXCEPTION", message, &[])
     }
 }

@@ -83,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_is_no_id() {
-        for text in ["", "001", "001D000000IqhSLIAA", "001D000000Iqh-L", "001D000000IqhSLI", "001D000000IqhSLIAZ0", "ÄÄÄÄÄÄÄÄÄ"] {
+        for text in
+            ["", "001", "001D000000IqhSLIAA", "001D000000Iqh-L", "001D000000IqhSLI", "001D000000IqhSLIAZ0", "ÄÄÄÄÄÄÄÄÄ"]
+        {
             assert_eq!(to18(text), None, "{text}");
         }
     }

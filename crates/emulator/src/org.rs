@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One emulated org: its schema, its rows, its clock, and what its APIs remember.
 
+pub mod seed;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Clock;
+use crate::error::SaveError;
 use crate::faces::Faces;
 use crate::id;
-use crate::schema::Schema;
+use crate::record::{self, Fields};
+use crate::schema::{Field, FieldType, Object, Schema, custom};
 use crate::store::Store;
 
 pub use crate::store::{Row, Tx};
@@ -23,7 +27,7 @@ pub struct Org {
 }
 
 impl Org {
-    /// Opens the org's store, and seeds it when it is new. `number` counts from 0 and tells the orgs of one process apart.
+    /// Opens the org's store, and fills it when it is new. `number` counts from 0 and tells the orgs of one process apart.
     pub fn open(number: usize, schema: Schema, clock: Clock, path: Option<&Path>) -> rusqlite::Result<Org> {
         let store = Store::open(path)?;
         store.create_tables(&schema)?;
@@ -34,7 +38,112 @@ impl Org {
             schema: RwLock::new(Arc::new(schema)),
             store: Mutex::new(store),
         };
+        let ids = org.write(|tx| {
+            seed::fill(tx, number).expect("the seed fits the checked-in schema, as a test shows");
+            seed::record_types(tx).expect("record types can always be written")
+        });
+        let named = seed::with_record_types(&org.schema(), &ids);
+        org.put_schema(named);
         Ok(org)
+    }
+
+    /// Changes the schema, as an admin in Setup would: `change` gets all objects. Rows keep what columns they had.
+    pub fn change_schema(&self, change: impl FnOnce(&mut Vec<Object>)) -> rusqlite::Result<()> {
+        let mut objects = self.schema().to_objects();
+        change(&mut objects);
+        let schema = Schema::new(objects);
+        self.store().create_tables(&schema)?;
+        self.put_schema(schema);
+        let ids = self.write(|tx| seed::record_types(tx).expect("record types can always be written"));
+        let named = seed::with_record_types(&self.schema(), &ids);
+        self.put_schema(named);
+        Ok(())
+    }
+
+    /// Removes a field from the schema. False when there is none.
+    pub fn drop_field(&self, object: &str, field: &str) -> bool {
+        let mut dropped = false;
+        let done = self.change_schema(|objects| {
+            for object in objects.iter_mut().filter(|known| known.name == object) {
+                let before = object.fields.len();
+                object.fields.retain(|known| known.name != field);
+                dropped = object.fields.len() < before;
+            }
+        });
+        done.is_ok() && dropped
+    }
+
+    /// Adds a custom field, or replaces one of the same name. False when there is no such object.
+    pub fn add_field(&self, object: &str, field: Field) -> bool {
+        let mut added = false;
+        let done = self.change_schema(|objects| {
+            for object in objects.iter_mut().filter(|known| known.name == object) {
+                custom::add_field(object, field.clone());
+                added = true;
+            }
+        });
+        done.is_ok() && added
+    }
+
+    /// Removes an object from the schema. False when there is none.
+    pub fn remove_object(&self, object: &str) -> bool {
+        let mut removed = false;
+        let done = self.change_schema(|objects| {
+            let before = objects.len();
+            objects.retain(|known| known.name != object);
+            removed = objects.len() < before;
+        });
+        done.is_ok() && removed
+    }
+
+    /// Turns Setup's switch "Set Audit Fields upon Record Creation" on or off: without it, its two permissions are no fields of
+    /// permission sets, and nobody can give audit fields (`salesforce-api.md` 6.3). On when the org is made.
+    pub fn set_audit_fields_switch(&self, on: bool) -> rusqlite::Result<()> {
+        const FIELDS: [&str; 2] = ["PermissionsCreateAuditFields", "PermissionsUpdateWithInactiveOwner"];
+        self.change_schema(|objects| {
+            for object in objects.iter_mut().filter(|known| matches!(known.name.as_str(), "PermissionSet" | "Profile"))
+            {
+                object.fields.retain(|field| !FIELDS.contains(&field.name.as_str()));
+                for name in FIELDS.iter().filter(|_| on) {
+                    object.fields.push(Arc::new(Field::usual(name, name, FieldType::Boolean, 0)));
+                }
+            }
+        })
+    }
+
+    /// The live rows of an object as stored, for tests to look at. Every column by its field's name, null ones left out.
+    pub fn rows(&self, object: &str) -> Vec<serde_json::Map<String, serde_json::Value>> {
+        self.read(|tx| {
+            let Some(object) = tx.schema.object(object).cloned() else { return Vec::new() };
+            let alive = if object.has("IsDeleted") { "\"IsDeleted\" = 0" } else { "1 = 1" };
+            tx.rows_where(&object, alive, &[]).iter().map(plain).collect()
+        })
+    }
+
+    /// Creates a row on the platform's own account, for tests and worlds: every stored field can be given.
+    pub fn insert(&self, object: &str, fields: Fields) -> Result<String, SaveError> {
+        let unknown = || SaveError::new("INVALID_TYPE", format!("sObject type '{object}' is not supported."), &[]);
+        self.write(|tx| {
+            let object = tx.schema.object(object).cloned().ok_or_else(unknown)?;
+            tx.savepoint(|tx| record::insert(tx, &seed::platform(), &object, fields))
+        })
+    }
+
+    /// Changes a row on the platform's own account.
+    pub fn update(&self, id: &str, fields: Fields) -> Result<(), SaveError> {
+        self.write(|tx| {
+            let object = tx.object_of(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
+            tx.savepoint(|tx| record::update(tx, &seed::platform(), &object, id, fields))
+        })
+    }
+
+    /// Deletes a row on the platform's own account, into the recycle bin where there is one.
+    pub fn delete(&self, id: &str) -> Result<(), SaveError> {
+        self.write(|tx| tx.savepoint(|tx| record::delete(tx, &seed::platform(), id)))
+    }
+
+    fn put_schema(&self, schema: Schema) {
+        *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schema);
     }
 
     pub fn schema(&self) -> Arc<Schema> {
@@ -59,4 +168,9 @@ impl Org {
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn plain(row: &Row) -> serde_json::Map<String, serde_json::Value> {
+    let pairs = row.object.fields.iter().zip(&row.values).filter(|(_, value)| !value.is_null());
+    pairs.map(|(field, value)| (field.name.clone(), crate::value::json(value, field))).collect()
 }

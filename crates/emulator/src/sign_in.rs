@@ -110,6 +110,7 @@ fn granted(tx: &Tx<'_>, user_id: &str) -> BTreeSet<String> {
                 names.insert(name.to_owned());
             }
         }
+        names.extend(crate::user::object_rights(tx, set.id()));
     }
     names
 }

@@ -70,8 +70,9 @@ impl Store {
     /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
     pub fn create_tables(&self, schema: &Schema) -> rusqlite::Result<()> {
         let mut present: HashMap<String, Vec<String>> = HashMap::new();
-        let mut statement =
-            self.conn.prepare("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'")?;
+        let mut statement = self.conn.prepare(
+            "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'",
+        )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             present.entry(row.get(0)?).or_default().push(row.get(1)?);
@@ -80,7 +81,8 @@ impl Store {
         for object in schema.objects() {
             let known = present.get(&object.name);
             if known.is_none() {
-                let columns: Vec<String> = object.fields.iter().filter(|field| field.stored()).map(|field| column(field)).collect();
+                let columns: Vec<String> =
+                    object.fields.iter().filter(|field| field.stored()).map(|field| column(field)).collect();
                 sql += &format!("CREATE TABLE \"{}\" ({}) WITHOUT ROWID;\n", object.name, columns.join(", "));
             }
             for field in object.fields.iter().filter(|field| field.stored()) {
@@ -211,8 +213,13 @@ impl Tx<'_> {
         const NAMES: [&str; 4] = ["s0", "s1", "s2", "s3"];
         let name = NAMES.get(self.depth as usize).map_or_else(|| format!("s{}", self.depth), |name| (*name).to_owned());
         self.run(&format!("SAVEPOINT {name}"));
-        let mut inner =
-            Tx { conn: self.conn, schema: self.schema.clone(), now: self.now, counters: self.counters, depth: self.depth + 1 };
+        let mut inner = Tx {
+            conn: self.conn,
+            schema: self.schema.clone(),
+            now: self.now,
+            counters: self.counters,
+            depth: self.depth + 1,
+        };
         let result = f(&mut inner);
         if result.is_err() {
             self.run(&format!("ROLLBACK TO {name}"));
@@ -231,7 +238,10 @@ impl Tx<'_> {
     pub fn row(&self, object: &Object, id: &str) -> Option<Row> {
         let object = self.schema.object(&object.name)?.clone();
         let mut statement = self.conn.prepare_cached(object.select_by_id()).expect("every object has its table");
-        let values = statement.query_row([id], |row| Ok(read_values(&object, row))).optional().expect("the store can be read")?;
+        let values = statement
+            .query_row([id], |row| Ok(read_values(&object, row)))
+            .optional()
+            .expect("the store can be read")?;
         Some(Row { object, values })
     }
 
@@ -248,11 +258,101 @@ impl Tx<'_> {
         found
     }
 
+    /// The Ids of the rows that match a condition in SQL, in order.
+    pub fn ids_where(&self, object: &Object, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Vec<String> {
+        let sql = format!("SELECT \"Id\" FROM \"{}\" WHERE {condition} ORDER BY \"Id\"", object.name);
+        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        let found = statement.query_map(values, |row| row.get(0)).and_then(Iterator::collect);
+        found.expect("the store can be read")
+    }
+
+    /// How many rows match a condition in SQL; none when the schema lacks the object.
+    pub fn count(&self, object: &str, condition: &str, values: &[&dyn rusqlite::ToSql]) -> i64 {
+        if self.schema.object(object).is_none() {
+            return 0;
+        }
+        let sql = format!("SELECT count(*) FROM \"{object}\" WHERE {condition}");
+        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        statement.query_row(values, |row| row.get(0)).expect("the store can be read")
+    }
+
+    /// The object whose table has the row with this Id. Several objects may share a prefix.
+    pub fn object_of(&self, id: &str) -> Option<Arc<Object>> {
+        let first = self.schema.by_prefix(id)?;
+        let holds = |object: &&Arc<Object>| self.count(&object.name, "\"Id\" = ?1", &[&id]) > 0;
+        if holds(&first) {
+            return Some(first.clone());
+        }
+        self.schema.all_by_prefix(id).find(holds).or(Some(first)).cloned()
+    }
+
+    /// Writes a whole new row; the values stand in the order of the fields.
+    pub(crate) fn insert_row(&self, object: &Object, values: &[Value]) -> rusqlite::Result<()> {
+        let mut statement = self.conn.prepare_cached(object.insert_sql())?;
+        let stored = object.fields.iter().zip(values).filter(|(field, _)| field.stored()).map(|(_, value)| value);
+        statement.execute(rusqlite::params_from_iter(stored)).map(|_| ())
+    }
+
+    /// Writes some columns of a row.
+    pub(crate) fn update_row(
+        &self,
+        object: &Object,
+        id: &str,
+        columns: &[&str],
+        values: &[&Value],
+    ) -> rusqlite::Result<()> {
+        let present = |column: &&str| object.has(column);
+        let kept: Vec<(&str, &Value)> =
+            columns.iter().copied().zip(values.iter().copied()).filter(|(column, _)| present(column)).collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let mut sql = format!("UPDATE \"{}\" SET ", object.name);
+        for (at, (column, _)) in kept.iter().enumerate() {
+            sql += &format!("{}\"{column}\" = ?{}", if at == 0 { "" } else { ", " }, at + 1);
+        }
+        sql += &format!(" WHERE \"Id\" = ?{}", kept.len() + 1);
+        let id = Value::Text(id.to_owned());
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        statement.execute(rusqlite::params_from_iter(kept.iter().map(|(_, value)| *value).chain([&id]))).map(|_| ())
+    }
+
+    /// Removes a row and its bytes for good.
+    pub(crate) fn delete_row(&self, object: &Object, id: &str) -> rusqlite::Result<()> {
+        let sql = format!("DELETE FROM \"{}\" WHERE \"Id\" = ?1", object.name);
+        self.conn.prepare_cached(&sql)?.execute([id])?;
+        self.conn.prepare_cached("DELETE FROM _blob WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Runs a statement on the store's own tables.
+    pub(crate) fn note(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<usize> {
+        self.conn.prepare_cached(sql)?.execute(values)
+    }
+
     /// The bytes of a base64 field.
     pub fn blob(&self, object: &Object, id: &str, field: &str) -> Option<Vec<u8>> {
         let field = &object.field(field)?.name;
-        let mut statement = self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
+        let mut statement =
+            self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
         statement.query_row([id, field.as_str()], |row| row.get(0)).optional().expect("the store can be read")
+    }
+
+    /// MD5 in hexadecimal and length in bytes of a base64 field.
+    pub fn blob_facts(&self, id: &str, field: &str) -> Option<(String, i64)> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT md5, length FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
+        statement
+            .query_row([id, field], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .expect("the store can be read")
+    }
+
+    /// Keeps the bytes of a base64 field.
+    pub(crate) fn put_blob(&self, object: &Object, id: &str, field: &str, body: &[u8]) -> rusqlite::Result<()> {
+        let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
+        let mut statement = self.conn.prepare_cached("INSERT OR REPLACE INTO _blob VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        statement.execute(params![object.name, id, field, body, md5(body), length]).map(|_| ())
     }
 
     /// A number that this name has not had before, from 1 on. Not given back when the transaction is undone.
@@ -276,6 +376,12 @@ impl Tx<'_> {
         let prefix = object.key_prefix.as_deref().unwrap_or("000");
         id::make(prefix, self.next_number(prefix))
     }
+}
+
+/// MD5 in hexadecimal, which is what `ContentVersion.Checksum` shows (`salesforce-api.md` 6.8).
+pub fn md5(body: &[u8]) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_values(object: &Object, row: &rusqlite::Row<'_>) -> Vec<Value> {

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::store::Tx;
+
 /// The user behind a request, with what their profile and permission sets grant.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
@@ -24,4 +26,19 @@ impl Caller {
     pub fn can(&self, permission: &str) -> bool {
         self.bypass || self.permissions.contains(permission)
     }
+}
+
+/// What a permission set grants on objects, as names that [`Caller::permissions`] holds beside user permissions:
+/// `Create:Account`, `Edit:Account`, `Delete:Account`.
+pub fn object_rights(tx: &Tx<'_>, permission_set_id: &str) -> Vec<String> {
+    let Some(rights) = tx.schema.object("ObjectPermissions") else { return Vec::new() };
+    let mut names = Vec::new();
+    for row in tx.rows_where(rights, "\"ParentId\" = ?1", &[&permission_set_id]) {
+        for deed in ["Create", "Edit", "Delete"] {
+            if row.get(&format!("Permissions{deed}")).is_true() {
+                names.push(format!("{deed}:{}", row.text("SobjectType")));
+            }
+        }
+    }
+    names
 }

@@ -13,9 +13,29 @@ use super::sources::Sources;
 
 /// The flags of a field that the emulator keeps, by describe's names.
 pub const FLAGS: [&str; 24] = [
-    "nillable", "createable", "updateable", "defaultedOnCreate", "filterable", "sortable", "groupable", "aggregatable", "unique",
-    "externalId", "idLookup", "caseSensitive", "calculated", "autoNumber", "encrypted", "htmlFormatted", "restrictedPicklist",
-    "dependentPicklist", "nameField", "namePointing", "polymorphicForeignKey", "permissionable", "queryByDistance",
+    "nillable",
+    "createable",
+    "updateable",
+    "defaultedOnCreate",
+    "filterable",
+    "sortable",
+    "groupable",
+    "aggregatable",
+    "unique",
+    "externalId",
+    "idLookup",
+    "caseSensitive",
+    "calculated",
+    "autoNumber",
+    "encrypted",
+    "htmlFormatted",
+    "restrictedPicklist",
+    "dependentPicklist",
+    "nameField",
+    "namePointing",
+    "polymorphicForeignKey",
+    "permissionable",
+    "queryByDistance",
     "searchPrefilterable",
 ];
 
@@ -42,6 +62,9 @@ pub struct Choices {
     cascade: Vec<String>,
     fields: BTreeMap<String, Vec<Value>>,
     reference_to: BTreeMap<String, Vec<String>>,
+    /// Where no source tells the prefix of an object's Ids.
+    key_prefixes: BTreeMap<String, String>,
+    needs_filter: BTreeMap<String, Value>,
     record_types: BTreeMap<String, Vec<(String, String)>>,
 }
 
@@ -75,7 +98,8 @@ pub fn object(name: &str, known: &BTreeSet<String>, choices: &Choices, sources: 
     if fields.is_empty() {
         return None;
     }
-    let label = [recorded, org, sources.global.get(name)].into_iter().flatten().find_map(|source| source["label"].as_str());
+    let label =
+        [recorded, org, sources.global.get(name)].into_iter().flatten().find_map(|source| source["label"].as_str());
     let mut object = Map::new();
     object.insert("name".into(), json!(name));
     object.insert("label".into(), json!(label.unwrap_or(name)));
@@ -83,13 +107,18 @@ pub fn object(name: &str, known: &BTreeSet<String>, choices: &Choices, sources: 
     if let Some(plural) = plural {
         object.insert("labelPlural".into(), json!(plural));
     }
-    let prefix = [sources.global.get(name), documented].into_iter().flatten().find_map(|source| source["keyPrefix"].as_str());
+    let prefix =
+        [sources.global.get(name), documented].into_iter().flatten().find_map(|source| source["keyPrefix"].as_str());
+    let prefix = prefix.or(choices.key_prefixes.get(name).map(String::as_str));
     if let Some(prefix) = prefix {
         object.insert("keyPrefix".into(), json!(prefix));
     }
     let flags = object_flags(name, choices, sources);
     if !flags.is_empty() {
         object.insert("flags".into(), json!(flags));
+    }
+    if let Some(needs) = choices.needs_filter.get(name) {
+        object.insert("needsFilter".into(), needs.clone());
     }
     object.insert("fields".into(), Value::Array(fields));
     if let Some(kinds) = choices.record_types.get(name) {
@@ -110,7 +139,10 @@ fn object_flags(name: &str, choices: &Choices, sources: &Sources) -> String {
     let fact = |name: &str| documented.and_then(|facts| facts[name].as_bool());
     let queryable = sources.org.get(name).and_then(|org| org["queryable"].as_bool());
     let mut values: Vec<(&str, bool)> = vec![
-        ("queryable", flag("queryable").or(queryable).unwrap_or(true) && !sources.not_queryable.iter().any(|known| known == name)),
+        (
+            "queryable",
+            flag("queryable").or(queryable).unwrap_or(true) && !sources.not_queryable.iter().any(|known| known == name),
+        ),
         ("retrieveable", flag("retrieveable").or(call("retrieve")).unwrap_or(true)),
         ("searchable", flag("searchable").or(fact("searchable")).unwrap_or(false)),
         ("createable", flag("createable").or(fact("createable")).or(call("create")).unwrap_or(false)),
@@ -120,12 +152,22 @@ fn object_flags(name: &str, choices: &Choices, sources: &Sources) -> String {
         ("mergeable", flag("mergeable").or(call("merge")).unwrap_or(false)),
         ("replicateable", flag("replicateable").or(call("getUpdated")).unwrap_or(false)),
         ("layoutable", flag("layoutable").or(call("describeLayout")).unwrap_or(false)),
-        ("triggerable", flag("triggerable").unwrap_or(matches!(name, "ContentVersion" | "OpportunityLineItem" | "Quote"))),
+        (
+            "triggerable",
+            flag("triggerable").unwrap_or(matches!(name, "ContentVersion" | "OpportunityLineItem" | "Quote")),
+        ),
         ("feedEnabled", flag("feedEnabled").unwrap_or(choices.feed.iter().any(|parent| parent == name))),
         ("mruEnabled", flag("mruEnabled").unwrap_or(false)),
         ("bulk", !sources.not_bulk.iter().any(|known| known == name)),
     ];
-    for word in choices.object_flags.get(name).map(String::as_str).unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+    for word in choices
+        .object_flags
+        .get(name)
+        .map(String::as_str)
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|word| !word.is_empty())
+    {
         let (on, flag) = word.strip_prefix('!').map_or((true, word), |flag| (false, flag));
         if let Some(value) = values.iter_mut().find(|(known, _)| *known == flag) {
             value.1 = on;

@@ -1,10 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The platform's save logic, one place for every API.
+//! The platform's save logic, one place for every API (`salesforce-api.md` 6.2 to 6.8).
+//!
+//! A save goes: names to fields and the right to write them ([`access`]), values to the field's type ([`convert`]), parents
+//! named by external id ([`reference`]), defaults, required fields, references, what the platform knows of this object
+//! ([`rules`]), unique values ([`unique`]), audit fields, formulas ([`formula`]), the row, then what follows from it: rows of
+//! other objects, roll-ups of parents ([`rollup`]), history ([`history`]). Everything runs in the caller's savepoint; a row
+//! that is refused may leave traces that only its rollback removes.
+//!
+//! Not emulated: triggers, flows, validation rules, assignment rules, sharing beyond "all or own objects", duplicate rules.
 
-use crate::error::SaveError;
-use crate::schema::Object;
-use crate::store::Tx;
-use crate::user::Caller;
+pub mod access;
+mod audit;
+mod convert;
+mod delete;
+mod draft;
+pub mod formula;
+mod hierarchy;
+mod history;
+mod number;
+mod plan;
+mod reference;
+mod rollup;
+mod rules;
+mod save;
+mod unique;
+mod upsert;
+
+pub use convert::picklist_order;
+pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
+pub use plan::Plan;
+pub use save::{insert, update};
+pub use upsert::{find_by_external_id, upsert};
 
 /// A value as a caller wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,39 +47,3 @@ pub enum Input {
 
 /// What to write: names as the caller wrote them, in any case.
 pub type Fields = Vec<(String, Input)>;
-
-pub fn insert(tx: &mut Tx<'_>, _caller: &Caller, object: &Object, _fields: Fields) -> Result<String, SaveError> {
-    Ok(tx.next_id(object))
-}
-
-pub fn update(_tx: &mut Tx<'_>, _caller: &Caller, _object: &Object, _id: &str, _fields: Fields) -> Result<(), SaveError> {
-    Ok(())
-}
-
-/// The Id, and whether the record was created.
-pub fn upsert(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    object: &Object,
-    _external_field: &str,
-    _external_value: &Input,
-    fields: Fields,
-) -> Result<(String, bool), SaveError> {
-    insert(tx, caller, object, fields).map(|id| (id, true))
-}
-
-pub fn delete(_tx: &mut Tx<'_>, _caller: &Caller, _id: &str) -> Result<(), SaveError> {
-    Ok(())
-}
-
-pub fn hard_delete(_tx: &mut Tx<'_>, _caller: &Caller, _id: &str) -> Result<(), SaveError> {
-    Ok(())
-}
-
-pub fn undelete(_tx: &mut Tx<'_>, _caller: &Caller, _id: &str) -> Result<(), SaveError> {
-    Ok(())
-}
-
-pub fn empty_from_recycle_bin(_tx: &mut Tx<'_>, _caller: &Caller, _id: &str) -> Result<(), SaveError> {
-    Ok(())
-}

@@ -17,7 +17,14 @@ pub enum Kind {
 }
 
 /// A custom object without fields of its own. `auto_number` is the format of its name, where that is numbered.
-pub fn object(name: &str, label: &str, plural: &str, kind: Kind, name_label: &str, auto_number: Option<&str>) -> Object {
+pub fn object(
+    name: &str,
+    label: &str,
+    plural: &str,
+    kind: Kind,
+    name_label: &str,
+    auto_number: Option<&str>,
+) -> Object {
     let plain = kind == Kind::Object;
     let mut object = Object {
         name: name.to_owned(),
@@ -134,7 +141,8 @@ pub fn add_field(object: &mut Object, mut field: Field) {
     let computed = field.formula.is_some() || field.summary.is_some();
     if computed {
         (field.calculated, field.nillable) = (true, field.summary.is_none());
-        (field.createable, field.updateable, field.defaulted_on_create) = (false, false, field.kind == FieldType::Boolean);
+        (field.createable, field.updateable, field.defaulted_on_create) =
+            (false, false, field.kind == FieldType::Boolean);
         field.sortable = !field.kind.is_compound();
         field.groupable = field.groupable && field.summary.is_none();
     }

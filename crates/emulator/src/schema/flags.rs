@@ -41,7 +41,11 @@ impl Field {
         let opaque = long_text
             || matches!(
                 kind,
-                FieldType::Base64 | FieldType::EncryptedString | FieldType::ComplexValue | FieldType::Json | FieldType::AnyType
+                FieldType::Base64
+                    | FieldType::EncryptedString
+                    | FieldType::ComplexValue
+                    | FieldType::Json
+                    | FieldType::AnyType
             );
         let boolean = kind == FieldType::Boolean;
         let many = kind == FieldType::Multipicklist;
@@ -60,7 +64,11 @@ impl Field {
             defaulted_on_create: boolean,
             filterable: !opaque,
             sortable: !opaque && !many && !whole,
-            groupable: !(opaque || many || whole || kind.has_fraction() || matches!(kind, FieldType::Datetime | FieldType::Time)),
+            groupable: !(opaque
+                || many
+                || whole
+                || kind.has_fraction()
+                || matches!(kind, FieldType::Datetime | FieldType::Time)),
             aggregatable: !(opaque || many || whole || boolean || kind == FieldType::Time),
             unique: false,
             external_id: false,

@@ -124,7 +124,8 @@ pub(super) fn standard() -> Schema {
         for line in STANDARD.lines().filter(|line| !line.is_empty()) {
             texts.push(serde_json::from_str(line).expect("the checked-in schema is read by a test"));
         }
-        let own: Vec<ObjectText> = serde_json::from_str(DEMONSTRATION).expect("the checked-in schema is read by a test");
+        let own: Vec<ObjectText> =
+            serde_json::from_str(DEMONSTRATION).expect("the checked-in schema is read by a test");
         let mut names = ChildNames::new();
         let mut objects: Vec<Object> = texts.into_iter().map(|text| object(text, &mut names)).collect();
         for text in own {
@@ -323,7 +324,8 @@ fn default_value(json: serde_json::Value) -> Option<Value> {
 /// Drops references to absent objects, derives the children of each object and builds the indexes.
 fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
     objects.sort_by(|a, b| a.name.cmp(&b.name));
-    let known: HashMap<String, usize> = objects.iter().enumerate().map(|(at, object)| (object.name.clone(), at)).collect();
+    let known: HashMap<String, usize> =
+        objects.iter().enumerate().map(|(at, object)| (object.name.clone(), at)).collect();
     let mut children: Vec<Vec<Child>> = vec![Vec::new(); objects.len()];
     for object in &mut objects {
         for shared in &mut object.fields {
@@ -352,7 +354,11 @@ fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
         object.index();
         schema.by_lower.insert(object.name.to_ascii_lowercase(), object.name.clone());
         if let Some(prefix) = &object.key_prefix {
-            by_prefix.entry(prefix.clone()).or_insert_with(|| object.name.clone());
+            // Feeds share their prefix with FeedItem, histories with each other: the object in its own right comes first.
+            let companion = object.associate_entity_type.is_some();
+            if !companion || !by_prefix.contains_key(prefix) {
+                by_prefix.insert(prefix.clone(), object.name.clone());
+            }
         }
         schema.objects.insert(object.name.clone(), Arc::new(object));
     }

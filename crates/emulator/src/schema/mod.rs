@@ -12,10 +12,12 @@ mod load;
 mod object;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use field::{Field, FieldType, PicklistValue, Summary, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
+
+use crate::record::Plan;
 
 /// All objects of an org. Names are found in any case.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,17 @@ pub struct Schema {
     objects: BTreeMap<String, Arc<Object>>,
     by_lower: HashMap<String, String>,
     by_prefix: HashMap<String, String>,
+    plans: Plans,
+}
+
+/// The save plans of objects, made when first asked for. A clone starts without.
+#[derive(Debug, Default)]
+struct Plans(RwLock<HashMap<String, Arc<Plan>>>);
+
+impl Clone for Plans {
+    fn clone(&self) -> Plans {
+        Plans::default()
+    }
 }
 
 impl Schema {
@@ -52,6 +65,37 @@ impl Schema {
     /// Sorted by name.
     pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
         self.objects.values()
+    }
+
+    /// Objects that share a key prefix, such as all histories.
+    pub fn all_by_prefix<'a>(&'a self, id_or_prefix: &'a str) -> impl Iterator<Item = &'a Arc<Object>> {
+        let prefix = id_or_prefix.get(..3);
+        self.objects().filter(move |object| prefix.is_some() && object.key_prefix.as_deref() == prefix)
+    }
+
+    /// The object that keeps the field history of this one.
+    pub fn history_of(&self, name: &str) -> Option<&Arc<Object>> {
+        let companion = match name {
+            "Opportunity" => "OpportunityFieldHistory".to_owned(),
+            custom if custom.ends_with("__c") => format!("{}__History", custom.trim_end_matches("__c")),
+            standard => format!("{standard}History"),
+        };
+        self.objects.get(&companion).filter(|object| object.associate_entity_type.as_deref() == Some("History"))
+    }
+
+    /// What saving rows of this object needs to know.
+    pub(crate) fn plan(&self, object: &Object) -> Arc<Plan> {
+        if let Some(plan) = self.plans.0.read().unwrap_or_else(PoisonError::into_inner).get(&object.name) {
+            return plan.clone();
+        }
+        let plan = Arc::new(Plan::new(self, object));
+        self.plans.0.write().unwrap_or_else(PoisonError::into_inner).insert(object.name.clone(), plan.clone());
+        plan
+    }
+
+    /// The objects, to make a changed schema of.
+    pub fn to_objects(&self) -> Vec<Object> {
+        self.objects.values().map(|object| Object::clone(object)).collect()
     }
 
     pub fn len(&self) -> usize {

@@ -75,6 +75,7 @@ pub struct Object {
     pub(super) select_all: String,
     pub(super) select_by_id: String,
     pub(super) insert: String,
+    pub(super) is_deleted: String,
 }
 
 impl Object {
@@ -99,7 +100,8 @@ impl Object {
 
     /// The child relationship that a subquery names.
     pub fn child(&self, relationship_name: &str) -> Option<&Child> {
-        let same = |name: &Option<String>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(relationship_name));
+        let same =
+            |name: &Option<String>| name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(relationship_name));
         self.children.iter().find(|child| same(&child.relationship_name))
     }
 
@@ -136,6 +138,11 @@ impl Object {
         self.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name))
     }
 
+    /// `SELECT` of the deleted flag of the row with an Id; 0 for objects without one.
+    pub(crate) fn is_deleted_sql(&self) -> &str {
+        &self.is_deleted
+    }
+
     pub(super) fn index(&mut self) {
         let columns: Vec<String> =
             self.fields.iter().filter(|field| field.stored()).map(|field| format!("\"{}\"", field.name)).collect();
@@ -143,6 +150,8 @@ impl Object {
         self.select_by_id = format!("{} WHERE \"Id\" = ?1", self.select_all);
         let places = vec!["?"; columns.len()].join(", ");
         self.insert = format!("INSERT INTO \"{}\" ({}) VALUES ({places})", self.name, columns.join(", "));
+        let deleted = if self.has_field_unindexed("IsDeleted") { "\"IsDeleted\"" } else { "0" };
+        self.is_deleted = format!("SELECT {deleted} FROM \"{}\" WHERE \"Id\" = ?1", self.name);
         let lower = |text: &str| text.to_ascii_lowercase();
         let mut by_name = HashMap::with_capacity(self.fields.len() * 2);
         let mut by_relationship = HashMap::new();

@@ -64,7 +64,8 @@ fn zone_offset_ms(zone: &str) -> Option<i64> {
 /// The canonical `HH:MM:SS.mmmZ`.
 pub fn parse_time(text: &str) -> Option<String> {
     let body = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    let time = NaiveTime::parse_from_str(body, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(body, "%H:%M")).ok()?;
+    let time =
+        NaiveTime::parse_from_str(body, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(body, "%H:%M")).ok()?;
     Some(time.format("%H:%M:%S%.3fZ").to_string())
 }
 
@@ -84,7 +85,10 @@ mod tests {
             assert_eq!(parse_date_time(text), Some(1_647_534_086_000), "{text}");
         }
         assert_eq!(date_time_text(1_647_534_086_000, "+0000"), "2022-03-17T16:21:26.000+0000");
-        assert_eq!(date_time_text(parse_date_time("1888-01-02T03:04:05.678Z").expect("valid"), "Z"), "1888-01-02T03:04:05.678Z");
+        assert_eq!(
+            date_time_text(parse_date_time("1888-01-02T03:04:05.678Z").expect("valid"), "Z"),
+            "1888-01-02T03:04:05.678Z"
+        );
     }
 
     #[test]

@@ -47,17 +47,17 @@ fn parent_field(field: &str, parent: &str, relationship: &str, children: &str, f
 /// The prefix of all history objects is 017; `Field` names what changed, the values are text here.
 fn history(name: &str, parent: &str) -> Value {
     json!({"name": name, "label": format!("{parent} History"), "labelPlural": format!("{parent} History"), "keyPrefix": "017",
-        "flags": "!createable !updateable !deletable !undeletable !searchable !layoutable !triggerable",
-        "associateEntityType": "History", "associateParentEntity": parent,
-        "fields": [
-            id(), system("IsDeleted", "Deleted", "boolean"),
-            parent_field(&format!("{parent}Id"), parent, parent, if name.ends_with("FieldHistory") { "Histories2" } else { "Histories" }, ""),
-            user("CreatedById", "Created By ID"), system("CreatedDate", "Created Date", "datetime"),
-            {"name": "Field", "label": "Changed Field", "type": "picklist", "length": 255, "is": "filterable sortable groupable aggregatable"},
-            {"name": "DataType", "label": "Datatype", "type": "picklist", "length": 40, "is": "nillable filterable sortable groupable aggregatable"},
-            {"name": "OldValue", "label": "Old Value", "type": "anyType", "length": 255, "is": "nillable"},
-            {"name": "NewValue", "label": "New Value", "type": "anyType", "length": 255, "is": "nillable"}
-        ]})
+    "flags": "!createable !updateable !deletable !undeletable !searchable !layoutable !triggerable",
+    "associateEntityType": "History", "associateParentEntity": parent,
+    "fields": [
+        id(), system("IsDeleted", "Deleted", "boolean"),
+        parent_field(&format!("{parent}Id"), parent, parent, if name.ends_with("FieldHistory") { "Histories2" } else { "Histories" }, ""),
+        user("CreatedById", "Created By ID"), system("CreatedDate", "Created Date", "datetime"),
+        {"name": "Field", "label": "Changed Field", "type": "picklist", "length": 255, "is": "filterable sortable groupable aggregatable"},
+        {"name": "DataType", "label": "Datatype", "type": "picklist", "length": 40, "is": "nillable filterable sortable groupable aggregatable"},
+        {"name": "OldValue", "label": "Old Value", "type": "anyType", "length": 255, "is": "nillable"},
+        {"name": "NewValue", "label": "New Value", "type": "anyType", "length": 255, "is": "nillable"}
+    ]})
 }
 
 fn share(name: &str, parent: &str) -> Value {
@@ -105,20 +105,20 @@ fn share(name: &str, parent: &str) -> Value {
 /// Rows of a feed are the feed items of one parent object; their Ids are those of `FeedItem`.
 fn feed(name: &str, parent: &str) -> Value {
     json!({"name": name, "label": format!("{parent} Feed"), "labelPlural": format!("{parent} Feed"), "keyPrefix": "0D5",
-        "flags": "!createable !updateable !undeletable !searchable !layoutable !triggerable !bulk",
-        "associateEntityType": "Feed", "associateParentEntity": parent,
-        "fields": [
-            id(),
-            parent_field("ParentId", parent, "Parent", "Feeds", ""),
-            {"name": "Type", "label": "Feed Item Type", "type": "picklist", "length": 40, "is": "nillable filterable sortable groupable aggregatable",
-                "picklist": ["TrackedChange", "TextPost", "LinkPost", "ContentPost", "PollPost", "CreateRecordEvent"]},
-            user("CreatedById", "Created By ID"), system("CreatedDate", "Created Date", "datetime"),
-            system("IsDeleted", "Deleted", "boolean"), system("LastModifiedDate", "Last Modified Date", "datetime"),
-            system("SystemModstamp", "System Modstamp", "datetime"),
-            {"name": "CommentCount", "label": "Comment Count", "type": "int", "digits": 9, "is": "filterable sortable"},
-            {"name": "LikeCount", "label": "Like Count", "type": "int", "digits": 9, "is": "filterable sortable"},
-            {"name": "Title", "label": "Title", "type": "string", "length": 255, "is": "nillable sortable filterable"},
-            {"name": "Body", "label": "Body", "type": "textarea", "length": 10000, "is": "nillable"},
-            {"name": "LinkUrl", "label": "Link Url", "type": "url", "length": 1000, "is": "nillable"}
-        ]})
+    "flags": "!createable !updateable !undeletable !searchable !layoutable !triggerable !bulk",
+    "associateEntityType": "Feed", "associateParentEntity": parent,
+    "fields": [
+        id(),
+        parent_field("ParentId", parent, "Parent", "Feeds", ""),
+        {"name": "Type", "label": "Feed Item Type", "type": "picklist", "length": 40, "is": "nillable filterable sortable groupable aggregatable",
+            "picklist": ["TrackedChange", "TextPost", "LinkPost", "ContentPost", "PollPost", "CreateRecordEvent"]},
+        user("CreatedById", "Created By ID"), system("CreatedDate", "Created Date", "datetime"),
+        system("IsDeleted", "Deleted", "boolean"), system("LastModifiedDate", "Last Modified Date", "datetime"),
+        system("SystemModstamp", "System Modstamp", "datetime"),
+        {"name": "CommentCount", "label": "Comment Count", "type": "int", "digits": 9, "is": "filterable sortable"},
+        {"name": "LikeCount", "label": "Like Count", "type": "int", "digits": 9, "is": "filterable sortable"},
+        {"name": "Title", "label": "Title", "type": "string", "length": 255, "is": "nillable sortable filterable"},
+        {"name": "Body", "label": "Body", "type": "textarea", "length": 10000, "is": "nillable"},
+        {"name": "LinkUrl", "label": "Link Url", "type": "url", "length": 1000, "is": "nillable"}
+    ]})
 }

@@ -10,25 +10,55 @@ use crate::schema::sources::Sources;
 
 /// Fields that the server alone writes, on every object.
 const SERVER: [&str; 15] = [
-    "Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "LastActivityDate",
-    "LastViewedDate", "LastReferencedDate", "MasterRecordId", "IsClosed", "IsConverted", "IsArchived", "PhotoUrl",
+    "Id",
+    "IsDeleted",
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "SystemModstamp",
+    "LastActivityDate",
+    "LastViewedDate",
+    "LastReferencedDate",
+    "MasterRecordId",
+    "IsClosed",
+    "IsConverted",
+    "IsArchived",
+    "PhotoUrl",
 ];
 /// What nobody can hide by field-level security although it may be empty.
 const NOT_PERMISSIONABLE: [&str; 14] = [
-    "MasterRecordId", "RecordTypeId", "PhotoUrl", "LastActivityDate", "LastViewedDate", "LastReferencedDate", "FirstName", "Salutation",
-    "EmailBouncedReason", "EmailBouncedDate", "LastCURequestDate", "LastCUUpdateDate", "IndividualId", "Comments",
+    "MasterRecordId",
+    "RecordTypeId",
+    "PhotoUrl",
+    "LastActivityDate",
+    "LastViewedDate",
+    "LastReferencedDate",
+    "FirstName",
+    "Salutation",
+    "EmailBouncedReason",
+    "EmailBouncedDate",
+    "LastCURequestDate",
+    "LastCUUpdateDate",
+    "IndividualId",
+    "Comments",
 ];
 
 /// All fields of an object in the order of the best source.
 pub fn all(object: &str, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Vec<Value> {
-    let list = |source: Option<&Value>| source.and_then(|source| source["fields"].as_array()).cloned().unwrap_or_default();
+    let list =
+        |source: Option<&Value>| source.and_then(|source| source["fields"].as_array()).cloned().unwrap_or_default();
     let recorded = list(sources.recorded.get(object));
     let org = list(sources.org.get(object));
-    let documented = sources.documented.get(object).and_then(|source| source["properties"].as_object()).cloned().unwrap_or_default();
+    let documented =
+        sources.documented.get(object).and_then(|source| source["properties"].as_object()).cloned().unwrap_or_default();
     let mut fields: Vec<Value> = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let wanted = |name: &str| {
-        let foreign = name.contains("__") || name == "CurrencyIsoCode" || name.ends_with("CountryCode") || name.ends_with("StateCode");
+        let foreign = name.contains("__")
+            || name == "CurrencyIsoCode"
+            || name.ends_with("CountryCode")
+            || name.ends_with("StateCode");
         !foreign && name != "CloneSourceId"
     };
     for real in recorded.iter().filter(|field| wanted(name_of(field))) {
@@ -79,8 +109,10 @@ fn as_org_field(name: &str, facts: &Value) -> Value {
     targets.extend(facts.get("x-object").cloned());
     let relationship = (kind == "reference").then(|| name.trim_end_matches("Id"));
     let values: Vec<Value> = facts["enum"].as_array().into_iter().flatten().cloned().collect();
-    let picklist: Vec<Value> =
-        values.into_iter().map(|value| json!({"active": true, "defaultValue": false, "label": value, "value": value})).collect();
+    let picklist: Vec<Value> = values
+        .into_iter()
+        .map(|value| json!({"active": true, "defaultValue": false, "label": value, "value": value}))
+        .collect();
     let long = facts["maxLength"].as_u64().unwrap_or(0) > 255 && kind == "textarea";
     let plain = !long && !matches!(kind, "base64" | "encryptedstring");
     let whole = matches!(kind, "address" | "location" | "multipicklist");
@@ -154,7 +186,8 @@ fn from_org(
         || Choices::lists(&choices.read_only, object, name);
     let required_parent = kind == "reference" && !nillable;
     let create_only = Choices::lists(&choices.create_only, object, name);
-    let createable = create_only || (!server && (!no_update || required_parent) && !Choices::lists(&choices.read_only, object, name));
+    let createable = create_only
+        || (!server && (!no_update || required_parent) && !Choices::lists(&choices.read_only, object, name));
     let auto_number = choices.auto_numbers.contains_key(&format!("{object}.{name}"));
     let full_name = format!("{object}.{name}");
     let default = choices.defaults.contains_key(&full_name) || default_picklist(org).is_some();
@@ -167,7 +200,9 @@ fn from_org(
     let polymorphic = kind == "reference" && targets(object, org, choices).len() > 1;
     let name_field = choices.name_fields.get(object).map_or("Name", String::as_str) == name;
     let picklist = matches!(kind, "picklist" | "multipicklist");
-    let permissionable = nillable && !NOT_PERMISSIONABLE.contains(&name) && !(object == "Case" && name.starts_with("Contact") && name != "ContactId");
+    let permissionable = nillable
+        && !NOT_PERMISSIONABLE.contains(&name)
+        && !(object == "Case" && name.starts_with("Contact") && name != "ContactId");
     for (flag, on) in [
         ("createable", createable && writable && !auto_number),
         ("updateable", !no_update && !create_only && !auto_number && object_flag(object, sources, "updateable")),
@@ -182,7 +217,10 @@ fn from_org(
         ("polymorphicForeignKey", polymorphic),
         ("permissionable", permissionable),
         ("queryByDistance", kind == "address"),
-        ("searchPrefilterable", kind == "reference" && createable && nillable && name != "OwnerId" && name != "RecordTypeId"),
+        (
+            "searchPrefilterable",
+            kind == "reference" && createable && nillable && name != "OwnerId" && name != "RecordTypeId",
+        ),
     ] {
         if on {
             is.push(flag);
@@ -202,13 +240,20 @@ fn object_flag(object: &str, sources: &Sources, flag: &str) -> bool {
     of(sources.global.get(object)).or(of(sources.documented.get(object))).unwrap_or(true)
 }
 
-fn start(object: &str, source: &Value, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Map<String, Value> {
+fn start(
+    object: &str,
+    source: &Value,
+    known: &BTreeSet<String>,
+    choices: &Choices,
+    sources: &Sources,
+) -> Map<String, Value> {
     let mut field = Map::new();
     field.insert("name".into(), source["name"].clone());
     field.insert("label".into(), source["label"].clone());
     field.insert("type".into(), source["type"].clone());
     if source["type"] == "reference" {
-        let present: Vec<String> = targets(object, source, choices).into_iter().filter(|target| known.contains(target)).collect();
+        let present: Vec<String> =
+            targets(object, source, choices).into_iter().filter(|target| known.contains(target)).collect();
         field.insert("referenceTo".into(), json!(present));
         if let Some(relationship) = source["relationshipName"].as_str() {
             field.insert("relationshipName".into(), json!(relationship));
@@ -229,7 +274,12 @@ fn targets(object: &str, source: &Value, choices: &Choices) -> Vec<String> {
     if let Some(targets) = choices.reference_to.get(&format!("{object}.{}", name_of(source))) {
         return targets.clone();
     }
-    source["referenceTo"].as_array().into_iter().flatten().filter_map(|target| target.as_str().map(str::to_owned)).collect()
+    source["referenceTo"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|target| target.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// What parents say of this field: their name for the children, and whether a delete takes these along or is refused. In
@@ -321,7 +371,9 @@ fn sizes(field: &mut Map<String, Value>, kind: &str, org: &Value, facts: Option<
 
 /// The address or name that a field is a part of.
 fn compound(object: &str, name: &str) -> Option<String> {
-    if matches!(object, "Contact" | "Lead" | "User") && matches!(name, "Salutation" | "FirstName" | "LastName" | "MiddleName" | "Suffix") {
+    if matches!(object, "Contact" | "Lead" | "User")
+        && matches!(name, "Salutation" | "FirstName" | "LastName" | "MiddleName" | "Suffix")
+    {
         return Some("Name".into());
     }
     let part = ["Street", "City", "State", "PostalCode", "Country", "Latitude", "Longitude", "GeocodeAccuracy"]
@@ -330,7 +382,9 @@ fn compound(object: &str, name: &str) -> Option<String> {
     let start = name.strip_suffix(part).unwrap_or_default();
     let known = match object {
         "Lead" | "User" | "Organization" | "WorkOrder" | "WorkOrderLineItem" => start.is_empty(),
-        "Account" | "Order" | "Quote" | "Contract" => matches!(start, "Billing" | "Shipping" | "QuoteTo" | "Additional"),
+        "Account" | "Order" | "Quote" | "Contract" => {
+            matches!(start, "Billing" | "Shipping" | "QuoteTo" | "Additional")
+        }
         "Contact" => matches!(start, "Mailing" | "Other"),
         _ => false,
     };

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Field history: a row per changed field of an object that keeps history. Every updateable field is tracked but for long
+//! text, whose old and new value Salesforce does not keep.
+
+use super::draft::Draft;
+use super::{Fields, Input, insert};
+use crate::error::SaveError;
+use crate::schema::FieldType;
+use crate::store::Tx;
+use crate::user::Caller;
+use crate::value::{self, Value};
+
+pub fn record(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
+    if draft.object.associate_entity_type.is_some() {
+        return Ok(());
+    }
+    let Some(history) = tx.schema.history_of(&draft.object.name).cloned() else { return Ok(()) };
+    let through = if history.custom || history.name.ends_with("__History") {
+        "ParentId".to_owned()
+    } else {
+        format!("{}Id", draft.object.name)
+    };
+    let platform = Caller { bypass: true, ..caller.clone() };
+    for at in draft.changes() {
+        let field = &draft.object.fields[at];
+        if !field.updateable || !field.stored() || (field.kind == FieldType::Textarea && field.length > 255) {
+            continue;
+        }
+        let text = |value: &Value| {
+            let mut out = Vec::new();
+            value::csv_text(value, field, &mut out);
+            let text: String = String::from_utf8_lossy(&out).chars().take(255).collect();
+            if text.is_empty() { Input::Null } else { Input::Text(text) }
+        };
+        let old = draft.old.as_ref().map_or(Input::Null, |old| text(&old[at]));
+        let row: Fields = vec![
+            (through.clone(), Input::Text(draft.id.clone())),
+            ("Field".into(), Input::Text(field.name.clone())),
+            ("DataType".into(), Input::Text(data_type(field.kind).into())),
+            ("OldValue".into(), old),
+            ("NewValue".into(), text(&draft.values[at])),
+        ];
+        insert(tx, &platform, &history, row)?;
+    }
+    Ok(())
+}
+
+fn data_type(kind: FieldType) -> &'static str {
+    match kind {
+        FieldType::Reference => "EntityId",
+        FieldType::Boolean => "Boolean",
+        FieldType::Date => "DateOnly",
+        FieldType::Datetime => "DateTime",
+        FieldType::Currency => "Currency",
+        FieldType::Percent => "Percent",
+        FieldType::Double | FieldType::Int | FieldType::Long => "Double",
+        FieldType::Picklist => "DynamicEnum",
+        FieldType::Multipicklist => "MultiEnum",
+        _ => "Text",
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What saving rows of an object needs to know of the schema, worked out once, so that a row costs no search.
+
+use std::sync::Arc;
+
+use super::formula::{self, Expression};
+use super::rollup::{self, RollUp};
+use crate::id;
+use crate::schema::{FieldType, Object, Schema};
+use crate::value::Value;
+
+/// Positions are those of the object's fields.
+#[derive(Debug)]
+pub struct Plan {
+    pub required: Vec<usize>,
+    pub defaults: Vec<(usize, Value)>,
+    pub unique: Vec<usize>,
+    pub references: Vec<usize>,
+    pub auto_numbers: Vec<(usize, String)>,
+    /// In an order that computes what others use first.
+    pub formulas: Vec<(usize, Arc<Expression>)>,
+    /// Roll-up fields of this object's parents that its rows feed.
+    pub feeds: Vec<RollUp>,
+    /// Roll-up fields of this object itself.
+    pub summaries: Vec<usize>,
+    /// Child objects with formulas that look at this object, through which of their fields.
+    pub looked_at_by: Vec<(String, String)>,
+    pub created_date: Option<usize>,
+    pub created_by: Option<usize>,
+    pub modified_date: Option<usize>,
+    pub modified_by: Option<usize>,
+    pub modstamp: Option<usize>,
+    pub owner: Option<usize>,
+    pub record_type: Option<usize>,
+    pub deleted: Option<usize>,
+    pub id: usize,
+    /// The record type that a new row gets.
+    pub default_record_type: Option<String>,
+    /// Custom objects name a row by its Id when nobody else does.
+    pub name_by_id: Option<usize>,
+}
+
+impl Plan {
+    pub fn new(schema: &Schema, object: &Object) -> Plan {
+        let at = |name: &str| object.position(name);
+        let positions = |wanted: &dyn Fn(&crate::schema::Field) -> bool| -> Vec<usize> {
+            (0..object.fields.len()).filter(|&at| wanted(&object.fields[at])).collect()
+        };
+        let standard_default = |field: &crate::schema::Field| match field.kind {
+            FieldType::Boolean => Some(Value::Bool(field.default_value.as_ref().is_some_and(Value::is_true))),
+            _ => field.default_value.clone(),
+        };
+        let defaults =
+            object.fields.iter().enumerate().filter_map(|(at, field)| Some((at, standard_default(field)?))).collect();
+        let numbers = object.fields.iter().enumerate();
+        let auto_numbers =
+            numbers.filter_map(|(at, field)| Some((at, field.auto_number_format.clone()?))).collect::<Vec<_>>();
+        let named = object.custom && !object.is_custom_metadata() && auto_numbers.is_empty();
+        Plan {
+            required: positions(&|field| field.required_on_create() && !field.auto_number),
+            defaults,
+            unique: positions(&|field| field.unique),
+            references: positions(&|field| field.is_reference()),
+            auto_numbers,
+            formulas: formula::in_order(schema, object),
+            feeds: rollup::fed_by(schema, object),
+            summaries: positions(&|field| field.summary.is_some()),
+            looked_at_by: formula::looking_at(schema, object),
+            created_date: at("CreatedDate"),
+            created_by: at("CreatedById"),
+            modified_date: at("LastModifiedDate"),
+            modified_by: at("LastModifiedById"),
+            modstamp: at("SystemModstamp"),
+            owner: at("OwnerId"),
+            record_type: at("RecordTypeId"),
+            deleted: at("IsDeleted"),
+            id: at("Id").unwrap_or(0),
+            default_record_type: object
+                .record_types
+                .iter()
+                .find(|kind| kind.default && !kind.master)
+                .map(|kind| kind.id.clone()),
+            name_by_id: if named { at("Name") } else { None },
+        }
+    }
+}
+
+/// Whether an Id is that of the record type "Master", which stands for none.
+pub fn is_master_record_type(id: &str) -> bool {
+    id == id::MASTER_RECORD_TYPE
+}

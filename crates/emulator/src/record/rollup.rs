@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Roll-up summaries: count, sum, minimum and maximum over the live children of a master-detail relationship.
+//!
+//! A parent's summaries are computed anew whenever one of its children is written, deleted or brought back, and with them
+//! the parent's formulas and `SystemModstamp`, but not who modified it last.
+
+use super::draft::Draft;
+use super::plan::Plan;
+use super::{audit, formula};
+use crate::schema::{Object, Schema, SummaryOperation};
+use crate::store::{Row, Tx};
+use crate::value::Value;
+
+/// A summary of a parent object that rows of a child object feed.
+#[derive(Debug)]
+pub struct RollUp {
+    parent: String,
+    field: String,
+    /// The child's reference to the parent.
+    pub through: String,
+    /// Computes the value; takes the parent's Id.
+    sql: String,
+}
+
+/// All roll-ups that rows of this object feed.
+pub fn fed_by(schema: &Schema, child: &Object) -> Vec<RollUp> {
+    let mut found = Vec::new();
+    for parent in schema.objects() {
+        for field in &parent.fields {
+            let Some(summary) = field.summary.as_ref().filter(|summary| summary.child_object == child.name) else {
+                continue;
+            };
+            let summed = summary.summed_field.as_deref();
+            if !child.has(&summary.child_field) || summed.is_some_and(|summed| !child.has(summed)) {
+                continue;
+            }
+            let column = format!("\"{}\"", summed.unwrap_or("Id"));
+            let call = match summary.operation {
+                SummaryOperation::Count => "count(*)".to_owned(),
+                SummaryOperation::Sum => format!("coalesce(sum({column}), 0)"),
+                SummaryOperation::Min => format!("min({column})"),
+                SummaryOperation::Max => format!("max({column})"),
+            };
+            let through = &summary.child_field;
+            found.push(RollUp {
+                parent: parent.name.clone(),
+                field: field.name.clone(),
+                through: through.clone(),
+                sql: format!("SELECT {call} FROM \"{}\" WHERE \"{through}\" = ?1 AND \"IsDeleted\" = 0", child.name),
+            });
+        }
+    }
+    found
+}
+
+/// A new row has no children yet: counts and sums are 0.
+pub fn start(plan: &Plan, draft: &mut Draft) {
+    for &at in &plan.summaries {
+        let zero = draft.object.fields[at]
+            .summary
+            .as_ref()
+            .is_some_and(|summary| matches!(summary.operation, SummaryOperation::Count | SummaryOperation::Sum));
+        draft.values[at] = if zero { Value::Int(0) } else { Value::Null };
+    }
+}
+
+/// Brings the parents of a written row up to date.
+pub fn feed(tx: &Tx<'_>, plan: &Plan, draft: &Draft) {
+    for roll_up in &plan.feeds {
+        compute(tx, roll_up, draft.get(&roll_up.through));
+        if draft.changed(&roll_up.through) && !draft.is_new() {
+            compute(tx, roll_up, draft.was(&roll_up.through));
+        }
+    }
+}
+
+/// Brings the parents of a deleted or undeleted row up to date.
+pub fn feed_row(tx: &Tx<'_>, row: &Row) {
+    let plan = tx.schema.plan(&row.object);
+    for roll_up in &plan.feeds {
+        compute(tx, roll_up, row.get(&roll_up.through));
+    }
+}
+
+fn compute(tx: &Tx<'_>, roll_up: &RollUp, parent_id: &Value) {
+    let Value::Text(id) = parent_id else { return };
+    let Some(parent) = tx.schema.object(&roll_up.parent).cloned() else { return };
+    let Some(kind) = parent.field(&roll_up.field).map(|field| field.kind) else { return };
+    let mut statement = tx.conn.prepare_cached(&roll_up.sql).expect("the roll-up's columns exist");
+    let value =
+        statement.query_row([id], |row| Ok(Value::from_sql(row.get_ref(0)?, kind))).expect("the store can be read");
+    drop(statement);
+    let stamp = Value::Int(audit::second(tx.now));
+    let columns = [roll_up.field.as_str(), "SystemModstamp"];
+    tx.update_row(&parent, id, &columns, &[&value, &stamp]).expect("a summary fits its column");
+    formula::refresh(tx, &parent, id);
+}

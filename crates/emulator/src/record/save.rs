@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Insert and update: the order of a save (`salesforce-api.md` 6.5, without what customers program).
+
+use std::sync::Arc;
+
+use super::access::{self, Deed};
+use super::convert::{Converted, convert};
+use super::draft::Draft;
+use super::plan::Plan;
+use super::{Fields, Input, audit, formula, hierarchy, history, number, reference, rollup, rules, unique};
+use crate::error::SaveError;
+use crate::id;
+use crate::schema::Object;
+use crate::store::Tx;
+use crate::user::Caller;
+use crate::value::Value;
+
+/// Creates a row and answers its Id.
+pub fn insert(tx: &mut Tx<'_>, caller: &Caller, object: &Object, fields: Fields) -> Result<String, SaveError> {
+    insert_with(tx, caller, object, fields, true)
+}
+
+/// `audit_allowed`: whether the call may give audit fields, which an upsert may not.
+pub(super) fn insert_with(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    object: &Object,
+    fields: Fields,
+    audit_allowed: bool,
+) -> Result<String, SaveError> {
+    let object = current(tx, object)?;
+    access::check_object(caller, &object, Deed::Create)?;
+    if fields.iter().any(|(name, input)| name.eq_ignore_ascii_case("Id") && *input != Input::Null) && !caller.bypass {
+        let message = "cannot specify Id in an insert call";
+        return Err(SaveError::new("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
+    }
+    let plan = tx.schema.plan(&object);
+    let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
+    let places = access::positions(&tx.schema, &object, caller, &fields, true, audit_allowed)?;
+    let width = object.fields.len();
+    let mut draft = Draft {
+        object: object.clone(),
+        id: String::new(),
+        values: vec![Value::Null; width],
+        given: vec![false; width],
+        blobs: Vec::new(),
+        old: None,
+    };
+    take(tx, &mut draft, fields, &places)?;
+    fill_defaults(caller, &plan, &mut draft);
+    rules::before(tx, caller, &mut draft)?;
+    require(&plan, &draft)?;
+    reference::check(tx, caller, &plan, &mut draft)?;
+    rules::check(tx, caller, &draft)?;
+    unique::check(tx, &plan, &draft)?;
+    draft.id = tx.next_id(&object);
+    draft.values[plan.id] = Value::Text(draft.id.clone());
+    name_by_id(&plan, &mut draft);
+    audit::stamp(tx.now, caller, &plan, &mut draft)?;
+    number::assign(tx, &plan, &mut draft);
+    rollup::start(&plan, &mut draft);
+    formula::compute(tx, &plan, &mut draft);
+    tx.insert_row(&object, &draft.values)?;
+    put_blobs(tx, &draft)?;
+    rules::after(tx, caller, &draft)?;
+    rollup::feed(tx, &plan, &draft);
+    Ok(draft.id)
+}
+
+/// Changes a row.
+pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, fields: Fields) -> Result<(), SaveError> {
+    let object = current(tx, object)?;
+    let id = id::to18(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
+    if object.key_prefix.as_deref().is_some_and(|prefix| !id.starts_with(prefix)) {
+        let label = object.field("Id").map_or("Record ID", |field| field.label.as_str());
+        return Err(SaveError::wrong_object_id(label, &id, "Id"));
+    }
+    access::check_object(caller, &object, Deed::Edit)?;
+    let row = tx.row(&object, &id).ok_or_else(|| SaveError::invalid_cross_reference(&[]))?;
+    if row.is_deleted() && !caller.bypass {
+        return Err(SaveError::entity_is_deleted());
+    }
+    let plan = tx.schema.plan(&object);
+    let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
+    let places = access::positions(&tx.schema, &object, caller, &fields, false, false)?;
+    let given = vec![false; object.fields.len()];
+    let mut draft = Draft { object, id, values: row.values.clone(), given, blobs: Vec::new(), old: Some(row.values) };
+    take(tx, &mut draft, fields, &places)?;
+    rules::before(tx, caller, &mut draft)?;
+    require_given(&draft)?;
+    reference::check(tx, caller, &plan, &mut draft)?;
+    hierarchy::check(tx, &draft)?;
+    rules::check(tx, caller, &draft)?;
+    unique::check(tx, &plan, &draft)?;
+    name_by_id(&plan, &mut draft);
+    audit::stamp(tx.now, caller, &plan, &mut draft)?;
+    formula::compute(tx, &plan, &mut draft);
+    write_changes(tx, &draft)?;
+    put_blobs(tx, &draft)?;
+    history::record(tx, caller, &draft)?;
+    rules::after(tx, caller, &draft)?;
+    rollup::feed(tx, &plan, &draft);
+    formula::refresh_children(tx, &plan, &draft.id);
+    Ok(())
+}
+
+/// The object as the transaction's schema has it; the caller may hold an older one.
+fn current(tx: &Tx<'_>, object: &Object) -> Result<Arc<Object>, SaveError> {
+    let known = tx.schema.object(&object.name).cloned();
+    known
+        .ok_or_else(|| SaveError::new("INVALID_TYPE", format!("sObject type '{}' is not supported.", object.name), &[]))
+}
+
+/// Puts what the caller gave in its place.
+fn take(tx: &Tx<'_>, draft: &mut Draft, fields: Fields, places: &[usize]) -> Result<(), SaveError> {
+    let object = draft.object.clone();
+    for ((_, input), &at) in fields.into_iter().zip(places) {
+        let field = &object.fields[at];
+        draft.given[at] = true;
+        let converted = match input {
+            Input::Parent(names) => Converted::Value(reference::parent(tx, field, names)?),
+            input => convert(field, input)?,
+        };
+        match converted {
+            Converted::Value(value) => draft.values[at] = value,
+            Converted::Bytes(bytes) => draft.blobs.push((at, bytes)),
+        }
+    }
+    Ok(())
+}
+
+fn fill_defaults(caller: &Caller, plan: &Plan, draft: &mut Draft) {
+    for (at, value) in &plan.defaults {
+        if !draft.given[*at] && draft.values[*at].is_null() {
+            draft.values[*at] = value.clone();
+        }
+    }
+    if let Some(at) = plan.owner
+        && draft.values[at].is_null()
+    {
+        draft.values[at] = Value::Text(caller.user_id.clone());
+    }
+    if let (Some(at), Some(kind)) = (plan.record_type, &plan.default_record_type)
+        && !draft.given[at]
+    {
+        draft.values[at] = Value::Text(kind.clone());
+    }
+}
+
+fn require(plan: &Plan, draft: &Draft) -> Result<(), SaveError> {
+    let absent = |at: &&usize| draft.values[**at].is_null() && !draft.blobs.iter().any(|(blob, _)| blob == *at);
+    let missing: Vec<String> =
+        plan.required.iter().filter(absent).map(|&at| draft.object.fields[at].name.clone()).collect();
+    if missing.is_empty() { require_given(draft) } else { Err(SaveError::required(missing)) }
+}
+
+/// A null given to a field that must have a value.
+fn require_given(draft: &Draft) -> Result<(), SaveError> {
+    let emptied = |(at, field): (usize, &Arc<crate::schema::Field>)| {
+        let empty = draft.given[at] && draft.values[at].is_null() && !draft.blobs.iter().any(|(blob, _)| *blob == at);
+        (empty && !field.nillable).then(|| field.name.clone())
+    };
+    let missing: Vec<String> = draft.object.fields.iter().enumerate().filter_map(emptied).collect();
+    if missing.is_empty() { Ok(()) } else { Err(SaveError::required(missing)) }
+}
+
+fn name_by_id(plan: &Plan, draft: &mut Draft) {
+    if let Some(at) = plan.name_by_id
+        && draft.values[at].is_null()
+    {
+        draft.values[at] = Value::Text(draft.id.clone());
+    }
+}
+
+fn write_changes(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    let changes: Vec<usize> = draft.changes().into_iter().filter(|&at| draft.object.fields[at].stored()).collect();
+    let columns: Vec<&str> = changes.iter().map(|&at| draft.object.fields[at].name.as_str()).collect();
+    let values: Vec<&Value> = changes.iter().map(|&at| &draft.values[at]).collect();
+    tx.update_row(&draft.object, &draft.id, &columns, &values)?;
+    Ok(())
+}
+
+fn put_blobs(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    for (at, bytes) in &draft.blobs {
+        tx.put_blob(&draft.object, &draft.id, &draft.object.fields[*at].name, bytes)?;
+    }
+    Ok(())
+}
