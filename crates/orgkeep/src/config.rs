@@ -109,8 +109,12 @@ impl Config {
         };
         let faulty = |error: &(dyn std::error::Error + 'static)| {
             // The TOML library's words span several lines and show the place.
-            Failure::invalid(format!("{} is not a valid configuration: {}", path.display(), error.to_string().trim_end()))
-                .hint("docs/contract.md lists the keys; correct the file, or move it away and run `orgkeep connect` again")
+            Failure::invalid(format!(
+                "{} is not a valid configuration: {}",
+                path.display(),
+                error.to_string().trim_end()
+            ))
+            .hint("docs/contract.md lists the keys; correct the file, or move it away and run `orgkeep connect` again")
         };
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| faulty(&error))?;
         let whole: Whole = toml_edit::de::from_str(&text).map_err(|error| faulty(&error))?;
@@ -124,9 +128,12 @@ impl Config {
     /// The connector of this name, or which ones there are.
     pub fn connector(&self, name: &str) -> Result<&Connector, Failure> {
         self.connectors.get(name).ok_or_else(|| {
-            let failure = Failure::new(Kind::NotFound, format!("no connector is named {name} in {}", self.path.display()));
+            let failure =
+                Failure::new(Kind::NotFound, format!("no connector is named {name} in {}", self.path.display()));
             if self.connectors.is_empty() {
-                failure.hint(format!("run `orgkeep connect {name} --vault VAULT --url URL …` first, or name the right file with --config"))
+                failure.hint(format!(
+                    "run `orgkeep connect {name} --vault VAULT --url URL …` first, or name the right file with --config"
+                ))
             } else {
                 let names: Vec<&str> = self.connectors.keys().map(String::as_str).collect();
                 failure.hint(format!("connectors there: {}", names.join(", ")))
@@ -167,7 +174,11 @@ impl Config {
 pub fn connector_name(name: &str) -> Result<String, String> {
     let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if good { Ok(name.to_owned()) } else { Err("a name has letters, digits, `.`, `_` and `-`, and starts with a letter or digit".to_owned()) }
+    if good {
+        Ok(name.to_owned())
+    } else {
+        Err("a name has letters, digits, `.`, `_` and `-`, and starts with a letter or digit".to_owned())
+    }
 }
 
 /// Writes a file beside `path` and moves it there, durable when this returns. `secret`: readable by its owner only.

@@ -4,11 +4,12 @@
 use crate::cli::Unlocking;
 use crate::config::{Config, Connector, Kept};
 use crate::failure::{Failure, Kind};
+use crate::first_contact::FirstContact;
 use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::secret::Rotation;
 use crate::{environment, secret};
-use orgkeep_salesforce::{Http, Options, Org};
+use orgkeep_salesforce::{Options, Org};
 use orgkeep_vault::{Location, OrgVault, Unlock, Vault};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +73,11 @@ impl Context {
         let login = secret::login(name, &connector.url, &connector.login, &kept)?;
         let org = connect(login, Rotation::of(name, &connector.login, &kept)).await.map_err(|failure| {
             let again = failure.kind == Kind::Denied && failure.hint.is_none();
-            if again { failure.hint(format!("sign in again: `orgkeep connect {name} …` with fresh credentials")) } else { failure }
+            if again {
+                failure.hint(format!("sign in again: `orgkeep connect {name} …` with fresh credentials"))
+            } else {
+                failure
+            }
         })?;
         let found = &org.identity().org_id;
         if *found != connector.org_id {
@@ -90,7 +95,12 @@ impl Context {
 pub async fn connect(login: orgkeep_salesforce::Login, rotation: Option<Arc<Rotation>>) -> Result<Org, Failure> {
     let token_store = rotation.map(|rotation| rotation as Arc<dyn orgkeep_salesforce::TokenStore>);
     let options = Options { client: CLIENT.to_owned(), token_store, ..Options::default() };
-    Ok(Org::connect(Arc::new(Http::new()?), login, options).await?)
+    let network = FirstContact::over_the_network()?;
+    let hopeless = network.hopeless();
+    tokio::select! {
+        connected = Org::connect(Arc::new(network), login, options) => Ok(connected?),
+        failure = hopeless => Err(failure),
+    }
 }
 
 fn unlock(place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Unlock, Failure> {

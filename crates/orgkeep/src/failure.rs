@@ -166,8 +166,12 @@ impl From<orgkeep_engine::Error> for Failure {
         };
         let hint = match (error.next_step(), kind) {
             (Some(hint), _) => Some(hint.to_owned()),
-            (None, Kind::Corrupt) => Some("run `orgkeep check` and change nothing in the vault until it is read".to_owned()),
-            (None, Kind::Bug) => Some("this is a mistake in Orgkeep: please report it with the whole output".to_owned()),
+            (None, Kind::Corrupt) => {
+                Some("run `orgkeep check` and change nothing in the vault until it is read".to_owned())
+            }
+            (None, Kind::Bug) => {
+                Some("this is a mistake in Orgkeep: please report it with the whole output".to_owned())
+            }
             (None, _) => None,
         };
         Failure { kind, message: chain(&error), hint }
@@ -202,7 +206,9 @@ impl Answer {
             Ok(Value::Object(fields)) => Answer { fields, partly: None },
             Ok(other) => Answer { fields: Map::from_iter([("value".to_owned(), other)]), partly: None },
             // Only maps with keys that are not text fail to serialise, and no report has one.
-            Err(error) => Answer { fields: Map::from_iter([("unreadable".to_owned(), error.to_string().into())]), partly: None },
+            Err(error) => {
+                Answer { fields: Map::from_iter([("unreadable".to_owned(), error.to_string().into())]), partly: None }
+            }
         }
     }
 
@@ -254,7 +260,10 @@ mod tests {
             answer.result("restore").to_string(),
             r#"{"type":"result","command":"restore","ok":false,"exit_code":3,"kind":"partial","message":"1 record was not written","written":9,"failed":1}"#
         );
-        assert_eq!(Answer::default().result("ls").to_string(), r#"{"type":"result","command":"ls","ok":true,"exit_code":0}"#);
+        assert_eq!(
+            Answer::default().result("ls").to_string(),
+            r#"{"type":"result","command":"ls","ok":true,"exit_code":0}"#
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod context;
 mod demo;
 mod environment;
 mod failure;
+mod first_contact;
 mod interrupt;
 mod number;
 mod progress;

@@ -78,9 +78,8 @@ mod tests {
 
     #[test]
     fn bytes_change_unit_before_they_need_four_digits() {
-        let text: Vec<String> = [0, 999, 1000, 1234, 9_949, 9_950, 123_456, 999_499, 999_500, 20_000_000, 5_300_000_000]
-            .map(bytes)
-            .into();
+        let text: Vec<String> =
+            [0, 999, 1000, 1234, 9_949, 9_950, 123_456, 999_499, 999_500, 20_000_000, 5_300_000_000].map(bytes).into();
         assert_eq!(
             text,
             ["0 B", "999 B", "1.0 kB", "1.2 kB", "9.9 kB", "10 kB", "123 kB", "999 kB", "1.0 MB", "20 MB", "5.3 GB"]

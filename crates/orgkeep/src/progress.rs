@@ -19,6 +19,7 @@ pub enum Progress {
     Json(Arc<Screen>),
     Bars(bars::Bars),
     Lines(lines::Lines),
+    Silent,
 }
 
 impl Progress {
@@ -29,6 +30,14 @@ impl Progress {
             Progress::Bars(bars::Bars::new())
         } else {
             Progress::Lines(lines::Lines::new(screen.clone()))
+        }
+    }
+
+    /// For a caller that tells the story itself: bars and JSON Lines, but no log.
+    pub fn without_lines(screen: &Arc<Screen>) -> Progress {
+        match Progress::new(screen) {
+            Progress::Lines(_) => Progress::Silent,
+            other => other,
         }
     }
 
@@ -51,6 +60,7 @@ impl Monitor for Progress {
             }
             Progress::Bars(bars) => bars.event(event),
             Progress::Lines(lines) => lines.event(event),
+            Progress::Silent => {}
         }
     }
 }
@@ -64,3 +74,6 @@ pub fn tagged(kind: &str, value: impl serde::Serialize) -> Value {
     }
     Value::Object(line)
 }
+
+#[cfg(test)]
+mod tests;

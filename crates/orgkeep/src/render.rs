@@ -7,9 +7,9 @@ mod comparison;
 mod plan;
 mod proof;
 
-pub use backup::{backup, backup_shortfall, backups, damage, objects};
+pub use backup::{backup, backup_shortfall, backup_total, backups, damage, objects};
 pub use browse::{history, listing, record};
-pub use comparison::comparison;
+pub use comparison::{comparison, overview};
 pub use plan::{plan, restore};
 pub use proof::proof;
 

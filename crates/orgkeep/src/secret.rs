@@ -70,19 +70,17 @@ pub fn at(place: &Place, kept: &Kept, connector: &str, key: &str) -> Result<Secr
         Place::File(path) => from_file(path, &key.replace('_', " ")),
         Place::Kept => kept.get(connector, key),
         Place::Environment(variable) => environment::variable(variable).map(Secret::from).ok_or_else(|| {
-            Failure::invalid(format!("the variable {variable} is not set, it should hold the {}", key.replace('_', " ")))
-                .hint(format!("set it, or run `orgkeep connect {connector}` again with a file"))
+            Failure::invalid(format!(
+                "the variable {variable} is not set, it should hold the {}",
+                key.replace('_', " ")
+            ))
+            .hint(format!("set it, or run `orgkeep connect {connector}` again with a file"))
         }),
     }
 }
 
 /// What a connector signs in with, its secrets read.
-pub fn login(
-    name: &str,
-    url: &Url,
-    login: &Login,
-    kept: &Kept,
-) -> Result<orgkeep_salesforce::Login, Failure> {
+pub fn login(name: &str, url: &Url, login: &Login, kept: &Kept) -> Result<orgkeep_salesforce::Login, Failure> {
     let url = url.clone();
     Ok(match login {
         Login::AccessToken { access_token } => orgkeep_salesforce::Login::AccessToken {

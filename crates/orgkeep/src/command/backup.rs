@@ -28,7 +28,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let connector = context.connector(&arguments.name)?;
     let vault = context.org_vault(&connector, &arguments.unlocking).await?;
     let org = context.sign_in(&arguments.name, &connector).await?;
-    let options = BackupOptions { full: arguments.full, holder: environment::holder() };
+    let options = BackupOptions { full: arguments.full, holder: environment::holder(), ..BackupOptions::default() };
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
     context.screen.show(&render::backup(&report, context.screen.shape()))?;
     Ok(Answer::with(&report).partly(render::backup_shortfall(&report)))

@@ -31,7 +31,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let screen = &context.screen;
     let extent = format!("{}, {}", counted(report.files, "file"), bytes(report.bytes));
     if report.damage.is_empty() {
-        screen.line(&format!("Everything is whole: {extent} {}", if arguments.quick { "looked at" } else { "read" }))?;
+        screen
+            .line(&format!("Everything is whole: {extent} {}", if arguments.quick { "looked at" } else { "read" }))?;
         return Ok(Answer::with(&report));
     }
     screen.table(&render::damage(&report))?;

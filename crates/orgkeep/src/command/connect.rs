@@ -72,9 +72,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let name = &arguments.name;
 
     let first_time = |option: &str| {
-        Failure::invalid(format!("{name} is a new connector and needs {option}")).hint(format!(
-            "orgkeep connect {name} --vault VAULT --url URL --client-id ID --client-secret-file F"
-        ))
+        Failure::invalid(format!("{name} is a new connector and needs {option}"))
+            .hint(format!("orgkeep connect {name} --vault VAULT --url URL --client-id ID --client-secret-file F"))
     };
     let vault = match (&arguments.vault, &existing) {
         (Some(vault), _) => cli::vault_place(vault),
@@ -266,7 +265,9 @@ fn login_url(text: &str) -> Result<Url, String> {
     if url.scheme() != "https" && !(url.scheme() == "http" && local) {
         return Err("it must start with https://, because secrets are sent there".to_owned());
     }
-    for (browser_only, api) in [(".lightning.force.com", ".my.salesforce.com"), (".my.salesforce-setup.com", ".my.salesforce.com")] {
+    for (browser_only, api) in
+        [(".lightning.force.com", ".my.salesforce.com"), (".my.salesforce-setup.com", ".my.salesforce.com")]
+    {
         if let Some(domain) = host.strip_suffix(browser_only) {
             return Err(format!("this host is for browsers; use https://{domain}{api}"));
         }
@@ -284,7 +285,10 @@ mod tests {
 
     #[test]
     fn an_address_from_the_browser_becomes_a_login_url_or_a_hint() {
-        assert_eq!(login_url("https://acme.my.salesforce.com/home?x=1").unwrap().as_str(), "https://acme.my.salesforce.com/");
+        assert_eq!(
+            login_url("https://acme.my.salesforce.com/home?x=1").unwrap().as_str(),
+            "https://acme.my.salesforce.com/"
+        );
         assert_eq!(login_url("http://127.0.0.1:7700").unwrap().as_str(), "http://127.0.0.1:7700/");
         assert!(login_url("http://localhost:7700").is_ok());
         assert!(login_url("http://acme.my.salesforce.com").unwrap_err().contains("https://"));

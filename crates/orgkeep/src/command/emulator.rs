@@ -8,6 +8,7 @@ use orgkeep_emulator::{Credentials, Emulator, Settings};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Runs emulated Salesforce orgs on 127.0.0.1 until Ctrl-C
@@ -42,13 +43,14 @@ pub struct Arguments {
     store: Option<PathBuf>,
 }
 
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
 pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await.map_err(|error| {
         Failure::caused(Kind::Invalid, format!("could not listen on port {}", arguments.port), &error)
             .hint("give another --port, or --port 0 for any free one")
     })?;
-    let address =
-        listener.local_addr().map_err(|error| Failure::caused(Kind::Bug, "the port is not known", &error))?;
+    let address = listener.local_addr().map_err(|error| Failure::caused(Kind::Bug, "the port is not known", &error))?;
     let url = format!("http://{address}");
     let settings = Settings {
         orgs: usize::from(arguments.orgs),
@@ -70,10 +72,17 @@ pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failur
     } else {
         screen.show(&instructions(&url, &orgs))?;
     }
-    emulator
-        .serve(listener, crate::interrupt::asked())
-        .await
-        .map_err(|error| Failure::caused(Kind::Unreachable, "the emulator stopped", &error))?;
+    let ended = async {
+        crate::interrupt::asked().await;
+        // Requests in flight may finish, a client that hangs may not hold up the end.
+        tokio::time::sleep(LAST_REQUESTS).await;
+    };
+    tokio::select! {
+        served = emulator.serve(listener, crate::interrupt::asked()) => {
+            served.map_err(|error| Failure::caused(Kind::Unreachable, "the emulator stopped", &error))?;
+        }
+        () = ended => {}
+    }
     screen.say("stopped");
     Ok(Answer::default())
 }
@@ -97,7 +106,9 @@ fn ready(url: &str, orgs: &[Credentials]) -> Value {
 }
 
 fn instructions(url: &str, orgs: &[Credentials]) -> String {
-    let mut text = format!("Emulated Salesforce on {url}, until Ctrl-C. These orgs hold nothing real and their secrets are public.\n");
+    let mut text = format!(
+        "Emulated Salesforce on {url}, until Ctrl-C. These orgs hold nothing real and their secrets are public.\n"
+    );
     for (number, org) in orgs.iter().enumerate() {
         let name = if orgs.len() == 1 { "acme".to_owned() } else { format!("acme{}", number + 1) };
         text.push_str(&format!("\nOrg {}\n", number + 1));

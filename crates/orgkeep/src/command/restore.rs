@@ -87,7 +87,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
 
     // 1. The plan: from the file, or made now and kept in the file.
     let plan = match (given, selection) {
-        (Some(plan), _) => checked(plan, &connector.org_id, &target)?,
+        (Some(plan), _) => {
+            let made = plan.made.format("%Y-%m-%d %H:%M UTC");
+            context.screen.say(&format!("using the plan that was made {made}; selecting options are not used"));
+            checked(plan, &arguments, &connector.org_id, &target)?
+        }
         (None, Some(selection)) => {
             let plan = make(&arguments, selection, &vault, &target, context).await?;
             if let Some(path) = &arguments.plan {
@@ -160,8 +164,12 @@ fn nothing_selected(arguments: &Arguments) -> Failure {
     )
 }
 
-/// A plan is made for one pair of orgs.
-fn checked(plan: Plan, source: &str, target: &Org) -> Result<Plan, Failure> {
+/// A plan is made for one backup and one pair of orgs.
+fn checked(plan: Plan, arguments: &Arguments, source: &str, target: &Org) -> Result<Plan, Failure> {
+    if let Some(at) = arguments.at.filter(|at| *at != plan.backup) {
+        return Err(Failure::invalid(format!("the plan restores from backup {}, not from {at}", plan.backup))
+            .hint("name the plan's backup, or make a new plan under another file name"));
+    }
     let target = &target.identity().org_id;
     if plan.source_org != source || plan.target_org != *target {
         return Err(Failure::invalid(format!(

@@ -43,7 +43,9 @@ impl Bars {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.standing.add(event);
         match event {
-            Event::ObjectStarted { object, rows_expected, .. } => state.begin(&self.all, object, object, *rows_expected),
+            Event::ObjectStarted { object, rows_expected, .. } => {
+                state.begin(&self.all, object, object, *rows_expected)
+            }
             Event::ObjectProgress { object, rows, bytes: read } => state.moved(&self.all, object, *rows, bytes(*read)),
             Event::ObjectFinished { object, .. } => state.end(object),
             Event::FileProgress { files, bytes: read } => state.moved(&self.all, "files", *files, bytes(*read)),

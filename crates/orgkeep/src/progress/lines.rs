@@ -70,7 +70,11 @@ pub fn line(event: &Event) -> Option<String> {
         }),
         Event::RestoreStarted { restore, steps, records, continued } => {
             let verb = if *continued { "continuing" } else { "starting" };
-            Some(format!("{verb} restore {restore}: {} in {}", counted(*records, "record"), counted(*steps as u64, "step")))
+            Some(format!(
+                "{verb} restore {restore}: {} in {}",
+                counted(*records, "record"),
+                counted(*steps as u64, "step")
+            ))
         }
         Event::StepStarted { step, steps, action, object, records } => {
             Some(format!("step {step} of {steps}: {} {} of {object}", verb(*action), counted(*records, "record")))

@@ -75,10 +75,9 @@ impl Standing {
                 self.objects += 1;
                 self.rows += done + failed;
             }
-            Event::CheckProgress { files, files_expected, bytes } => {
+            Event::CheckProgress { files, bytes, .. } => {
                 self.work = Work::Check;
                 self.files = *files;
-                self.objects_expected = *files_expected;
                 self.bytes = *bytes;
             }
             _ => {}
@@ -100,7 +99,7 @@ impl Standing {
         match self.work {
             Work::Backup => parts.push(format!("{} of {expected} objects", grouped(self.objects))),
             Work::Restore => parts.push(format!("{} of {expected} steps", grouped(self.objects))),
-            Work::Check => parts.push(format!("{} of {expected} files checked", grouped(self.files))),
+            Work::Check => parts.push(format!("{} checked", counted(self.files, "file"))),
             Work::Compare => parts.push("comparing".to_owned()),
             Work::Plan => parts.push("planning".to_owned()),
         }

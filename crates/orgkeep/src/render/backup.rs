@@ -2,10 +2,10 @@
 //! What a backup brought, which backups there are, what is damaged.
 
 use super::some;
-use crate::number::{bytes, counted, duration, grouped};
+use crate::number::{counted, duration, grouped};
 use crate::table::{Shape, Table};
-use crate::text::shown;
-use orgkeep_engine::{BackupLine, BackupReport, CheckReport, Mode, ObjectLine, Route, State};
+use orgkeep_engine::{BackupLine, BackupReport, Mode, ObjectLine, Route, State};
+use orgkeep_vault::CheckReport;
 use std::time::Duration;
 
 /// The report of one backup: objects with news, what is missing and why, one line for the whole.
@@ -35,31 +35,41 @@ pub fn backup(report: &BackupReport, shape: Shape) -> String {
         text.push_str(&format!("{} without changes\n", counted(quiet, "object")));
     }
     text.push_str(&gaps(&report.objects, shape));
-    let time = (report.finished - report.started).to_std().unwrap_or(Duration::ZERO);
-    text.push_str(&format!(
-        "\nBackup {} ({}) is {}: {} held, {} added, {} changed, {} deleted{}; {} in {}\n",
-        report.sequence,
-        mode(report.mode),
-        state(report.state),
-        counted(report.totals.rows, "record"),
-        grouped(report.totals.added),
-        grouped(report.totals.changed),
-        grouped(report.totals.deleted),
-        if report.totals.files > 0 { format!(", {} read", counted(report.totals.files, "file")) } else { String::new() },
-        counted(report.calls_total, "API call"),
-        duration(time),
-    ));
+    text.push('\n');
+    text.push_str(&backup_total(report));
     text
+}
+
+/// One line for the whole backup.
+pub fn backup_total(report: &BackupReport) -> String {
+    let line = &report.line;
+    let files = if line.files > 0 { format!(", {} read", counted(line.files, "file")) } else { String::new() };
+    format!(
+        "Backup {} ({}) is {}: {} held, {} added, {} changed, {} deleted{files}; {} in {}\n",
+        line.sequence,
+        mode(line.mode),
+        state(line.state),
+        counted(line.rows, "record"),
+        grouped(line.added),
+        grouped(line.changed),
+        grouped(line.deleted),
+        counted(line.calls, "API call"),
+        duration(took(line)),
+    )
+}
+
+fn took(line: &BackupLine) -> Duration {
+    (line.finished - line.started).to_std().unwrap_or(Duration::ZERO)
 }
 
 /// Why a backup is not all that was asked for.
 pub fn backup_shortfall(report: &BackupReport) -> Option<String> {
-    if report.state != State::Red {
+    if report.line.state != State::Red {
         return None;
     }
     let red: Vec<&str> =
         report.objects.iter().filter(|line| line.state == State::Red).map(|line| line.object.as_str()).collect();
-    Some(format!("backup {} is finished, but not complete: {}", report.sequence, red.join(", ")))
+    Some(format!("backup {} is finished, but not complete: {}", report.line.sequence, red.join(", ")))
 }
 
 fn gaps(objects: &[ObjectLine], shape: Shape) -> String {
@@ -74,8 +84,19 @@ fn gaps(objects: &[ObjectLine], shape: Shape) -> String {
 
 /// A list of backups.
 pub fn backups(lines: &[BackupLine]) -> Table {
-    let headings =
-        [">Backup", "Finished (UTC)", "Mode", "State", ">Records", ">Added", ">Changed", ">Deleted", ">Files", ">API calls", ">Time"];
+    let headings = [
+        ">Backup",
+        "Finished (UTC)",
+        "Mode",
+        "State",
+        ">Records",
+        ">Added",
+        ">Changed",
+        ">Deleted",
+        ">Files",
+        ">API calls",
+        ">Time",
+    ];
     let mut table = Table::new(headings);
     for line in lines {
         table.row([
@@ -89,7 +110,7 @@ pub fn backups(lines: &[BackupLine]) -> Table {
             grouped(line.deleted),
             grouped(line.files),
             grouped(line.calls),
-            duration(Duration::from_secs(line.duration_seconds)),
+            duration(took(line)),
         ]);
     }
     table

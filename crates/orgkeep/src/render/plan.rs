@@ -81,23 +81,30 @@ fn fields(fields: &BTreeMap<String, u64>) -> String {
 
 /// What a restore did.
 pub fn restore(report: &RestoreReport, shape: Shape) -> String {
-    let mut text = format!(
-        "Restore {} is done: {} undeleted, {} created, {} updated, {} uploaded\n",
-        report.restore,
-        grouped(report.undeleted),
-        grouped(report.created),
-        grouped(report.updated),
-        counted(report.uploaded, "file")
-    );
-    if !report.records_not_written.is_empty() {
-        let mut reasons: BTreeMap<(&str, &str), (u64, &str)> = BTreeMap::new();
-        for record in &report.records_not_written {
-            let entry = reasons.entry((&record.object, &record.reason)).or_insert((0, &record.id));
+    let counts = [
+        (report.undeleted, "undeleted"),
+        (report.created, "created"),
+        (report.uploaded, "uploaded"),
+        (report.updated, "updated"),
+        (report.relinked, "relinked"),
+        (report.failed, "refused by the org"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    let counts = if counts.is_empty() { "nothing was left to write".to_owned() } else { counts.join(", ") };
+    let mut text = format!("Restore {} is done: {counts}\n", report.restore);
+    if !report.refused.is_empty() {
+        let mut reasons: BTreeMap<(&str, &str, &str), (u64, &str)> = BTreeMap::new();
+        for record in &report.refused {
+            let entry = reasons.entry((&record.object, verb(record.action), &record.reason)).or_insert((0, &record.id));
             entry.0 += 1;
         }
-        let mut table = Table::new(["Object", ">Refused", "Why", "For example"]);
-        for ((object, reason), (records, example)) in reasons {
-            table.row([object, &grouped(records), reason, example]);
+        let mut table = Table::new(["Object", "Action", ">Refused", "Why", "For example"]);
+        for ((object, action, reason), (records, example)) in reasons {
+            table.row([object, action, &grouped(records), reason, example]);
         }
         text.push_str(&format!("\n{}", table.render(shape)));
     }

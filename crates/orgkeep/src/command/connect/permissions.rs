@@ -87,7 +87,7 @@ async fn assigned(org: &Org) -> orgkeep_salesforce::Result<(bool, bool)> {
 async fn may_query_all_links(org: &Org) -> Option<bool> {
     match org.count("ContentDocumentLink", None, Scope::Live).await {
         Ok(_) => Some(true),
-        Err(error) => match error.kind() {
+        Err(error) => match error.kind {
             orgkeep_salesforce::Kind::Invalid | orgkeep_salesforce::Kind::Denied => Some(false),
             _ => None,
         },

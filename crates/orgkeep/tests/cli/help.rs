@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Help texts are a contract in review.
+
+use crate::world::World;
+
+#[test]
+fn help_of_every_command() {
+    let world = World::new();
+    insta::assert_snapshot!("help", world.orgkeep("--help").ok().stdout);
+    for command in [
+        "demo", "emulator", "init", "connect", "backup", "backups", "ls", "show", "compare", "export", "restore",
+        "check",
+    ] {
+        let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
+        insta::assert_snapshot!(format!("help-{command}"), help);
+    }
+}
+
+#[test]
+fn every_command_takes_config_and_json() {
+    let world = World::new();
+    for command in [
+        "demo", "emulator", "init", "connect", "backup", "backups", "ls", "show", "compare", "export", "restore",
+        "check",
+    ] {
+        let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
+        assert!(help.contains("--config <FILE>") && help.contains("--json"), "{help}");
+    }
+}
+
+#[test]
+fn no_secret_is_an_argument() {
+    let world = World::new();
+    for command in ["init", "connect", "backup", "restore"] {
+        let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
+        for option in ["--passphrase ", "--password", "--access-token ", "--client-secret ", "--token "] {
+            assert!(!help.contains(option), "{command} takes {option}");
+        }
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_end_with_two_and_a_result() {
+    let world = World::new();
+    for line in [
+        "frobnicate --json",
+        "ls acme Account --where x --limit many --json",
+        "restore acme --json",
+        "compare acme --from 1 --to now --json",
+    ] {
+        let ran = world.orgkeep(line).fails(2);
+        let result = ran.result();
+        assert_eq!(result["ok"], false);
+        assert_eq!(result["exit_code"], 2);
+        assert_eq!(result["kind"], "usage");
+        assert!(!result["message"].as_str().unwrap().is_empty());
+    }
+    assert!(world.orgkeep("restore acme").fails(2).stderr.contains("--at <N>"));
+    assert_eq!(world.orgkeep("--version").ok().stdout, format!("orgkeep {}\n", env!("CARGO_PKG_VERSION")));
+}
