@@ -100,7 +100,9 @@ fn fields(object: &Object, parts: Vec<Part>) -> Result<Fields, ApiError> {
         let bytes = part.bytes().map_err(|error| multipart::malformed(&error.to_string()))?;
         match field {
             _ if is_record => record = Some(fields_of(object, parse_json(&bytes)?)?),
-            None => return Err(multipart::malformed(&format!("'{}' is no binary field of {}", part.name, object.name))),
+            None => {
+                return Err(multipart::malformed(&format!("'{}' is no binary field of {}", part.name, object.name)));
+            }
             Some(_) if part.filename.is_none() => {
                 return Err(multipart::malformed(&format!("the filename of part '{}' is missing", part.name)));
             }

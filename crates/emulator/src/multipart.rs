@@ -301,7 +301,8 @@ mod tests {
 
     #[test]
     fn a_part_may_be_empty_or_without_headers() {
-        let mut parts = parse(b"--xx\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--xx\r\n\r\nb\r\n--xx--", 4).unwrap();
+        let mut parts =
+            parse(b"--xx\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--xx\r\n\r\nb\r\n--xx--", 4).unwrap();
         assert_eq!(parts[0].size_bytes, 0);
         assert_eq!(parts[1].bytes().unwrap(), b"b");
     }
@@ -315,7 +316,8 @@ mod tests {
     #[test]
     fn a_large_part_leaves_memory() {
         let body = vec![7u8; 3 * SPOOL_BYTES];
-        let form = [b"--xx\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\n", &body[..], b"\r\n--xx--"].concat();
+        let form =
+            [b"--xx\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\n", &body[..], b"\r\n--xx--"].concat();
         let mut parts = parse(&form, 64 * 1024).unwrap();
         assert!(parts[0].body.is_rolled());
         assert_eq!(parts[0].bytes().unwrap(), body);

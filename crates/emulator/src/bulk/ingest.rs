@@ -172,9 +172,9 @@ impl<R: BufRead> Work<'_, R> {
 
     fn write_chunk(&self, object: &Arc<Object>, columns: &Columns, rows: &[Row], files: &mut Files) -> io::Result<()> {
         let mut matched = HashSet::new();
-        let written: Vec<Written> = self.org.write(|tx| {
-            rows.iter().map(|row| write_row(tx, self.job, object, columns, row, &mut matched)).collect()
-        });
+        let written: Vec<Written> = self
+            .org
+            .write(|tx| rows.iter().map(|row| write_row(tx, self.job, object, columns, row, &mut matched)).collect());
         // Result rows keep no order inside a chunk either: they begin somewhere in the middle.
         let start = usize::try_from(self.job.number).unwrap_or(0) * 7 % rows.len().max(1);
         for index in (start..rows.len()).chain(0..start) {
@@ -239,9 +239,9 @@ fn write_row(
         }
         Operation::Insert => record::insert(tx, &job.caller, object, columns.fields(row)).map(|id| (id, true)),
         Operation::Update => {
-            let id = given.as_deref().ok_or_else(|| {
-                SaveError::new("MISSING_ARGUMENT", "Id not specified in an update call", &[])
-            })?;
+            let id = given
+                .as_deref()
+                .ok_or_else(|| SaveError::new("MISSING_ARGUMENT", "Id not specified in an update call", &[]))?;
             record::update(tx, &job.caller, object, id, columns.fields(row)).map(|()| (known.clone(), false))
         }
         Operation::Upsert => upsert(tx, job, object, columns, row, matched),

@@ -253,7 +253,9 @@ impl Progress {
                 Ok(())
             }
             State::UploadComplete | State::InProgress | State::JobComplete => Ok(()),
-            State::Failed | State::Aborted => Err(invalid_state(format!("Closing already {} Job not allowed", spoken(self.state)))),
+            State::Failed | State::Aborted => {
+                Err(invalid_state(format!("Closing already {} Job not allowed", spoken(self.state))))
+            }
         }
     }
 

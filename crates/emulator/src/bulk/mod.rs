@@ -218,7 +218,8 @@ async fn list(ctx: &Ctx, is_query: bool, query: &Query) -> Result<Answer, ApiErr
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let jobs: Vec<Arc<Job>> = {
         let registry = lock(&ctx.org.faces.jobs);
-        let mut jobs: Vec<_> = registry.jobs.values().filter(|job| job.operation.is_query() == is_query).cloned().collect();
+        let mut jobs: Vec<_> =
+            registry.jobs.values().filter(|job| job.operation.is_query() == is_query).cloned().collect();
         jobs.sort_by_key(|job| job.number);
         if other_type || other_mode || query.is_true("isPkChunkingEnabled") { Vec::new() } else { jobs }
     };
@@ -257,7 +258,8 @@ async fn settle(org: &Arc<Org>, job: &Arc<Job>) {
     }
     let claimed = job.progress().claim(org.clock().now());
     if claimed {
-        let has_threads = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+        let has_threads =
+            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
         if has_threads {
             let (org, job) = (org.clone(), job.clone());
             // When the caller goes away the work still runs to its end; a panic in it was reported by the runtime.

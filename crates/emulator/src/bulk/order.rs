@@ -57,9 +57,8 @@ pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
     };
     let name = text(&body, "object")?.unwrap_or_default();
     let schema = ctx.org.schema();
-    let object = schema
-        .object(name)
-        .ok_or_else(|| invalid_job(format!("InvalidJob : Unable to find object: {name}")))?;
+    let object =
+        schema.object(name).ok_or_else(|| invalid_job(format!("InvalidJob : Unable to find object: {name}")))?;
     if !object.bulk {
         return Err(not_in_bulk(&object.name));
     }

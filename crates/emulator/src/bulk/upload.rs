@@ -113,7 +113,8 @@ async fn receive(request: Request) -> Result<NamedTempFile, ApiError> {
 async fn copy<W: Write>(body: Body, mut to: W) -> Result<W, ApiError> {
     let mut stream = body.into_data_stream();
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| ApiError::new(400, "CLIENTINPUTERROR", format!("ClientInputError : {error}")))?;
+        let piece =
+            piece.map_err(|error| ApiError::new(400, "CLIENTINPUTERROR", format!("ClientInputError : {error}")))?;
         to.write_all(&piece).map_err(|error| refuse(&error))?;
     }
     to.flush().map_err(|error| refuse(&error))?;

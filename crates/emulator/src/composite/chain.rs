@@ -87,10 +87,14 @@ impl Chain {
         let chain = Chain { all_or_none: flag(&body, "allOrNone"), subrequests: subrequests? };
         let mut known = HashSet::new();
         if let Some(twice) = chain.subrequests.iter().find(|one| !known.insert(one.reference_id.as_str())) {
-            return Err(invalid_input(format!("Duplicate ReferenceId provided in the request: {}", twice.reference_id)));
+            return Err(invalid_input(format!(
+                "Duplicate ReferenceId provided in the request: {}",
+                twice.reference_id
+            )));
         }
         if chain.subrequests.iter().filter(|one| one.is_heavy()).count() > HEAVY_MAX {
-            let text = format!("The request exceeded the maximum of {HEAVY_MAX} subrequests that are collections or queries");
+            let text =
+                format!("The request exceeded the maximum of {HEAVY_MAX} subrequests that are collections or queries");
             return Err(ApiError::new(400, "LIMIT_EXCEEDED", text));
         }
         Ok(chain)

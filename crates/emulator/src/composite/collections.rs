@@ -150,7 +150,13 @@ fn results(outcome: Vec<Result<Done, Refused>>) -> Value {
     outcome.into_iter().map(show).collect()
 }
 
-fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: Option<String>, fields: Fields) -> Result<Done, Refused> {
+fn update(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    object: &Object,
+    id: Option<String>,
+    fields: Fields,
+) -> Result<Done, Refused> {
     let Some(id) = id else {
         return Err((None, SaveError::new("MISSING_ARGUMENT", "Id not specified in an update call", &[])));
     };
@@ -224,7 +230,8 @@ fn upsert_rows(
     object: &Object,
     field: &str,
 ) -> Result<Vec<(Option<Input>, Fields)>, ApiError> {
-    let usable = object.field(field).is_some_and(|field| field.external_id || field.id_lookup || field.kind == FieldType::Id);
+    let usable =
+        object.field(field).is_some_and(|field| field.external_id || field.id_lookup || field.kind == FieldType::Id);
     if !usable {
         let text = format!("Provided external ID field does not exist or is not accessible: {field}");
         return Err(ApiError::new(404, "NOT_FOUND", text));
@@ -267,7 +274,10 @@ fn row_of(tx: &Tx<'_>, mut row: Map<String, Value>, files: &mut Files) -> Result
     let object = object.ok_or_else(|| ApiError::invalid_type(format!("sObject type '{name}' is not supported.")))?;
     for column in row.keys() {
         if !object.has(column) && object.relationship(column).is_none() {
-            return Err(ApiError::invalid_field(format!("No such column '{column}' on sobject of type {}", object.name)));
+            return Err(ApiError::invalid_field(format!(
+                "No such column '{column}' on sobject of type {}",
+                object.name
+            )));
         }
     }
     let mut fields = fields_of(&object, row)?;

@@ -115,9 +115,7 @@ fn walk<'a>(mut value: &'a Value, path: &str) -> Option<&'a Value> {
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     let members = value.as_object()?;
-    members.get(name).or_else(|| {
-        members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    })
+    members.get(name).or_else(|| members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -132,7 +130,8 @@ mod tests {
 
     #[test]
     fn references_are_values_alone_and_text_inside_text() {
-        let body = json!({"A": "@{ref.id}", "B": ["@{ref.records[0].Amount}", "x @{ref.records[0].Name} y"], "C": "@ref"});
+        let body =
+            json!({"A": "@{ref.id}", "B": ["@{ref.records[0].Amount}", "x @{ref.records[0].Name} y"], "C": "@ref"});
         let wanted = json!({"A": "001A", "B": [1.5, "x a&b c y"], "C": "@ref"});
         assert_eq!(in_body(&body, &bodies()).unwrap(), wanted);
         assert_eq!(in_body(&json!("@{ref.Id}"), &bodies()).unwrap(), json!("001A"), "members in any case");

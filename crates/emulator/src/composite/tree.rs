@@ -46,9 +46,7 @@ pub fn answer(tx: &mut Tx<'_>, caller: &Caller, object: &str, mut body: Map<Stri
             (StatusCode::CREATED, false, planted.into_iter().map(show).collect())
         }
         Err(refused) => {
-            let show = |(reference_id, error): (String, SaveError)| {
-                json!({"referenceId": reference_id, "errors": [row_error(&error)]})
-            };
+            let show = |(reference_id, error): (String, SaveError)| json!({"referenceId": reference_id, "errors": [row_error(&error)]});
             (StatusCode::BAD_REQUEST, true, refused.into_iter().map(show).collect())
         }
     };
@@ -59,7 +57,12 @@ pub fn answer(tx: &mut Tx<'_>, caller: &Caller, object: &str, mut body: Map<Stri
 ///
 /// # Errors
 /// The records that were refused; then none was created.
-pub fn plant(tx: &mut Tx<'_>, caller: &Caller, object: &Arc<Object>, records: Vec<Value>) -> Result<Vec<Planted>, Refused> {
+pub fn plant(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    object: &Arc<Object>,
+    records: Vec<Value>,
+) -> Result<Vec<Planted>, Refused> {
     let levels = flatten(tx, object, records).map_err(|(reference_id, error)| vec![(reference_id, error)])?;
     tx.savepoint(|tx| {
         let mut planted: Vec<Planted> = Vec::new();
@@ -122,7 +125,8 @@ fn flatten(tx: &Tx<'_>, object: &Arc<Object>, records: Vec<Value>) -> Result<Vec
                 }
             }
             let fields = fields_of(&object, record);
-            let fields = fields.map_err(|error| (reference_id.clone(), SaveError::new(&error.code, error.message, &[])))?;
+            let fields =
+                fields.map_err(|error| (reference_id.clone(), SaveError::new(&error.code, error.message, &[])))?;
             level.push(Node { reference_id, object, fields, parent });
         }
         levels.push(level);
