@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Statements over a handful of rows that are put into the store directly, so that only SOQL is under test.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod soql_rows;
 
 use orgkeep_emulator::error::ApiError;

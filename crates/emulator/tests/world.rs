@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A generated world is the same for the same seed, whole in its references, and has every oddity that it promises.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 

@@ -185,12 +185,7 @@ impl Lexer<'_> {
                 }
             }
         }
-        Err(refusal::at(
-            text,
-            start,
-            "MALFORMED_QUERY",
-            "Bind variables only allowed in Apex code or unterminated string literal".to_owned(),
-        ))
+        Err(refusal::at(text, start, "MALFORMED_QUERY", "unterminated string literal"))
     }
 
     fn illegal_escape(&self, start: usize, letter: char) -> ApiError {

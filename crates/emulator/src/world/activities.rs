@@ -34,7 +34,7 @@ pub fn make(world: &mut World, org: &Org) -> Result<(), WorldError> {
             .maybe("ParentId", parent)
             .text("Title", maybe_odd(number, 3, format!("Note {}", number + 1)))
             .text("Body", sentence(&mut world.random, 60))
-            .flag("IsPrivate", number % 9 == 0);
+            .flag("IsPrivate", number.is_multiple_of(9));
         world.insert(tx, "Note", record).map(drop)
     })
 }

@@ -44,7 +44,7 @@ pub fn make(world: &mut World, org: &Org) -> Result<(), WorldError> {
     let attachments = world.share("Attachment");
     world.each(org, "Attachment", attachments, |world, tx, number| {
         let bytes = world.random.between(1, 5_000).unsigned_abs();
-        let content = Content { seed: world.random.next(), bytes, text: number % 2 == 0 };
+        let content = Content { seed: world.random.next(), bytes, text: number.is_multiple_of(2) };
         let parent = in_turn(world, "Attachment", "ParentId", &ATTACHED, number);
         let record = Record::new()
             .maybe("ParentId", parent)
@@ -83,7 +83,7 @@ fn file(world: &mut World, tx: &mut Tx<'_>, number: u64, contents: &mut Vec<Cont
             world.insert(tx, "ContentVersion", record)?;
         }
     }
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let other = in_turn(world, "ContentDocumentLink", "LinkedEntityId", &LINKED, number / 3 + 1);
         if other.is_some() && other != location {
             let record = Record::new()

@@ -93,17 +93,17 @@ fn account(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         4 => record.number("AnnualRevenue", "-123456789012345678"),
         _ => record.number("AnnualRevenue", world.random.between(10_000, 5_000_000_000)),
     };
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         record = record
             .text("ShippingStreet", shipping.street)
             .text("ShippingCity", shipping.city)
             .text("ShippingCountry", shipping.country);
     }
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         let words = 10 + world.random.below(60);
         record = record.text("Description", sentence(&mut world.random, words));
     }
-    if number % 6 == 0 {
+    if number.is_multiple_of(6) {
         let site = maybe_odd(number / 6, 2, format!("Site {number}"));
         record = record.text("Site", site);
     }
@@ -132,17 +132,18 @@ fn contact(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         .text("MailingCity", home.city)
         .text("MailingPostalCode", home.postal_code)
         .text("MailingCountry", home.country);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         // A few were born before 1900.
-        let year = if number % 50 == 0 { world.random.between(1870, 1899) } else { world.random.between(1935, 2004) };
+        let year =
+            if number.is_multiple_of(50) { world.random.between(1870, 1899) } else { world.random.between(1935, 2004) };
         record = record
             .text("Birthdate", format!("{year}-{:02}-{:02}", world.random.between(1, 12), world.random.between(1, 28)));
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         let languages = ["English;日本語", "Deutsch", "English;Français;Deutsch"];
         record = record.text("Languages__c", *world.random.pick(&languages));
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         let words = 5 + world.random.below(40);
         record = record.text("Description", sentence(&mut world.random, words));
     }
@@ -165,8 +166,8 @@ fn relation(
     let record = Record::new()
         .text("ContactId", contact)
         .text("AccountId", account)
-        .flag("IsActive", number % 4 != 0)
-        .text("Roles", if number % 2 == 0 { "Decision Maker;Influencer" } else { "Evaluator" })
+        .flag("IsActive", !number.is_multiple_of(4))
+        .text("Roles", if number.is_multiple_of(2) { "Decision Maker;Influencer" } else { "Evaluator" })
         .text("StartDate", world.day(2000, 0));
     world.insert(tx, "AccountContactRelation", record).map(drop)
 }
@@ -177,7 +178,7 @@ fn lead(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
         .text("FirstName", *world.random.pick(&FIRST))
         .text("LastName", *world.random.pick(&LAST))
         .text("Company", maybe_odd(number, 13, company(&mut world.random)))
-        .text("Status", if number % 3 == 0 { "Working - Contacted" } else { "Open - Not Contacted" })
+        .text("Status", if number.is_multiple_of(3) { "Working - Contacted" } else { "Open - Not Contacted" })
         .maybe("LeadSource", world.choice("Lead", "LeadSource"))
         .maybe("Industry", world.choice("Lead", "Industry"))
         .text("Email", format!("lead{number}@example.org"))
@@ -197,7 +198,7 @@ fn campaign(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), World
     let record = Record::new()
         .text("Name", name)
         .maybe("ParentId", parent)
-        .flag("IsActive", number % 2 == 0)
+        .flag("IsActive", number.is_multiple_of(2))
         .maybe("Type", world.choice("Campaign", "Type"))
         .maybe("Status", world.choice("Campaign", "Status"))
         .text("StartDate", world.day(900, 100))
@@ -214,12 +215,12 @@ fn member(
     number: u64,
     members: &mut HashSet<(String, String)>,
 ) -> Result<(), WorldError> {
-    let (field, person) = if number % 3 == 0 { ("LeadId", "Lead") } else { ("ContactId", "Contact") };
+    let (field, person) = if number.is_multiple_of(3) { ("LeadId", "Lead") } else { ("ContactId", "Contact") };
     let (Some(campaign), Some(person)) = (world.any("Campaign"), world.any(person)) else { return Ok(()) };
     if !members.insert((campaign.clone(), person.clone())) {
         return Ok(());
     }
-    let status = if number % 4 == 0 { "Responded" } else { "Sent" };
+    let status = if number.is_multiple_of(4) { "Responded" } else { "Sent" };
     let record = Record::new().text("CampaignId", campaign).text(field, person).text("Status", status);
     world.insert(tx, "CampaignMember", record).map(drop)
 }

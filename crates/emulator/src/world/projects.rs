@@ -53,7 +53,7 @@ fn rule(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
         .text("QualifiedApiName", name)
         .text("Country__c", country)
         .number("Rate__c", format!("{}.5", number + 5))
-        .flag("Active__c", number % 2 == 0);
+        .flag("Active__c", number.is_multiple_of(2));
     world.insert(tx, "Region_Rule__mdt", record).map(drop)
 }
 
@@ -71,7 +71,7 @@ fn setting(world: &mut World, tx: &mut Tx<'_>, org: &str, number: u64) -> Result
 
 fn skill(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldError> {
     // `Ski-1` and `sKI-1` differ, because the field is case-sensitive.
-    let code = format!("{}-{}", if number % 2 == 0 { "Ski" } else { "sKI" }, number / 2);
+    let code = format!("{}-{}", if number.is_multiple_of(2) { "Ski" } else { "sKI" }, number / 2);
     let name = maybe_odd(number, 3, format!("Skill {}", number + 1));
     let record =
         Record::new().text("Name", name).text("Code__c", code).text("Description__c", sentence(&mut world.random, 30));
@@ -80,7 +80,7 @@ fn skill(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErr
 
 fn project(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldError> {
     let name = maybe_odd(number, 7, format!("Project {}", number + 1));
-    let parent = if number > 3 && number % 3 == 0 { world.any("Project__c") } else { None };
+    let parent = if number > 3 && number.is_multiple_of(3) { world.any("Project__c") } else { None };
     let site = place(&mut world.random);
     let mut record = Record::new()
         .text("Name", name)
@@ -90,7 +90,7 @@ fn project(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         .maybe("Parent_Project__c", parent)
         .text("External_Key__c", format!("PRJ-{number:06}"))
         .number("External_Number__c", 900_000_000_000_000_000_u64 + number)
-        .text("Case_Code__c", format!("{}{}", if number % 2 == 0 { "Pq" } else { "pQ" }, number / 2))
+        .text("Case_Code__c", format!("{}{}", if number.is_multiple_of(2) { "Pq" } else { "pQ" }, number / 2))
         .maybe("Status__c", world.choice("Project__c", "Status__c"))
         .text("Regions__c", *world.random.pick(&["EMEA", "EMEA;APAC", "AMER;LATAM;APAC"]))
         .cents("Budget__c", world.random.between(100_000, 9_999_999_999))
@@ -105,7 +105,7 @@ fn project(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         .text("Email__c", format!("project{number}@example.com"))
         .text("Phone__c", phone(&mut world.random))
         .text("Website__c", format!("https://projects.example.com/?id={number}&x=%20"))
-        .flag("Active__c", number % 5 != 0);
+        .flag("Active__c", !number.is_multiple_of(5));
     record = match number % 10 {
         0 => record.text("Start__c", "1850-01-01").number("Big_Number__c", "999999999999999999"),
         1 => record.text("Start__c", "1899-12-31").number("Big_Number__c", "-100000000000000001"),
@@ -139,7 +139,7 @@ fn task(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
         .cents("Cost__c", world.random.between(0, 5_000_000))
         .number("Hours__c", format!("{}.5", world.random.between(0, 400)))
         .text("Due__c", world.day(400, 400))
-        .flag("Done__c", number % 3 == 0);
+        .flag("Done__c", number.is_multiple_of(3));
     world.insert(tx, "Project_Task__c", record).map(drop)
 }
 
@@ -159,9 +159,9 @@ fn invoice(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
     let record = Record::new()
         .maybe("Project__c", world.any("Project__c"))
         // A payer cannot be deleted, so most invoices have none.
-        .maybe("Payer__c", if number % 10 == 0 { world.any("Account") } else { None })
+        .maybe("Payer__c", if number.is_multiple_of(10) { world.any("Account") } else { None })
         .cents("Amount__c", world.random.between(1_000, 999_999_999))
         .text("Issued__c", format!("{}T09:00:00Z", world.day(800, 0)))
-        .flag("Paid__c", number % 3 != 0);
+        .flag("Paid__c", !number.is_multiple_of(3));
     world.insert(tx, "Invoice__c", record).map(drop)
 }

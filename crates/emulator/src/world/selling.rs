@@ -99,7 +99,7 @@ fn price_books(world: &mut World, org: &Org) -> Result<Prices, WorldError> {
     let products = world.made("Product2");
     world.each(org, "PricebookEntry", products * books, |world, tx, number| {
         let (at, product) = (number / products, number % products);
-        let Some(product_id) = world.nth("Product2", product).filter(|_| at == 0 || product % 2 == 0) else {
+        let Some(product_id) = world.nth("Product2", product).filter(|_| at == 0 || product.is_multiple_of(2)) else {
             return Ok(());
         };
         let cents =
@@ -132,11 +132,11 @@ fn opportunity(world: &mut World, tx: &mut Tx<'_>, number: u64, prices: &mut Pri
         .text("CloseDate", world.day(1200, 300))
         .maybe("Type", world.choice("Opportunity", "Type"))
         .maybe("LeadSource", world.choice("Opportunity", "LeadSource"))
-        .maybe("CampaignId", if number % 6 == 0 { world.any("Campaign") } else { None })
-        .maybe("Project__c", if number % 9 == 0 { world.any("Project__c") } else { None })
+        .maybe("CampaignId", if number.is_multiple_of(6) { world.any("Campaign") } else { None })
+        .maybe("Project__c", if number.is_multiple_of(9) { world.any("Project__c") } else { None })
         .text("Pricebook2Id", &*prices.books[at].0)
         .cents("Amount", world.random.between(10_000, 500_000_000));
-    if number % 8 == 0 {
+    if number.is_multiple_of(8) {
         record = record
             .text("NextStep", sentence(&mut world.random, 5))
             .text("Description", sentence(&mut world.random, 50));
@@ -155,7 +155,7 @@ fn role(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
         .maybe("OpportunityId", world.nth("Opportunity", number))
         .maybe("ContactId", world.any("Contact"))
         .maybe("Role", world.choice("OpportunityContactRole", "Role"))
-        .flag("IsPrimary", number % 2 == 0);
+        .flag("IsPrimary", number.is_multiple_of(2));
     world.insert(tx, "OpportunityContactRole", record).map(drop)
 }
 
@@ -239,7 +239,7 @@ fn asset(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErr
         .text("Name", maybe_odd(number, 9, format!("Machine {}", number + 1)))
         .maybe("ParentId", parent)
         .maybe("AccountId", world.any("Account"))
-        .maybe("ContactId", if number % 3 == 0 { world.any("Contact") } else { None })
+        .maybe("ContactId", if number.is_multiple_of(3) { world.any("Contact") } else { None })
         .maybe("Product2Id", world.any("Product2"))
         .text("SerialNumber", format!("{:016X}", world.random.next()))
         .maybe("Status", world.choice("Asset", "Status"))
@@ -253,7 +253,7 @@ fn entitlement(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), Wo
     let record = Record::new()
         .text("Name", format!("Support {}", number + 1))
         .maybe("AccountId", world.any("Account"))
-        .maybe("AssetId", if number % 2 == 0 { world.any("Asset") } else { None })
+        .maybe("AssetId", if number.is_multiple_of(2) { world.any("Asset") } else { None })
         .maybe("Type", world.choice("Entitlement", "Type"))
         .text("StartDate", world.day(700, 0))
         .text("EndDate", world.day(0, 700));

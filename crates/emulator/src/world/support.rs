@@ -24,7 +24,7 @@ pub fn make(world: &mut World, org: &Org) -> Result<(), WorldError> {
         let record = Record::new()
             .maybe("ParentId", world.any("Case"))
             .text("CommentBody", maybe_odd(number, 6, sentence(&mut world.random, words)))
-            .flag("IsPublished", number % 3 == 0);
+            .flag("IsPublished", number.is_multiple_of(3));
         world.insert(tx, "CaseComment", record).map(drop)
     })?;
     let messages = world.share("EmailMessage");
@@ -32,7 +32,7 @@ pub fn make(world: &mut World, org: &Org) -> Result<(), WorldError> {
 }
 
 fn case(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldError> {
-    let contact = if number % 4 == 0 { None } else { world.any("Contact") };
+    let contact = if number.is_multiple_of(4) { None } else { world.any("Contact") };
     let account = match &contact {
         Some(contact) => world.read(tx, "Contact", contact, "AccountId"),
         None => world.any("Account"),
@@ -43,7 +43,7 @@ fn case(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
         .maybe("RecordTypeId", world.record_type("Case"))
         .maybe("AccountId", account)
         .maybe("ContactId", contact)
-        .maybe("AssetId", if number % 10 == 0 { world.any("Asset") } else { None })
+        .maybe("AssetId", if number.is_multiple_of(10) { world.any("Asset") } else { None })
         .maybe("ParentId", if number % 12 == 11 { world.any("Case") } else { None })
         .maybe("Status", world.choice("Case", "Status"))
         .maybe("Priority", world.choice("Case", "Priority"))
@@ -54,7 +54,8 @@ fn case(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldErro
 }
 
 fn message(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldError> {
-    let text = if number % 25 == 0 { long(&mut world.random, 30_000) } else { sentence(&mut world.random, 80) };
+    let text =
+        if number.is_multiple_of(25) { long(&mut world.random, 30_000) } else { sentence(&mut world.random, 80) };
     let date = world.day(1500, 0);
     let record = Record::new()
         .maybe("ParentId", world.any("Case"))
@@ -64,7 +65,7 @@ fn message(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         .text("FromName", "Support")
         .text("FromAddress", "support@example.com")
         .text("ToAddress", format!("customer{number}@example.com"))
-        .text("Status", if number % 2 == 0 { "3" } else { "1" })
+        .text("Status", if number.is_multiple_of(2) { "3" } else { "1" })
         .flag("Incoming", number % 2 == 1)
         .text("MessageDate", format!("{date}T08:15:00.000Z"));
     world.insert(tx, "EmailMessage", record).map(drop)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A small org whose rows are written past the platform's rules.
 
+#![allow(dead_code, reason = "each test crate uses its part")]
+
 use orgkeep_emulator::schema::{FieldType, Schema};
 use orgkeep_emulator::value::{Value, parse_date_time};
 use orgkeep_emulator::{Caller, Clock, Org, Tx};
