@@ -5,6 +5,7 @@
 //! Whoever lacks `ViewAllData` sees the records they own, of objects that have owners; sharing rules are not modelled.
 
 mod criteria;
+mod expr;
 mod select;
 
 use std::sync::Arc;
@@ -117,7 +118,7 @@ fn plan(ground: Ground<'_>, query: &Query, object: Arc<Object>, position: Positi
 /// Whether rows, a bare count or groups are asked for.
 fn kind(query: &Query) -> Result<Kind, ApiError> {
     let aggregate = |item: &Item| match item {
-        Item::Value { value: Named::Call { function, .. }, .. } => select::aggregate_function(&function.text).is_some(),
+        Item::Value { value: Named::Call { function, .. }, .. } => expr::aggregate_function(&function.text).is_some(),
         _ => false,
     };
     let bare = |item: &Item| match item {

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::super::ast::{Argument, Item, Literal, Path, Query, TypeOf, Value as Named, Word};
+use super::super::ast::{Argument, Item, Path, Query, TypeOf, Value as Named, Word};
 use super::super::names::Place;
-use super::super::plan::{ChildPlan, Entry, Expr, Function, Kind, Plan, Shape, Written};
-use super::super::{date, refusal};
-use super::{CHILD_LEVELS, Checker, MOST_CHILDREN, Position, float, plan};
+use super::super::plan::{ChildPlan, Entry, Expr, Kind, Plan, Shape, Written};
+use super::super::refusal;
+use super::{CHILD_LEVELS, Checker, MOST_CHILDREN, Position, plan};
 use crate::error::ApiError;
 use crate::schema::{Field, FieldType};
 
@@ -34,18 +34,6 @@ const PARTS: [(&str, &str); 10] = [
     ("StateCode", "stateCode"),
     ("Street", "street"),
 ];
-
-pub fn aggregate_function(name: &str) -> Option<Function> {
-    Some(match name.to_ascii_uppercase().as_str() {
-        "COUNT" => Function::Count,
-        "COUNT_DISTINCT" => Function::CountDistinct,
-        "SUM" => Function::Sum,
-        "AVG" => Function::Avg,
-        "MIN" => Function::Min,
-        "MAX" => Function::Max,
-        _ => return None,
-    })
-}
 
 impl Selected {
     fn column(&mut self, expr: Expr) -> usize {
@@ -248,10 +236,6 @@ impl Checker<'_> {
         self.add(selected, place, shape)
     }
 
-    pub(super) fn unknown_function<T>(&self, function: &Word) -> Result<T, ApiError> {
-        self.refuse(function.offset, "MALFORMED_QUERY", format!("Unsupported function here: {}", function.text))
-    }
-
     fn children(&mut self, selected: &mut Selected, query: &Query) -> Result<(), ApiError> {
         let level = match self.position {
             Position::Top => 1,
@@ -378,103 +362,6 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// A field, a part of a date, a distance or an aggregate.
-    pub(super) fn expr(&mut self, value: &Named) -> Result<Expr, ApiError> {
-        let (function, arguments) = match value {
-            Named::Path(path) => return Ok(self.names.place(path)?.expr),
-            Named::Call { function, arguments } => (function, arguments),
-        };
-        let upper = function.text.to_ascii_uppercase();
-        if upper == "DISTANCE" {
-            return self.distance(function, arguments);
-        }
-        let aggregate = aggregate_function(&upper);
-        let part = date::part_sql(&upper, "").is_some();
-        if aggregate.is_none() && !part && upper != "CONVERTTIMEZONE" {
-            return self.unknown_function(function);
-        }
-        let [Argument::Value(inner)] = arguments.as_slice() else {
-            return self.refuse(function.offset, "MALFORMED_QUERY", format!("{} takes one field", function.text));
-        };
-        let inner = self.expr(inner)?;
-        let Some(aggregate) = aggregate else {
-            if !matches!(inner.kind(), FieldType::Date | FieldType::Datetime) {
-                return self.refuse(
-                    function.offset,
-                    "INVALID_FIELD",
-                    format!("{} takes a date or dateTime field", function.text),
-                );
-            }
-            // Every user is in GMT, so the conversion changes nothing.
-            return Ok(if upper == "CONVERTTIMEZONE" {
-                inner
-            } else {
-                Expr::Part { function: upper, of: Box::new(inner) }
-            });
-        };
-        let kind = inner.kind();
-        let fits = match aggregate {
-            Function::Count | Function::CountDistinct => !kind.is_compound() && kind != FieldType::Base64,
-            Function::Sum | Function::Avg => kind.is_number(),
-            Function::Min | Function::Max => kind != FieldType::Boolean && !kind.is_compound(),
-        };
-        let allowed = inner.model().is_none_or(|field| {
-            field.aggregatable
-                || matches!(aggregate, Function::Count | Function::CountDistinct | Function::Sum | Function::Avg)
-        });
-        if inner.is_aggregate() || !fits || !allowed {
-            let message =
-                format!("field {} does not support aggregate operator {upper}", self.written(value_inside(arguments)));
-            return self.refuse(function.offset, "INVALID_FIELD", message);
-        }
-        Ok(Expr::Aggregate { function: aggregate, of: Some(Box::new(inner)) })
-    }
-
-    fn distance(&mut self, function: &Word, arguments: &[Argument]) -> Result<Expr, ApiError> {
-        let usage = "DISTANCE takes a location, GEOLOCATION(latitude, longitude) and 'mi' or 'km'";
-        let [
-            Argument::Value(Named::Path(path)),
-            Argument::Value(Named::Call { function: geolocation, arguments: point }),
-            Argument::Literal(Literal::Text(unit), _),
-        ] = arguments
-        else {
-            return self.refuse(function.offset, "MALFORMED_QUERY", usage);
-        };
-        let coordinates = match point.as_slice() {
-            [Argument::Literal(latitude, _), Argument::Literal(longitude, _)] => float(latitude).zip(float(longitude)),
-            _ => None,
-        };
-        let place = self.names.place(path)?;
-        let Expr::Field { node, field } = place.expr else {
-            return self.refuse(path.offset(), "MALFORMED_QUERY", usage);
-        };
-        let parts = self.names.object(node).fields.iter().filter(|part| part.compound.as_ref() == Some(&field.name));
-        let part = |end: &str| parts.clone().find(|part| part.name.trim_end_matches("__s").ends_with(end)).cloned();
-        let unit_known = ["mi", "km"].contains(&unit.text.as_str());
-        match (coordinates, part("Latitude"), part("Longitude")) {
-            (Some(from), Some(latitude), Some(longitude))
-                if unit_known && geolocation.text.eq_ignore_ascii_case("GEOLOCATION") =>
-            {
-                Ok(Expr::Distance { node, latitude, longitude, from, miles: unit.text == "mi" })
-            }
-            _ => self.refuse(function.offset, "MALFORMED_QUERY", usage),
-        }
-    }
-
-    pub(super) fn grouped(&mut self, value: &Named) -> Result<Expr, ApiError> {
-        let expr = self.expr(value)?;
-        let refused = match &expr {
-            Expr::Field { field, .. } | Expr::Any { model: field, .. } => !field.groupable,
-            Expr::Part { .. } | Expr::AnyType { .. } => false,
-            _ => true,
-        };
-        if refused {
-            let message = format!("field '{}' can not be grouped in a query call", self.written(value));
-            return self.refuse(value.offset(), "INVALID_FIELD", message);
-        }
-        Ok(expr)
-    }
-
     /// The plan of a semi-join, which selects one Id.
     pub(super) fn semi_join(&mut self, query: &Query) -> Result<Plan, ApiError> {
         let from = &query.from.path;
@@ -489,13 +376,6 @@ impl Checker<'_> {
                 self.refuse(from.offset(), "MALFORMED_QUERY", message)
             }
         }
-    }
-}
-
-fn value_inside(arguments: &[Argument]) -> &Named {
-    match arguments {
-        [Argument::Value(value)] => value,
-        _ => unreachable!("checked to be one value before"),
     }
 }
 
