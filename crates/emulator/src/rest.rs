@@ -98,7 +98,9 @@ pub fn family(path: &[String]) -> Family {
         Some("composite") => Family::Composite,
         Some("query" | "queryAll") => Family::Query,
         Some("tooling") => Family::Tooling,
-        Some("sobjects") if path.len() == 4 && !crate::id::valid(&path[3]) && crate::id::valid(&path[2]) => Family::Blob,
+        Some("sobjects") if path.len() == 4 && !crate::id::valid(&path[3]) && crate::id::valid(&path[2]) => {
+            Family::Blob
+        }
         _ => Family::Rest,
     }
 }
@@ -110,7 +112,8 @@ pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
     }
     if let Some(value) = request::header(headers, "sforce-duplicate-rule-header") {
         let value = value.to_ascii_lowercase();
-        caller.allow_duplicates = value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == "allowsave=true");
+        caller.allow_duplicates =
+            value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == "allowsave=true");
     }
 }
 
@@ -126,7 +129,8 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
         _ => {}
     }
     let body = request.body_bytes().await?;
-    let call = Call { method: request.method, path: request.path, query: request.query, headers: request.headers, body };
+    let call =
+        Call { method: request.method, path: request.path, query: request.query, headers: request.headers, body };
     if is_read(&call.method) {
         ctx.org.read(|tx| read(ctx, tx, &call))
     } else {
@@ -155,8 +159,7 @@ pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers:
         headers: headers.clone(),
         body: Bytes::copy_from_slice(body),
     };
-    let answer =
-        if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };
+    let answer = if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };
     answer.unwrap_or_else(Answer::from)
 }
 
@@ -182,6 +185,7 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["queryAll"] => query::first(ctx, tx, call, true, false),
         ["query" | "queryAll", locator] => query::next(ctx, tx, call, locator),
         ["tooling", "query"] => query::first(ctx, tx, call, false, true),
+        ["tooling", "query", locator] => query::next(ctx, tx, call, locator),
         _ => Err(ApiError::not_found()),
     }
 }

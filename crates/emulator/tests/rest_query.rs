@@ -141,17 +141,27 @@ async fn a_bad_statement_is_refused_with_the_real_text() {
 #[tokio::test(start_paused = true)]
 async fn columns_describe_a_statement_without_its_rows() {
     let caller = Caller::new();
-    let statement = "SELECT Id, a.Name, Account.Owner.Name, (SELECT LastName FROM Contacts), CreatedDate FROM Account a";
+    let statement =
+        "SELECT Id, a.Name, Account.Owner.Name, (SELECT LastName FROM Contacts), CreatedDate FROM Account a";
     let path = format!("/query?q={}&columns=true", caller::encode(statement));
     let body = caller.get(&path).await.expect(200);
     assert_eq!((body["entityName"].clone(), body["keyPrefix"].clone()), (json!("Account"), json!("001")));
-    let names: Vec<&str> =
-        body["columnMetadata"].as_array().unwrap().iter().map(|column| column["columnName"].as_str().unwrap()).collect();
+    let names: Vec<&str> = body["columnMetadata"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["columnName"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["Id", "Name", "Owner", "Contacts", "CreatedDate"]);
     assert_eq!(body["columnMetadata"][2]["joinColumns"][0]["columnName"], "Name");
     assert_eq!(body["columnMetadata"][3]["joinColumns"][0]["columnName"], "LastName");
     assert_eq!(body["columnMetadata"][3]["aggregate"], true);
     assert_eq!(body["columnMetadata"][4]["apexType"], "Datetime");
+    let path = format!("/query?q={}&columns=true", caller::encode("SELECT COUNT(Id) n, MAX(Name) FROM Account"));
+    let body = caller.get(&path).await.expect(200);
+    let shown = |at: usize| (body["columnMetadata"][at]["columnName"].clone(), body["columnMetadata"][at]["displayName"].clone());
+    assert_eq!(shown(0), (json!("n"), json!("COUNT(Id)")));
+    assert_eq!(shown(1), (json!("expr0"), json!("MAX(Name)")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::error::ApiError;
 use crate::org::Tx;
 use crate::schema::{Field, FieldType, Object};
-use crate::soql::ast::{Argument, Item, Path, Query, Value as Selected};
+use crate::soql::ast::{Argument, Item, Path, Query, Value as Selected, Word};
 use crate::soql::{self, Prepared};
 
 /// The columns of a statement that was prepared, and so is known to be good.
@@ -57,9 +57,11 @@ fn columns_of(tx: &Tx<'_>, object: &Object, query: &Query) -> Vec<Value> {
                     Argument::Value(Selected::Path(path)) => object.field(&path.text()),
                     _ => None,
                 });
-                let mut column = plain(field.map(AsRef::as_ref), &function.text);
+                // The column is known by its alias; what people see is the call.
+                let mut column = plain(field.map(AsRef::as_ref), &shown);
+                column["columnName"] = shown.into();
                 column["aggregate"] = true.into();
-                column["displayName"] = shown.into();
+                column["displayName"] = called(function, arguments).into();
                 columns.push(column);
             }
             Item::Children(inner) => {
@@ -85,6 +87,19 @@ fn columns_of(tx: &Tx<'_>, object: &Object, query: &Query) -> Vec<Value> {
         }
     }
     columns
+}
+
+/// `count(Id)`
+fn called(function: &Word, arguments: &[Argument]) -> String {
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|argument| match argument {
+            Argument::Value(Selected::Path(path)) => path.text(),
+            Argument::Value(Selected::Call { function, arguments }) => called(function, arguments),
+            Argument::Literal(..) => String::new(),
+        })
+        .collect();
+    format!("{}({})", function.text, arguments.join(", "))
 }
 
 /// The path without the object's own name or alias before it: `a.Name` of `FROM Account a`.

@@ -65,8 +65,14 @@ mod tests {
     fn a_cursor_lives_two_days() {
         let mut cursors = Cursors::default();
         let ids: Arc<[String]> = Arc::from([]);
-        let cursor =
-            Cursor { statement: "SELECT Id FROM A".into(), all: false, tooling: false, ids, user_id: "u".into(), opened_ms: 0 };
+        let cursor = Cursor {
+            statement: "SELECT Id FROM A".into(),
+            all: false,
+            tooling: false,
+            ids,
+            user_id: "u".into(),
+            opened_ms: 0,
+        };
         let locator = cursors.open(cursor);
         assert!(locator.starts_with("0r8") && locator.len() == 18);
         assert!(cursors.get(&locator, LIFETIME_MS - 1).is_some());

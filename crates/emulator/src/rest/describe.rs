@@ -239,7 +239,10 @@ fn describe_field(ctx: &Ctx, schema: &Schema, object: &Object, field: &Field) ->
         ("controllerName", json!(field.controller)),
         ("createable", json!(createable)),
         ("custom", json!(field.custom)),
-        ("defaultValue", json!(field.default_value.as_ref().map_or(Value::Null, |default| value::json(default, field)))),
+        (
+            "defaultValue",
+            json!(field.default_value.as_ref().map_or(Value::Null, |default| value::json(default, field))),
+        ),
         ("defaultValueFormula", json!(null)),
         ("defaultedOnCreate", json!(field.defaulted_on_create)),
         ("dependentPicklist", json!(field.dependent_picklist)),

@@ -84,9 +84,7 @@ fn pair(max: u64, remaining: u64) -> Value {
 /// Counts of live rows by object, of those asked for or of all. Unknown objects are silently missing, and so are
 /// generated companions. (A real org answers with cached numbers; these are exact.)
 pub fn record_count(tx: &Tx<'_>, asked: Option<&str>) -> Answer {
-    let counted = |object: &crate::schema::Object| {
-        json!({"count": live_rows(tx, object), "name": object.name})
-    };
+    let counted = |object: &crate::schema::Object| json!({"count": live_rows(tx, object), "name": object.name});
     let covered = |object: &crate::schema::Object| object.associate_entity_type.is_none();
     let counts: Vec<Value> = match asked {
         Some(names) => names

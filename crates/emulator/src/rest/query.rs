@@ -37,7 +37,8 @@ pub fn first(ctx: &Ctx, tx: &Tx<'_>, call: &Call, all: bool, tooling: bool) -> R
     if prepared.is_aggregate() {
         let records = prepared.records(tx, &ctx.version, Which::All)?;
         if records.len() > PAGE_MAX {
-            let text = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
+            let text =
+                "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
             return Err(ApiError::new(400, "EXCEEDED_ID_LIMIT", text));
         }
         return Ok(Answer::ok(page(records.len() as u64, records, None, &prepared, tooling)));
@@ -105,9 +106,9 @@ fn page(total: u64, records: Vec<Value>, next: Option<String>, prepared: &Prepar
 /// `Sforce-Query-Options: batchSize=200..2000`; what lies outside is brought inside.
 fn page_size(call: &Call) -> usize {
     let wanted = call.header("sforce-query-options").and_then(|value| {
-        let (_, number) = value.split([',', ';']).find_map(|part| {
-            part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("batchSize"))
-        })?;
+        let (_, number) = value
+            .split([',', ';'])
+            .find_map(|part| part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("batchSize")))?;
         number.trim().parse::<usize>().ok()
     });
     wanted.unwrap_or(PAGE_MAX).clamp(PAGE_MIN, PAGE_MAX)

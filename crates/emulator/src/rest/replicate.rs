@@ -88,11 +88,12 @@ fn covered(ctx: &Ctx, end: i64) -> String {
 fn span(query: &Query, now: i64, days: i64) -> Result<(i64, i64), ApiError> {
     let invalid = |text: &str| ApiError::new(400, "INVALID_REPLICATION_DATE", text);
     let moment = |name: &str| {
-        let text = query.get(name).ok_or_else(|| {
-            ApiError::new(400, "MISSING_ARGUMENT", format!("missing required parameter: {name}"))
-        })?;
+        let text = query
+            .get(name)
+            .ok_or_else(|| ApiError::new(400, "MISSING_ARGUMENT", format!("missing required parameter: {name}")))?;
         // A `+` that was not encoded arrives as a blank.
-        let ms = parse(&text.replace(' ', "+")).ok_or_else(|| invalid(&format!("{name} is not a valid date: {text}")))?;
+        let ms =
+            parse(&text.replace(' ', "+")).ok_or_else(|| invalid(&format!("{name} is not a valid date: {text}")))?;
         Ok::<_, ApiError>(ms.div_euclid(MINUTE_MS) * MINUTE_MS)
     };
     let (start, end) = (moment("start")?, moment("end")?);
@@ -119,7 +120,12 @@ mod tests {
 
     #[test]
     fn offsets_are_read_in_every_form() {
-        for text in ["2013-05-05T00:00:00+00:00", "2013-05-05T00:00:00Z", "2013-05-05T00:00:00.000+0000", "2013-05-05T02:00:00+02:00"] {
+        for text in [
+            "2013-05-05T00:00:00+00:00",
+            "2013-05-05T00:00:00Z",
+            "2013-05-05T00:00:00.000+0000",
+            "2013-05-05T02:00:00+02:00",
+        ] {
             assert_eq!(parse(text), Some(1_367_712_000_000), "{text}");
         }
         assert_eq!(parse("2013-05-05"), None);

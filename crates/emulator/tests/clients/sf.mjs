@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `sf` CLI, unmodified, against an emulated org over a socket: login, records, queries, trees, Bulk 2.0 both ways.
+//
+// Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON, and the
+// command that is `sf` from SF (default: sf). Exits non-zero at the first difference.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const emulator = JSON.parse(process.env.EMULATOR);
+const rows = Number(process.env.ROWS ?? 2500);
+const home = mkdtempSync(join(tmpdir(), "emulator-sf-"));
+const environment = {
+  ...process.env,
+  HOME: home,
+  SF_ACCESS_TOKEN: emulator.access_token,
+  SF_DISABLE_TELEMETRY: "true",
+  SF_AUTOUPDATE_DISABLE: "true",
+  SF_SKIP_NEW_VERSION_CHECK: "true",
+  SF_USE_GENERIC_UNIX_KEYCHAIN: "true",
+  SF_DISABLE_LOG_FILE: "true",
+  SF_NO_PROGRESS_BAR: "1",
+};
+
+/** Runs `sf` and gives exit code and output. */
+function run(...words) {
+  const [command, ...first] = (process.env.SF ?? "sf").split(" ");
+  return new Promise((resolve) => {
+    const options = { cwd: home, env: environment, maxBuffer: 1 << 28 };
+    execFile(command, [...first, ...words], options, (error, stdout, stderr) => {
+      resolve({ code: error ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+/** The `result` of a command that must work. */
+async function sf(...words) {
+  const { code, stdout, stderr } = await run(...words, "--json");
+  let said;
+  try {
+    said = JSON.parse(stdout);
+  } catch {
+    assert.fail(`sf ${words.join(" ")}: exit ${code}: ${stdout}${stderr}`);
+  }
+  assert.equal(said.status, 0, `sf ${words.join(" ")}: ${JSON.stringify(said)}`);
+  return said.result;
+}
+
+/** Lines of a CSV without line breaks inside values. */
+const lines = (file) => readFileSync(join(home, file), "utf8").trimEnd().split(/\r?\n/);
+
+async function login() {
+  const result = await sf("org", "login", "access-token", "--instance-url", emulator.url, "--no-prompt", "--alias", "emu");
+  assert.equal(result.username, emulator.username);
+  assert.equal(result.orgId, emulator.access_token.split("!")[0].padEnd(18, result.orgId.slice(15)));
+  const shown = await sf("org", "display", "--target-org", "emu");
+  assert.equal(shown.connectedStatus, "Connected");
+  assert.equal(shown.apiVersion, "67.0");
+}
+
+async function records() {
+  const org = ["--target-org", "emu"];
+  const made = await sf("data", "create", "record", "-s", "Account", "-v", "Name='Straße 🦀' NumberOfEmployees=12", ...org);
+  const read = await sf("data", "get", "record", "-s", "Account", "-i", made.id, ...org);
+  assert.equal(read.Name, "Straße 🦀");
+  assert.equal(read.NumberOfEmployees, 12);
+  await sf("data", "create", "record", "-s", "Contact", "-v", `LastName=Query AccountId=${made.id}`, ...org);
+  await sf("data", "update", "record", "-s", "Account", "-i", made.id, "-v", "Site=Köln", ...org);
+  const statement = `SELECT Id, Name, Owner.Username, Site, (SELECT LastName FROM Contacts) FROM Account WHERE Id = '${made.id}'`;
+  const [found] = (await sf("data", "query", "-q", statement, ...org)).records;
+  assert.equal(found.Site, "Köln");
+  assert.equal(found.Owner.Username, emulator.username);
+  assert.equal(found.Contacts.records[0].LastName, "Query");
+  const table = await run("data", "query", "-q", statement, "--result-format", "csv", ...org);
+  assert.equal(table.code, 0, table.stderr);
+  assert.match(table.stdout.split("\n")[0], /^Id,Name,Owner\.Username,Site,Contacts/);
+  const count = await run("data", "query", "-q", "SELECT COUNT(Id) total FROM Account", ...org);
+  assert.match(count.stdout, /TOTAL|total/);
+  await sf("data", "delete", "record", "-s", "Account", "-i", made.id, ...org);
+  const gone = await run("data", "get", "record", "-s", "Account", "-i", made.id, "--json", ...org);
+  assert.notEqual(gone.code, 0);
+  assert.match(gone.stdout, /entity is deleted/);
+}
+
+async function org() {
+  const target = ["--target-org", "emu"];
+  const limits = await sf("org", "list", "limits", ...target);
+  assert.ok(limits.some((limit) => limit.name === "DailyApiRequests" && limit.max > 0));
+  const described = await sf("sobject", "describe", "-s", "Project__c", ...target);
+  assert.ok(described.fields.some((field) => field.name === "External_Key__c" && field.externalId));
+  const counts = await sf("org", "list", "sobject", "record-counts", "-s", "User", ...target);
+  assert.ok(counts[0].count > 0);
+}
+
+async function trees() {
+  const target = ["--target-org", "emu"];
+  const records = [
+    {
+      attributes: { type: "Account", referenceId: "a1" },
+      Name: "Tree",
+      Contacts: { records: [{ attributes: { type: "Contact", referenceId: "c1" }, LastName: "Leaf", Birthdate: "1899-12-31" }] },
+    },
+  ];
+  writeFileSync(join(home, "tree.json"), JSON.stringify({ records }));
+  const planted = await sf("data", "import", "tree", "--files", "tree.json", ...target);
+  assert.deepEqual(planted.map((one) => one.refId), ["a1", "c1"]);
+  const query = "SELECT Name, (SELECT LastName, Birthdate FROM Contacts) FROM Account WHERE Name = 'Tree'";
+  await sf("data", "export", "tree", "--query", query, "--output-dir", "out", ...target);
+  const [file] = readdirSync(join(home, "out"));
+  const [account] = JSON.parse(readFileSync(join(home, "out", file), "utf8")).records;
+  assert.equal(account.Name, "Tree");
+  assert.equal(account.Contacts.records[0].Birthdate, "1899-12-31");
+
+  writeFileSync(join(home, "bad.json"), JSON.stringify({ records: [{ attributes: { type: "Contact", referenceId: "c9" }, Email: "no" }] }));
+  const refused = await run("data", "import", "tree", "--files", "bad.json", "--json", ...target);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stdout, /INVALID_EMAIL_ADDRESS|REQUIRED_FIELD_MISSING/);
+}
+
+async function bulk() {
+  const target = ["--target-org", "emu", "--wait", "5"];
+  const sent = Array.from({ length: rows }, (_, at) => `Lead ${at},"sf, ""bulk"" 🦀",${at}`);
+  writeFileSync(join(home, "leads.csv"), ["LastName,Company,NumberOfEmployees", ...sent].join("\n") + "\n");
+  const imported = await sf("data", "import", "bulk", "--sobject", "Lead", "--file", "leads.csv", "--line-ending", "LF", ...target);
+  assert.equal(imported.successfulRecords, rows);
+
+  const query = `SELECT LastName, Company, NumberOfEmployees FROM Lead WHERE Company LIKE 'sf, %'`;
+  const exported = await sf("data", "export", "bulk", "--query", query, "--output-file", "back.csv", "--result-format", "csv", ...target);
+  assert.equal(exported.totalSize, rows);
+  const back = lines("back.csv").map((line) => line.replace(/^"?(Lead \d+|LastName)"?,/, "$1,").replace(/,"?(\w+)"?$/, ",$1"));
+  assert.equal(back.shift().replaceAll('"', ""), "LastName,Company,NumberOfEmployees");
+  assert.deepEqual(back.sort(), [...sent].sort());
+
+  const projects = Array.from({ length: 50 }, (_, at) => `Project ${at},sf-${at % 40}`);
+  writeFileSync(join(home, "projects.csv"), ["Name,External_Key__c", ...projects].join("\n") + "\n");
+  const upsert = ["data", "upsert", "bulk", "--sobject", "Project__c", "--file", "projects.csv", "--external-id", "External_Key__c"];
+  const upserted = await sf(...upsert, "--line-ending", "LF", ...target);
+  const job = upserted.jobInfo ?? upserted;
+  assert.equal(job.numberRecordsFailed ?? job.failedRecords ?? 0, 0);
+  const left = await sf("data", "query", "-q", "SELECT COUNT() FROM Project__c WHERE External_Key__c LIKE 'sf-%'", "--target-org", "emu");
+  assert.equal(left.totalSize, 40);
+
+  writeFileSync(join(home, "bad.csv"), "LastName,Company,NumberOfEmployees\ngood,sf bad,1\nbad,sf bad,many\n");
+  const refused = await run("data", "import", "bulk", "--sobject", "Lead", "--file", "bad.csv", "--line-ending", "LF", "--json", ...target);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stdout, /FailedRecord|failed/i);
+  const id = JSON.parse(refused.stdout).data?.jobId ?? refused.stdout.match(/750\w{15}/)?.[0];
+  const results = await sf("data", "bulk", "results", "--job-id", id, "--target-org", "emu");
+  assert.equal(results.failedRecords, 1);
+  assert.equal(results.successfulRecords, 1);
+  assert.match(readFileSync(join(home, results.failedFilePath), "utf8"), /INVALID_TYPE_ON_FIELD_IN_RECORD|INVALID_NUMBER/);
+}
+
+const started = Date.now();
+try {
+  for (const part of [login, records, org, trees, bulk]) {
+    await part();
+  }
+  console.log(`sf: ${rows} rows, ${((Date.now() - started) / 1000).toFixed(1)} s`);
+} finally {
+  rmSync(home, { recursive: true, force: true });
+}

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0.
+
+Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON. The client
+writes https:// and login.salesforce.com into every address; the adapter below sends both to the emulator, and nothing anywhere
+else. Exits non-zero at the first difference.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from urllib.parse import urlsplit, urlunsplit
+
+# This file has the client's name: its own folder must not be where the client is looked for.
+sys.path = [path for path in sys.path if os.path.abspath(path or ".") != os.path.dirname(os.path.abspath(__file__))]
+
+import requests  # noqa: E402
+from simple_salesforce import Salesforce, SalesforceLogin  # noqa: E402
+from simple_salesforce.exceptions import (  # noqa: E402
+    SalesforceAuthenticationFailed,
+    SalesforceExpiredSession,
+    SalesforceMalformedRequest,
+    SalesforceMoreThanOneRecord,
+    SalesforceResourceNotFound,
+)
+
+EMULATOR = json.loads(os.environ["EMULATOR"])
+ROWS = int(os.environ.get("ROWS", "2500"))
+HERE = urlsplit(EMULATOR["url"])
+
+
+class ToEmulator(requests.adapters.HTTPAdapter):
+    def send(self, request, *arguments, **keywords):
+        url = urlsplit(request.url)
+        if url.netloc != HERE.netloc and not url.hostname.endswith(".salesforce.com"):
+            raise AssertionError(f"a request to {url.netloc}")
+        request.url = urlunsplit((HERE.scheme, HERE.netloc, url.path, url.query, url.fragment))
+        return super().send(request, *arguments, **keywords)
+
+
+def session():
+    made = requests.Session()
+    made.mount("https://", ToEmulator())
+    made.mount("http://", ToEmulator())
+    return made
+
+
+def same(left, right, what):
+    if left != right:
+        raise AssertionError(f"{what}: {left!r} is not {right!r}")
+
+
+def refused(kind, act):
+    try:
+        act()
+    except kind as error:
+        return error
+    raise AssertionError(f"nothing raised {kind.__name__}")
+
+
+def sign_in():
+    user, password, token = EMULATOR["username"], EMULATOR["password"], EMULATOR["security_token"]
+    by_soap = Salesforce(username=user, password=password, security_token=token, session=session())
+    by_key = Salesforce(username=user, consumer_key=EMULATOR["client_id"], privatekey=EMULATOR["jwt_private_key"], session=session())
+    by_secret = Salesforce(
+        consumer_key=EMULATOR["client_id"], consumer_secret=EMULATOR["client_secret"], domain="acme.my", session=session()
+    )
+    by_token = Salesforce(instance_url=EMULATOR["url"], session_id=EMULATOR["access_token"], session=session())
+    for client in (by_soap, by_key, by_secret, by_token):
+        found = client.query(f"SELECT Username FROM User WHERE Username = '{user}'")
+        same(found["records"][0]["Username"], user, "the user who signed in")
+    wrong = refused(
+        SalesforceAuthenticationFailed,
+        lambda: SalesforceLogin(username=user, password="wrong", security_token="", session=session()),
+    )
+    same(wrong.code, "INVALID_LOGIN", "the code of a wrong password")
+    expired = Salesforce(instance_url=EMULATOR["url"], session_id=EMULATOR["access_token"][:-1] + "-", session=session())
+    refused(SalesforceExpiredSession, lambda: expired.query("SELECT Id FROM Account"))
+    return by_soap
+
+
+def rows(client):
+    made = client.Account.create({"Name": "Straße & <Söhne> 🦀", "NumberOfEmployees": 3, "AnnualRevenue": 950000})
+    same(made["success"], True, "create")
+    row = client.Account.get(made["id"])
+    same((row["Name"], row["NumberOfEmployees"], row["AnnualRevenue"]), ("Straße & <Söhne> 🦀", 3, 950000.0), "get")
+    same(client.Account.update(made["id"], {"Site": "Köln"}), 204, "update")
+    same(client.Account.get(made["id"])["Site"], "Köln", "the updated field")
+    same(client.Project__c.upsert("External_Key__c/py-1", {"Name": "one"}), 201, "upsert that creates")
+    same(client.Project__c.upsert("External_Key__c/py-1", {"Name": "two"}), 200, "upsert that updates")
+    same(client.Project__c.get_by_custom_id("External_Key__c", "py-1")["Name"], "two", "get by external id")
+    for name in ("A", "B"):
+        client.Contact.create({"LastName": name, "Email": "py@example.com"})
+    refused(SalesforceMoreThanOneRecord, lambda: client.Contact.get_by_custom_id("Email", "py@example.com"))
+    same(client.Account.delete(made["id"]), 204, "delete")
+    gone = refused(SalesforceResourceNotFound, lambda: client.Account.get(made["id"]))
+    same(gone.content[0]["errorCode"], "ENTITY_IS_DELETED", "the code of a deleted row")
+    bad = refused(SalesforceMalformedRequest, lambda: client.Account.create({"Foo": 1}))
+    same(bad.content[0]["errorCode"], "INVALID_FIELD", "the code of an unknown field")
+
+
+def describes(client):
+    objects = {one["name"]: one for one in client.describe()["sobjects"]}
+    same(objects["Account"]["keyPrefix"], "001", "describeGlobal")
+    fields = {field["name"]: field for field in client.Account.describe()["fields"]}
+    same(fields["Name"]["type"], "string", "describe")
+    same(set(client.limits()["DailyApiRequests"]) >= {"Max", "Remaining"}, True, "limits")
+    used = client.api_usage["api-usage"]
+    same(used.used > 0 and used.total > used.used, True, "the usage it read from Sforce-Limit-Info")
+
+
+def bulk(client):
+    records = [{"LastName": f'B{at} "quoted", 🦀', "Description": "line\nbreak" if at % 2 else "plain"} for at in range(ROWS)]
+    results = client.bulk2.Lead.insert(
+        records=[{**record, "Company": "bulk"} for record in records], batch_size=max(1, ROWS // 2), wait=1
+    )
+    same(sum(result["numberRecordsProcessed"] for result in results), ROWS, "rows processed")
+    same(sum(result["numberRecordsFailed"] for result in results), 0, "rows failed")
+    made = client.bulk2.Lead.get_successful_records(results[0]["job_id"])
+    same(made.splitlines()[0].split(",")[:2], ['"sf__Id"', '"sf__Created"'], "the head of successful results")
+    query = "SELECT Id, LastName, Description FROM Lead WHERE Company = 'bulk'"
+    pages = list(client.bulk2.Lead.query(query, max_records=max(1, ROWS // 3), wait=1))
+    same(len(pages) > 1, True, "several pages")
+    import csv
+    import io
+
+    back = [row for page in pages for row in csv.DictReader(io.StringIO(page, newline=""))]
+    same(sorted((row["LastName"], row["Description"]) for row in back), sorted((r["LastName"], r["Description"]) for r in records), "bulk query")
+    by_rest = {row["Id"] for row in client.query_all_iter(query)}
+    same(by_rest, {row["Id"] for row in back}, "the same Ids by REST, page after page")
+    with tempfile.TemporaryDirectory() as folder:
+        files = client.bulk2.Lead.download(query, path=folder, wait=1)
+        same(sum(file["number_of_records"] for file in files), ROWS, "downloaded rows")
+    bad = client.bulk2.Lead.insert(records=[{"LastName": "no company", "Company": ""}], wait=1)
+    same(bad[0]["numberRecordsFailed"], 1, "a refused row")
+    failed = client.bulk2.Lead.get_failed_records(bad[0]["job_id"])
+    same("REQUIRED_FIELD_MISSING" in failed, True, "its reason")
+    deleted = client.bulk2.Lead.delete(records=[{"Id": row["Id"]} for row in back], wait=1)
+    same(sum(result["numberRecordsFailed"] for result in deleted), 0, "rows deleted in bulk")
+    same(client.query("SELECT count() FROM Lead WHERE Company = 'bulk'")["totalSize"], 0, "what is left")
+    same(client.query("SELECT count() FROM Lead WHERE Company = 'bulk'", include_deleted=True)["totalSize"], ROWS, "queryAll")
+
+
+def changes(client):
+    import datetime
+
+    account = client.Account.create({"Name": "changed"})["id"]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    start, end = now - datetime.timedelta(minutes=5), now + datetime.timedelta(minutes=5)
+    same(account in client.Account.updated(start, end)["ids"], True, "updated")
+    client.Account.delete(account)
+    same(account in [row["id"] for row in client.Account.deleted(start, end)["deletedRecords"]], True, "deleted")
+
+
+def main():
+    started = time.monotonic()
+    client = sign_in()
+    for part in (rows, describes, bulk, changes):
+        part(client)
+    print(f"simple-salesforce: {ROWS} rows, {time.monotonic() - started:.1f} s")
+
+
+main()
