@@ -148,7 +148,7 @@ proptest! {
         prop_assert_eq!(shown(ColumnType::Date, &date).unwrap(), date);
         let stamp = instant.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
         prop_assert!(typed(ColumnType::Timestamp, &stamp));
-        prop_assert_eq!(shown(ColumnType::Timestamp, &stamp).unwrap(), stamp);
+        prop_assert_eq!(shown(ColumnType::Timestamp, &stamp).unwrap(), stamp.clone());
         let offset = instant.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string();
         prop_assert_eq!(shown(ColumnType::Timestamp, &offset).unwrap(), stamp);
     }
