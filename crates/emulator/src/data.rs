@@ -95,6 +95,26 @@ pub fn load(org: &Org, caller: &Caller, folder: &Path) -> Result<Loaded, LoadErr
     Ok(loader.loaded)
 }
 
+/// Loads a folder into an org whose store does not say that it has been loaded already, and makes it say so.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_once(org: &Org, caller: &Caller, folder: &Path) -> Result<Loaded, LoadError> {
+    const MARK: &str = "data loaded";
+    let known = org.read(|tx| {
+        let known = tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [MARK], |_| Ok(()));
+        known.is_ok()
+    });
+    if known {
+        return Ok(Loaded::default());
+    }
+    let loaded = load(org, caller, folder)?;
+    let from = folder.display().to_string();
+    org.write(|tx| tx.conn.execute("INSERT INTO _setting (name, value) VALUES (?1, ?2)", [MARK, from.as_str()]))
+        .expect("the store's own table can be written");
+    Ok(loaded)
+}
+
 /// The tree files in the order to load them: as the plans say, or by name where there is no plan.
 fn ordered_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let unreadable = |source| LoadError::Read { path: folder.to_owned(), source };

@@ -12,6 +12,7 @@ mod composite;
 mod control;
 mod credentials;
 pub mod ctx;
+pub mod data;
 pub mod error;
 pub mod faces;
 pub mod id;
@@ -39,8 +40,8 @@ use std::sync::{Arc, Mutex};
 
 pub use clock::Clock;
 pub use credentials::Credentials;
-pub use org::{Org, Row, Tx};
 use log::RequestLog;
+pub use org::{Org, Row, Tx};
 pub use user::Caller;
 
 /// When the states of Bulk jobs move.
@@ -109,6 +110,8 @@ struct Inner {
 pub enum StartError {
     #[error("cannot open the store of org {org}")]
     Store { org: usize, source: rusqlite::Error },
+    #[error("cannot load the data of org {org}")]
+    Data { org: usize, source: data::LoadError },
 }
 
 impl Emulator {
@@ -122,6 +125,11 @@ impl Emulator {
             let org = Org::open(number, schema::Schema::standard(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
             credentials::set_up(&org, number, &settings);
+            if let Some(folder) = &settings.data {
+                let admin = faces::lock(&org.faces.credentials).as_ref().map(|known| known.user_id.clone());
+                data::load_once(&org, &org.caller(&admin.unwrap_or_default()), folder)
+                    .map_err(|source| StartError::Data { org: number, source })?;
+            }
             orgs.push(Arc::new(org));
         }
         let log = Mutex::default();

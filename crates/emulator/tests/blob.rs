@@ -48,7 +48,10 @@ async fn a_version_is_uploaded_in_a_form_and_read_back() {
         let read = client.get(&format!("/sobjects/ContentVersion/{id}/versiondata")).await;
         assert_eq!((read.status, read.header("content-type")), (200, "application/octetstream"));
         assert_eq!(read.body, body);
-        let row = client.get(&format!("/sobjects/ContentVersion/{id}?fields=VersionData,ContentSize,FileExtension")).await.json();
+        let row = client
+            .get(&format!("/sobjects/ContentVersion/{id}?fields=VersionData,ContentSize,FileExtension"))
+            .await
+            .json();
         assert_eq!(row["VersionData"], format!("{}/sobjects/ContentVersion/{id}/VersionData", client.base));
         assert_eq!((&row["ContentSize"], &row["FileExtension"]), (&json!(300_000), &json!("bin")));
     }
@@ -102,7 +105,12 @@ async fn a_collection_carries_files_in_parts() {
             "PathOnClient": format!("{part}.txt")})
     };
     let upload = form(&[
-        part("collection", None, "application/json", json!({"records": [record("one"), record("two")]}).to_string().as_bytes()),
+        part(
+            "collection",
+            None,
+            "application/json",
+            json!({"records": [record("one"), record("two")]}).to_string().as_bytes(),
+        ),
         part("two", Some("two.txt"), "text/plain", b"2"),
         part("one", Some("one.txt"), "text/plain", b"1"),
     ]);

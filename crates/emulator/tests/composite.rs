@@ -119,7 +119,8 @@ async fn what_is_not_there_is_null_at_its_place() {
     let gone = client.create("Account", &json!({"Name": "gone"})).await;
     client.send("DELETE", &format!("/sobjects/Account/{gone}"), "", "").await;
     let contact = client.create("Contact", &json!({"LastName": "C"})).await;
-    let body = json!({"ids": [gone, a, contact, "001000000000000AAA", &a[..15]], "fields": ["name", "Name", "IsDeleted"]});
+    let body =
+        json!({"ids": [gone, a, contact, "001000000000000AAA", &a[..15]], "fields": ["name", "Name", "IsDeleted"]});
     let rows = client.json("POST", "/composite/sobjects/Account", &body).await.json();
     let found = json!({"attributes": {"type": "Account", "url": format!("{}/sobjects/Account/{a}", client.base)},
         "Name": "A", "IsDeleted": false});
@@ -230,7 +231,9 @@ async fn chains_that_are_none_are_refused() {
     let client = Client::new();
     let base = &client.base;
     let get = |reference_id: &str| sub("GET", format!("{base}/limits"), reference_id, Value::Null);
-    let query = |number: usize| sub("GET", format!("{base}/query?q=SELECT Id FROM Account"), &format!("q{number}"), Value::Null);
+    let query = |number: usize| {
+        sub("GET", format!("{base}/query?q=SELECT Id FROM Account"), &format!("q{number}"), Value::Null)
+    };
     let mut header = get("h");
     header["httpHeaders"] = json!({"Authorization": "Bearer x"});
     let chains = [
@@ -319,7 +322,8 @@ async fn a_tree_is_planted_whole_or_not_at_all() {
     let error = json!({"statusCode": "INVALID_EMAIL_ADDRESS", "message": "Email: invalid email address: 123", "fields": ["Email"]});
     assert_eq!(reply.json(), json!({"hasErrors": true, "results": [{"referenceId": "ref2", "errors": [error]}]}));
     assert_eq!((client.count("Account").await, client.count("Contact").await), (0, 0));
-    let record = |number: usize| json!({"attributes": {"type": "Account", "referenceId": format!("r{number}")}, "Name": "A"});
+    let record =
+        |number: usize| json!({"attributes": {"type": "Account", "referenceId": format!("r{number}")}, "Name": "A"});
     let too_many: Vec<Value> = (0..201).map(record).collect();
     let twice = vec![record(1), record(1)];
     for records in [too_many, twice, vec![account("without reference")]] {

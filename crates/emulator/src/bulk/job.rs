@@ -165,6 +165,8 @@ pub struct Progress {
     since_ms: i64,
     /// When the job was ordered for execution, in ms.
     closed_ms: i64,
+    /// Somebody has taken the work on.
+    working: bool,
     /// When the outcome shows, in ms.
     done_ms: Option<i64>,
     pub upload: Upload,
@@ -178,6 +180,7 @@ impl Progress {
             state,
             since_ms: now_ms,
             closed_ms: now_ms,
+            working: false,
             done_ms: None,
             upload: Upload::None,
             outcome: Outcome::default(),
@@ -204,6 +207,7 @@ impl Progress {
             return false;
         }
         self.enter(State::InProgress, now_ms);
+        self.working = true;
         true
     }
 
@@ -230,7 +234,10 @@ impl Progress {
                 self.enter(State::InProgress, now_ms);
                 false
             }
-            State::InProgress => self.done_ms.is_none(),
+            State::InProgress => {
+                self.working = true;
+                self.done_ms.is_none()
+            }
             _ => false,
         }
     }
@@ -259,16 +266,16 @@ impl Progress {
         }
     }
 
-    /// `Aborted`.
+    /// `Aborted`. True when the work was never taken on, so that nobody else will say what became of the rows.
     ///
     /// # Errors
     /// 400 `INVALIDJOBSTATE` "Aborting already Completed Job not allowed" for a job that has ended.
-    pub fn abort(&mut self, now_ms: i64) -> Result<(), ApiError> {
+    pub fn abort(&mut self, now_ms: i64) -> Result<bool, ApiError> {
         if self.state.is_final() {
             return Err(invalid_state(format!("Aborting already {} Job not allowed", spoken(self.state))));
         }
         self.enter(State::Aborted, now_ms);
-        Ok(())
+        Ok(!self.working)
     }
 }
 

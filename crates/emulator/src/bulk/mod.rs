@@ -147,14 +147,9 @@ fn close(ctx: &Ctx, job: &Arc<Job>) -> Result<(), ApiError> {
 }
 
 fn abort(job: &Job, now_ms: i64) -> Result<(), ApiError> {
-    let was = {
-        let mut progress = job.progress();
-        let was = progress.state;
-        progress.abort(now_ms)?;
-        was
-    };
+    let untouched = job.progress().abort(now_ms)?;
     job.stop();
-    if was != State::InProgress && !job.operation.is_query() {
+    if untouched && !job.operation.is_query() {
         let outcome = ingest::unprocessed(job);
         job.progress().worked(outcome, now_ms);
     }

@@ -24,7 +24,7 @@ use crate::multipart;
 use crate::request::Request;
 use crate::rest::parse_json;
 
-pub use tree::{Planted, Refused, plant};
+pub use tree::{Planted, plant};
 
 /// The most subrequests of a chain or a batch.
 const SUBREQUESTS_MAX: usize = 25;
