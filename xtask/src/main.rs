@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What developers run: `cargo xtask NAME`.
+//! What developers run: `cargo xtask NAME`. Nothing of this is part of the product.
+#![allow(clippy::disallowed_methods, reason = "a developer's tool has an environment, a clock and time to wait")]
 
+mod child;
+mod clients;
+mod emulator;
+mod place;
 mod schema;
+mod test;
 
 use std::process::ExitCode;
+
+/// What went wrong, as a person is told; empty when everything was said already.
+type Result<T> = std::result::Result<T, String>;
+
+const USAGE: &str = "\
+usage: cargo xtask test [--quick]                       everything that must pass
+       cargo xtask schema [FIXTURES]                    builds the emulator's standard schema from recorded describes";
 
 #[allow(clippy::disallowed_macros, reason = "a developer's tool talks to a terminal")]
 fn main() -> ExitCode {
@@ -12,13 +25,24 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match name.as_str() {
         "schema" => schema::run(&rest),
-        _ => Err("usage: cargo xtask schema [FIXTURES]".to_owned()),
+        "test" => test::run(&rest),
+        _ => Err(USAGE.to_owned()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("error: {message}");
+            if !message.is_empty() {
+                eprintln!("error: {message}");
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says a line at once, also into a pipe.
+fn say(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    // A reader that went away wants no more.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps a Node program on this machine: `node --require loopback.cjs` opens no socket to another one.
+"use strict";
+
+const dns = require("node:dns");
+const net = require("node:net");
+
+const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
+
+function refusal(host) {
+  return Object.assign(new Error(`only this machine may be reached, not ${host}`), { code: "ECONNREFUSED" });
+}
+
+const lookup = dns.lookup;
+dns.lookup = function lookupLoopback(host, ...rest) {
+  if (LOOPBACK.has(host)) return lookup.call(dns, host, ...rest);
+  const callback = rest[rest.length - 1];
+  process.nextTick(callback, refusal(host));
+};
+dns.promises.lookup = async (host, ...rest) => {
+  if (!LOOPBACK.has(host)) throw refusal(host);
+  return new Promise((resolve, reject) =>
+    lookup.call(dns, host, ...rest, (error, address, family) => (error ? reject(error) : resolve({ address, family }))),
+  );
+};
+
+const connect = net.Socket.prototype.connect;
+net.Socket.prototype.connect = function connectLoopback(...given) {
+  // Node itself calls with its normalised arguments: an array of options and callback.
+  const options = Array.isArray(given[0]) ? given[0][0] : given[0];
+  const host = options && typeof options === "object" ? options.path ? null : options.host : null;
+  if (host && !LOOPBACK.has(host)) {
+    process.nextTick(() => this.destroy(refusal(host)));
+    return this;
+  }
+  return connect.apply(this, given);
+};

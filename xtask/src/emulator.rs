@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `orgkeep emulator` as a program of its own, on a free port, until it is dropped.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::{Result, child};
+
+pub struct Emulator {
+    child: Child,
+    /// Held open, so that the emulator never writes into a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+    pub url: String,
+    /// The first org, as the emulator announced it.
+    pub org: Value,
+}
+
+impl Emulator {
+    /// Starts it with these further arguments; what it says besides the first line goes to `log`.
+    pub fn start(orgkeep: &Path, arguments: &[&str], log: &Path) -> Result<Emulator> {
+        let mut child = Command::new(orgkeep)
+            .args(["emulator", "--json", "--port", "0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(child::create(log)?)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", orgkeep.display()))?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("the emulator has no output")?);
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line).map_err(|error| error.to_string());
+        match read.and_then(|_| announced(&line)) {
+            Ok((url, org)) => Ok(Emulator { child, _stdout: stdout, url, org }),
+            Err(error) => {
+                child::stop(&mut child);
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                Err(format!("the emulator did not start: {error}\n{}", child::tail(&said)))
+            }
+        }
+    }
+
+    /// A text of the first org: `id`, `username`, `access_token`, …
+    pub fn told(&self, key: &str) -> &str {
+        self.org[key].as_str().unwrap_or_default()
+    }
+
+    /// Tells a program where the emulator is and how to get in.
+    pub fn known_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for (variable, key) in [
+            ("EMULATOR_ORG_ID", "id"),
+            ("EMULATOR_USERNAME", "username"),
+            ("EMULATOR_PASSWORD", "password"),
+            ("EMULATOR_ACCESS_TOKEN", "access_token"),
+            ("EMULATOR_CLIENT_ID", "client_id"),
+            ("EMULATOR_CLIENT_SECRET", "client_secret"),
+            ("SF_ACCESS_TOKEN", "access_token"),
+        ] {
+            command.env(variable, self.told(key));
+        }
+        command.env("EMULATOR_URL", &self.url).env("SF_EMU", &self.url)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        child::stop(&mut self.child);
+    }
+}
+
+fn announced(line: &str) -> Result<(String, Value)> {
+    let ready: Value = serde_json::from_str(line).map_err(|error| format!("it said {line:?}: {error}"))?;
+    let url = ready["url"].as_str().ok_or_else(|| format!("it named no address: {line}"))?.to_owned();
+    Ok((url, ready["orgs"][0].clone()))
+}

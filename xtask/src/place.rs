@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where things lie: the workspace, the target directory, what is installed into it, and folders to play in.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+
+#[derive(Clone)]
+pub struct Place {
+    /// The workspace's folder.
+    pub root: PathBuf,
+    /// Cargo's target directory: `$CARGO_TARGET_DIR`, else `target` in the workspace.
+    pub target: PathBuf,
+}
+
+impl Place {
+    pub fn find() -> Result<Place> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no workspace")?.to_owned();
+        let target = match std::env::var_os("CARGO_TARGET_DIR").filter(|target| !target.is_empty()) {
+            Some(target) => std::path::absolute(&target).map_err(|error| format!("CARGO_TARGET_DIR: {error}"))?,
+            None => root.join("target"),
+        };
+        Ok(Place { root, target })
+    }
+
+    /// Cargo, in the workspace, with this target directory.
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        cargo
+    }
+
+    /// The program as it was built last.
+    pub fn orgkeep(&self, profile: &str) -> PathBuf {
+        self.target.join(profile).join(format!("orgkeep{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// A built example of any crate.
+    pub fn example(&self, profile: &str, name: &str) -> PathBuf {
+        self.target.join(profile).join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    /// Where programs of other people are installed, once.
+    pub fn clients(&self) -> PathBuf {
+        self.target.join("clients")
+    }
+
+    /// An empty folder of this name, for one run.
+    pub fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.target.join("xtask").join(name);
+        let failed = |error| format!("cannot empty {}: {error}", folder.display());
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        Ok(folder)
+    }
+}

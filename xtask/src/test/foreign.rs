@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Programs that other people wrote, against `orgkeep emulator` over a socket. What one of them cannot parse is wrong, whatever
+//! our own tests say.
+//!
+//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce and httpx, `.sh` under bash
+//! with the Salesforce CLI (`sf`) in its `PATH`, `.mjs` under Node. Each gets a fresh emulator, an empty home and folder, and in its
+//! environment `EMULATOR_URL`, `EMULATOR_ORG_ID`, `EMULATOR_USERNAME`, `EMULATOR_PASSWORD`, `EMULATOR_ACCESS_TOKEN`, `EMULATOR_CLIENT_ID` and
+//! `EMULATOR_CLIENT_SECRET`. It fails by its exit code. None can reach another machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Case, Outcome};
+use crate::emulator::Emulator;
+use crate::place::Place;
+use crate::{Result, child, clients};
+
+const LIMIT: Duration = Duration::from_secs(10 * 60);
+const RECORDS: &str = "2500";
+
+pub fn cases(place: &Place) -> Vec<Case> {
+    let folder = place.root.join("crates/emulator/tests/clients");
+    let mut scripts: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| kind(path).is_some() && !name(path).starts_with('_') && name(path) != "sitecustomize.py")
+        .collect();
+    scripts.sort();
+    if scripts.is_empty() {
+        let why = format!("there is no script in {}", folder.display());
+        return vec![Case { title: "foreign clients".to_owned(), check: Box::new(move |_| Outcome::of(Err(why))) }];
+    }
+    let case = |script: PathBuf| Case {
+        title: format!("foreign client: {}", name(&script)),
+        check: Box::new(move |place: &Place| check(place, &script)),
+    };
+    scripts.into_iter().map(case).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Python,
+    Shell,
+    Node,
+}
+
+fn kind(script: &Path) -> Option<Kind> {
+    match script.extension()?.to_str()? {
+        "py" => Some(Kind::Python),
+        "sh" => Some(Kind::Shell),
+        "mjs" => Some(Kind::Node),
+        _ => None,
+    }
+}
+
+fn name(script: &Path) -> &str {
+    script.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn check(place: &Place, script: &Path) -> Outcome {
+    let Some(kind) = kind(script) else { return Outcome::Skipped("nobody knows how to run it".to_owned()) };
+    let interpreter = match kind {
+        Kind::Python => clients::python(place).map(|python| (python, Vec::new())),
+        Kind::Shell => clients::salesforce_cli(place).map(|path| (PathBuf::from("bash"), path.to_vec())),
+        Kind::Node => clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec())),
+    };
+    match interpreter {
+        Ok((interpreter, path)) => Outcome::of(run(place, script, &interpreter, path)),
+        Err(why) => Outcome::Skipped(why),
+    }
+}
+
+fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> Result<()> {
+    let folder = place.scratch(&format!("client-{}", name(script)))?;
+    let home = folder.join("home");
+    std::fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
+    let log = folder.join("emulator.log");
+    let emulator = Emulator::start(&place.orgkeep("debug"), &["--records", RECORDS], &log)?;
+    let mut command = Command::new(interpreter);
+    clients::tamed(&mut command, place, &home);
+    emulator.known_to(&mut command);
+    command
+        .current_dir(&home)
+        .env("PATH", clients::path_with(path))
+        .env("PYTHONPATH", place.root.join("xtask/clients"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    if interpreter == Path::new("bash") {
+        command.arg("-eu");
+    }
+    let ran = child::kept(command.arg(script), &folder.join("client"), LIMIT)?;
+    if let Some(last) = ran.text().lines().last() {
+        crate::say(&format!("    {last}"));
+    }
+    Ok(())
+}
