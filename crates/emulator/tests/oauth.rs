@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use caller::{Caller, HOST, Said, START_MS, encode, settings};
+use caller::{Caller, HOST, START_MS, Said, encode, settings};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use orgkeep_emulator::Settings;
 use orgkeep_emulator::oauth::app::Permitted;
 use orgkeep_emulator::oauth::challenge_of;
-use orgkeep_emulator::Settings;
 use serde_json::{Value, json};
 
 const CALLBACK: &str = "http://localhost:1717/OauthRedirect";
@@ -195,7 +195,12 @@ async fn what_is_wrong_with_the_request_goes_back_to_the_app() {
     for (name, value, code, description) in [
         ("code_challenge", None, "invalid_request", "missing required code challenge"),
         ("scope", Some("api pardot_api_x refresh_token wave"), "", ""),
-        ("response_type", Some("magic"), "unsupported_response_type", "response type must be one of the following: code, token, hybrid_token"),
+        (
+            "response_type",
+            Some("magic"),
+            "unsupported_response_type",
+            "response type must be one of the following: code, token, hybrid_token",
+        ),
         ("code_challenge_method", Some("plain"), "invalid_request", "invalid code challenge method"),
     ] {
         let said = ask(&caller, &changed(&caller, name, value)).await;
@@ -336,10 +341,7 @@ async fn client_credentials_act_as_the_run_as_user() {
     );
     assert_eq!(at_login.await.status(), 400, "only at the My Domain host");
     caller.org().change_app(&id, |app| app.scopes = ["full".to_owned(), "refresh_token".to_owned()].into());
-    assert_eq!(
-        error(&caller.form(TOKEN, &good).await),
-        refused(400, "invalid_grant", "no valid scopes defined")
-    );
+    assert_eq!(error(&caller.form(TOKEN, &good).await), refused(400, "invalid_grant", "no valid scopes defined"));
     caller.org().change_app(&id, |app| app.run_as = None);
     assert_eq!(
         error(&caller.form(TOKEN, &good).await),
@@ -363,7 +365,8 @@ async fn a_jwt_of_the_registered_key_signs_in() {
     };
     let seconds = START_MS / 1000;
     for exp in [json!((seconds + 180).to_string()), json!(START_MS + 300), json!(seconds + 60)] {
-        let body = said(json!({"iss": iss, "sub": sub, "aud": "https://login.salesforce.com", "exp": exp})).await.expect(200);
+        let body =
+            said(json!({"iss": iss, "sub": sub, "aud": "https://login.salesforce.com", "exp": exp})).await.expect(200);
         let keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, ["access_token", "scope", "instance_url", "id", "token_type"], "no refresh token");
         assert!(works(&caller, body["access_token"].as_str().unwrap()).await);
@@ -491,7 +494,9 @@ async fn a_token_says_whose_it_is() {
     assert_eq!(info["organization_id"], credentials.org_id);
     assert_eq!(info["preferred_username"], credentials.username);
     assert_eq!(info["urls"]["rest"], format!("http://{HOST}/services/data/v{{version}}/"));
-    for key in ["sub", "name", "email", "photos", "active", "user_type", "language", "locale", "utcOffset", "updated_at"] {
+    for key in
+        ["sub", "name", "email", "photos", "active", "user_type", "language", "locale", "utcOffset", "updated_at"]
+    {
         assert!(info.get(key).is_some_and(|value| !value.is_null()), "{key}");
     }
     let bad = caller.raw("GET", "/services/oauth2/userinfo", &[("authorization", "Bearer x")], "").await;

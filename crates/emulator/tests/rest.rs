@@ -112,7 +112,8 @@ async fn the_daily_allowance_runs_out_and_comes_back() {
     ];
     let body = caller.form("/services/oauth2/token", &grant).await.expect(200);
     let token = body["access_token"].as_str().unwrap();
-    let said = caller.raw("GET", "/services/data/v67.0/limits", &[("authorization", &format!("Bearer {token}"))], "").await;
+    let said =
+        caller.raw("GET", "/services/data/v67.0/limits", &[("authorization", &format!("Bearer {token}"))], "").await;
     assert_eq!(said.status, 200);
 }
 
@@ -177,7 +178,9 @@ async fn unknown_paths_and_methods_are_told_apart() {
     // 2.1, error format
     let caller = Caller::new();
     let missing = (404, "NOT_FOUND".to_owned(), "The requested resource does not exist".to_owned());
-    for path in ["/nothing", "/sobjects/Nothing", "/sobjects/Nothing/describe", "/tooling/sobjects/SourceMember/describe"] {
+    for path in
+        ["/nothing", "/sobjects/Nothing", "/sobjects/Nothing/describe", "/tooling/sobjects/SourceMember/describe"]
+    {
         assert_eq!(caller.get(path).await.error(), missing, "{path}");
     }
     let said = caller.call("PUT", "/sobjects/Account/001000000000001AAA", &[], "{}").await;
@@ -246,13 +249,19 @@ async fn a_describe_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn audit_fields_are_createable_only_with_the_permission() {
-    // 2.5, 6.3: the field of the permission exists only after Setup's switch, which is off in a new org.
+async fn audit_fields_are_createable_only_with_switch_and_permission() {
+    // 2.5, 6.3: the permission exists as a field only while Setup's switch is on.
     let caller = Caller::new();
+    let createable = async || {
+        let body = caller.get("/sobjects/Account/describe").await.expect(200);
+        let fields = body["fields"].as_array().unwrap().iter();
+        fields.filter(|field| field["createable"] == true).filter(|field| field["name"] == "CreatedDate").count() == 1
+    };
+    assert!(!createable().await);
     caller.org().set_permission(&caller.credentials.user_id, "CreateAuditFields", true);
-    let body = caller.get("/sobjects/Account/describe").await.expect(200);
-    let created = body["fields"].as_array().unwrap().iter().find(|field| field["name"] == "CreatedDate").unwrap();
-    assert_eq!(created["createable"], false);
+    assert!(createable().await);
+    caller.org().set_audit_fields_switch(false).unwrap();
+    assert!(!createable().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,19 +8,22 @@ use std::time::Duration;
 use caller::{Caller, encode};
 use serde_json::{Value, json};
 
-const GONE: &str = "001000000000ZZZAA0";
-
 #[tokio::test(start_paused = true)]
 async fn a_record_is_created_read_changed_and_deleted() {
     // 2.7, 2.1: names in any case, text coerced, a trailing slash, `_HttpMethod`.
     let caller = Caller::new();
-    let said = caller.post("/sobjects/account/", json!({"NAME": "Acme", "numberofemployees": "10000", "AnnualRevenue": 5})).await;
+    let said = caller
+        .post("/sobjects/account/", json!({"NAME": "Acme", "numberofemployees": "10000", "AnnualRevenue": 5}))
+        .await;
     let body = said.expect(201);
     let id = body["id"].as_str().unwrap();
     assert_eq!(body, json!({"id": id, "success": true, "errors": []}));
     assert_eq!(said.header("location"), format!("/services/data/v67.0/sobjects/Account/{id}"));
     let row = caller.get(&format!("/sobjects/Account/{id}")).await.expect(200);
-    assert_eq!(row["attributes"], json!({"type": "Account", "url": format!("/services/data/v67.0/sobjects/Account/{id}")}));
+    assert_eq!(
+        row["attributes"],
+        json!({"type": "Account", "url": format!("/services/data/v67.0/sobjects/Account/{id}")})
+    );
     assert_eq!((row["Name"].clone(), row["NumberOfEmployees"].clone()), (json!("Acme"), json!(10_000)));
     assert!(row["AnnualRevenue"].is_f64() && row["BillingAddress"].is_null());
     assert_eq!(row["CreatedDate"], "2026-03-01T12:00:00.000+0000");
@@ -34,7 +37,9 @@ async fn a_record_is_created_read_changed_and_deleted() {
     assert_eq!(row.as_object().unwrap().len(), 3);
 
     assert_eq!(caller.delete(&format!("/sobjects/Account/{id}")).await.status, 204);
-    for said in [caller.get(&format!("/sobjects/Account/{id}")).await, caller.delete(&format!("/sobjects/Account/{id}")).await] {
+    for said in
+        [caller.get(&format!("/sobjects/Account/{id}")).await, caller.delete(&format!("/sobjects/Account/{id}")).await]
+    {
         assert_eq!(said.error(), (404, "ENTITY_IS_DELETED".into(), "entity is deleted".into()));
     }
 }
@@ -69,7 +74,7 @@ async fn ids_are_checked_before_they_are_looked_up() {
     let caller = Caller::new();
     let contact = caller.create("Contact", json!({"LastName": "C"})).await;
     let missing = (404, "NOT_FOUND".to_owned(), "The requested resource does not exist".to_owned());
-    assert_eq!(caller.get(&format!("/sobjects/Account/{GONE}")).await.error().0, 404);
+    assert_eq!(caller.get(&format!("/sobjects/Account/{}", orgkeep_emulator::id::make("001", 999_999))).await.error(), missing);
     let said = caller.get("/sobjects/Account/001RM000003oLrB000").await;
     assert_eq!(said.error(), (400, "MALFORMED_ID".into(), "malformed id 001RM000003oLrB000".into()));
     let said = caller.get(&format!("/sobjects/Account/{contact}")).await;
@@ -124,7 +129,8 @@ async fn external_ids_have_their_own_refusals() {
     let said = caller.patch("/sobjects/Project__c/Nope__c/1", json!({"Name": "x"})).await;
     let text = "Provided external ID field does not exist or is not accessible: Nope__c";
     assert_eq!(said.error(), (404, "NOT_FOUND".into(), text.into()));
-    let said = caller.patch("/sobjects/Project__c/External_Key__c/1", json!({"Name": "x", "external_key__c": "1"})).await;
+    let said =
+        caller.patch("/sobjects/Project__c/External_Key__c/1", json!({"Name": "x", "external_key__c": "1"})).await;
     let text = "The External_Key__c field should not be specified in the sobject data.";
     assert_eq!(said.error(), (400, "INVALID_FIELD".into(), text.into()));
     let said = caller.patch("/sobjects/Project__c/External_Key__c/1?updateOnly=true", json!({"Name": "x"})).await;

@@ -5,7 +5,7 @@ mod caller;
 
 use caller::Caller;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, AsyncBufReadExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -98,7 +98,7 @@ async fn large_bodies_go_both_ways() {
     use base64::Engine as _;
     let running = run().await;
     let mut connection = running.connect().await;
-    let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| (at * 7919 >> 5) as u8).collect();
+    let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let body = json!({
         "Title": "big", "PathOnClient": "big.bin",
         "VersionData": base64::engine::general_purpose::STANDARD.encode(&bytes),

@@ -21,7 +21,8 @@ async fn post(caller: &Caller, path: &str, text: String) -> Said {
 }
 
 async fn call(caller: &Caller, header: &str, body: &str) -> Said {
-    let header = format!("<urn:SessionHeader><urn:sessionId>{}</urn:sessionId></urn:SessionHeader>{header}", caller.token);
+    let header =
+        format!("<urn:SessionHeader><urn:sessionId>{}</urn:sessionId></urn:SessionHeader>{header}", caller.token);
     post(caller, "/services/Soap/u/59.0", envelope("soapenv", &header, body)).await
 }
 
@@ -35,7 +36,8 @@ async fn log_in(caller: &Caller, password: &str, version: &str) -> Said {
 
 /// The text of the first element of a name.
 fn element<'a>(said: &'a Said, name: &str) -> &'a str {
-    let (_, rest) = said.text().split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name}: {}", said.text()));
+    let (_, rest) =
+        said.text().split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name}: {}", said.text()));
     rest.split('<').next().unwrap()
 }
 
@@ -43,17 +45,43 @@ fn element<'a>(said: &'a Said, name: &str) -> &'a str {
 async fn login_answers_in_the_order_of_the_wsdl() {
     // 1.7, 8: clients index by position; simple-salesforce reads sessionId and serverUrl.
     let caller = Caller::new();
-    for password in [caller.credentials.password.clone(), format!("{}{}", caller.credentials.password, caller.credentials.security_token)] {
+    for password in [
+        caller.credentials.password.clone(),
+        format!("{}{}", caller.credentials.password, caller.credentials.security_token),
+    ] {
         let said = log_in(&caller, &password, "59.0").await;
         assert_eq!((said.status, said.header("content-type")), (200, "text/xml;charset=UTF-8"));
         let order = [
-            "<loginResponse><result><metadataServerUrl>", "<passwordExpired>", "<sandbox>", "<serverUrl>", "<sessionId>",
-            "<userId>", "<userInfo><accessibilityMode>", "<chatterExternal>", "<currencySymbol>",
-            "<orgAttachmentFileSizeLimit>", "<orgDefaultCurrencyIsoCode>", "<orgDefaultCurrencyLocale>",
-            "<orgDisallowHtmlAttachments>", "<orgHasPersonAccounts>", "<organizationId>", "<organizationMultiCurrency>",
-            "<organizationName>", "<profileId>", "<roleId", "<sessionSecondsValid>", "<userDefaultCurrencyIsoCode",
-            "<userEmail>", "<userFullName>", "<userId>", "<userLanguage>", "<userLocale>", "<userName>", "<userTimeZone>",
-            "<userType>", "<userUiSkin>",
+            "<loginResponse><result><metadataServerUrl>",
+            "<passwordExpired>",
+            "<sandbox>",
+            "<serverUrl>",
+            "<sessionId>",
+            "<userId>",
+            "<userInfo><accessibilityMode>",
+            "<chatterExternal>",
+            "<currencySymbol>",
+            "<orgAttachmentFileSizeLimit>",
+            "<orgDefaultCurrencyIsoCode>",
+            "<orgDefaultCurrencyLocale>",
+            "<orgDisallowHtmlAttachments>",
+            "<orgHasPersonAccounts>",
+            "<organizationId>",
+            "<organizationMultiCurrency>",
+            "<organizationName>",
+            "<profileId>",
+            "<roleId",
+            "<sessionSecondsValid>",
+            "<userDefaultCurrencyIsoCode",
+            "<userEmail>",
+            "<userFullName>",
+            "<userId>",
+            "<userLanguage>",
+            "<userLocale>",
+            "<userName>",
+            "<userTimeZone>",
+            "<userType>",
+            "<userUiSkin>",
         ];
         let mut rest = said.text();
         for name in order {
@@ -130,10 +158,13 @@ async fn undelete_brings_back_a_record_with_what_its_delete_took_along() {
     let contact = caller.create("Contact", json!({"LastName": "C", "AccountId": account})).await;
     caller.delete(&format!("/sobjects/Account/{account}")).await.expect(204);
     assert_eq!(caller.get(&format!("/sobjects/Contact/{contact}")).await.status, 404);
-    let ids = format!("<urn:undelete><urn:ids>{account}</urn:ids><urn:ids>001000000000ZZZAA0</urn:ids></urn:undelete>");
+    let never = orgkeep_emulator::id::make("001", 999_999);
+    let ids = format!("<urn:undelete><urn:ids>{account}</urn:ids><urn:ids>{never}</urn:ids></urn:undelete>");
     let said = call(&caller, "", &ids).await;
     assert_eq!(said.status, 200);
-    let start = format!("<undeleteResponse><result><id>{account}</id><success>true</success></result><result><errors><message>");
+    let start = format!(
+        "<undeleteResponse><result><id>{account}</id><success>true</success></result><result><errors><message>"
+    );
     assert!(said.text().contains(&start), "{}", said.text());
     assert!(said.text().contains("</statusCode></errors><id xsi:nil=\"true\"/><success>false</success></result>"));
     assert_eq!(caller.get(&format!("/sobjects/Contact/{contact}")).await.status, 200);
@@ -178,7 +209,8 @@ async fn queries_come_in_xml_with_dates_in_utc() {
     let account = caller.create("Account", json!({"Name": "A & B"})).await;
     caller.create("Contact", json!({"LastName": "C", "AccountId": account})).await;
     let statement = "SELECT Name, CreatedDate, (SELECT LastName FROM Contacts) FROM Account";
-    let said = call(&caller, "", &format!("<urn:query><urn:queryString>{statement}</urn:queryString></urn:query>")).await;
+    let said =
+        call(&caller, "", &format!("<urn:query><urn:queryString>{statement}</urn:queryString></urn:query>")).await;
     assert_eq!((element(&said, "done"), element(&said, "sf:Name")), ("true", "A &amp; B"));
     assert_eq!(element(&said, "sf:CreatedDate"), "2026-03-01T12:00:00.000Z");
     assert_eq!((element(&said, "sf:type"), element(&said, "sf:LastName")), ("Account", "C"));
@@ -188,7 +220,8 @@ async fn queries_come_in_xml_with_dates_in_utc() {
         caller.create("Account", json!({"Name": format!("N{at}")})).await;
     }
     let header = "<urn:QueryOptions><urn:batchSize>200</urn:batchSize></urn:QueryOptions>";
-    let said = call(&caller, header, "<urn:query><urn:queryString>SELECT Id FROM Account</urn:queryString></urn:query>").await;
+    let said =
+        call(&caller, header, "<urn:query><urn:queryString>SELECT Id FROM Account</urn:queryString></urn:query>").await;
     let locator = element(&said, "queryLocator");
     let more = format!("<urn:queryMore><urn:queryLocator>{locator}</urn:queryLocator></urn:queryMore>");
     let said = call(&caller, header, &more).await;
