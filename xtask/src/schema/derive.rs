@@ -49,6 +49,8 @@ pub struct Choices {
     feed: Vec<String>,
     create_only: BTreeMap<String, BTreeSet<String>>,
     read_only: BTreeMap<String, BTreeSet<String>>,
+    /// What the documentation wrongly calls read-only.
+    writable: BTreeMap<String, BTreeSet<String>>,
     defaulted: BTreeMap<String, BTreeSet<String>>,
     defaults: BTreeMap<String, Value>,
     name_fields: BTreeMap<String, String>,
@@ -64,6 +66,8 @@ pub struct Choices {
     reference_to: BTreeMap<String, Vec<String>>,
     /// Where no source tells the prefix of an object's Ids.
     key_prefixes: BTreeMap<String, String>,
+    /// Objects that share the Ids of another one, which is the one that Ids are looked up in.
+    no_prefix: Vec<String>,
     needs_filter: BTreeMap<String, Value>,
     record_types: BTreeMap<String, Vec<(String, String)>>,
 }
@@ -110,6 +114,7 @@ pub fn object(name: &str, known: &BTreeSet<String>, choices: &Choices, sources: 
     let prefix =
         [sources.global.get(name), documented].into_iter().flatten().find_map(|source| source["keyPrefix"].as_str());
     let prefix = prefix.or(choices.key_prefixes.get(name).map(String::as_str));
+    let prefix = prefix.filter(|_| !choices.no_prefix.iter().any(|known| known == name));
     if let Some(prefix) = prefix {
         object.insert("keyPrefix".into(), json!(prefix));
     }

@@ -319,7 +319,7 @@ impl Seed<'_, '_> {
                 if !flag.is_empty() {
                     fields.push((flag.to_owned(), Input::Bool(value == marked)));
                 }
-                fields.push(("StatusCode".into(), text(if value == "Draft" { "Draft" } else { "Activated" })));
+                fields.push(("StatusCode".into(), text(status_code(&value))));
                 self.put(object, fields)?;
             }
         }
@@ -394,6 +394,14 @@ fn status(order: i64, value: &str, default: bool) -> Fields {
         ("SortOrder", number(order)),
         ("IsDefault", Input::Bool(default)),
     ])
+}
+
+fn status_code(status: &str) -> &'static str {
+    match status {
+        "Draft" => "Draft",
+        "In Approval Process" => "InApproval",
+        _ => "Activated",
+    }
 }
 
 /// Probability in percent and forecast category of the standard stages.

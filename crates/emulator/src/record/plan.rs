@@ -48,6 +48,8 @@ impl Plan {
         };
         let standard_default = |field: &crate::schema::Field| match field.kind {
             FieldType::Boolean => Some(Value::Bool(field.default_value.as_ref().is_some_and(Value::is_true))),
+            // Counts and totals that the server keeps start at 0.
+            kind if kind.is_number() && !field.nillable && !field.createable && field.default_value.is_none() => Some(Value::Int(0)),
             _ => field.default_value.clone(),
         };
         let defaults =

@@ -37,7 +37,8 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(),
         "ContentDocumentLink" => file::link(draft),
         "Attachment" | "Document" | "StaticResource" => file::body_length(draft),
         "AccountContactRelation" => relation::before(tx, caller, draft),
-        "Solution" => draft.set_if_null("IsPublished", false),
+        "Contract" | "Order" => setup::status_code(tx, draft),
+        "FeedItem" | "FeedComment" => draft.set_if_null("InsertedById", caller.user_id.clone()),
         _ if draft.object.custom_setting => setup::setting_owner(tx, draft),
         _ => {}
     }

@@ -337,10 +337,13 @@ fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
                 field.reference_to.retain(|name| known.contains_key(name));
             }
             for parent in &shared.reference_to {
-                children[known[parent]].push(Child {
+                let siblings = &mut children[known[parent]];
+                let name = names.get(&(object.name.clone(), shared.name.clone())).cloned();
+                let taken = siblings.iter().any(|child| name.is_some() && child.relationship_name == name);
+                siblings.push(Child {
                     object: object.name.clone(),
                     field: shared.name.clone(),
-                    relationship_name: names.get(&(object.name.clone(), shared.name.clone())).cloned(),
+                    relationship_name: name.filter(|_| !taken),
                     cascade_delete: shared.cascade_delete,
                     restricted_delete: shared.restricted_delete,
                 });

@@ -181,8 +181,9 @@ fn from_org(
     let writable = object_flag(object, sources, "createable");
     let compound_name = name == "Name" && matches!(object, "Contact" | "Lead" | "User");
     let server = SERVER.contains(&name) || compound_name || matches!(kind, "address" | "location");
+    let documented = facts.is_some_and(|facts| facts["readOnly"].as_bool() == Some(true));
     let no_update = server
-        || facts.is_some_and(|facts| facts["readOnly"].as_bool() == Some(true))
+        || (documented && !Choices::lists(&choices.writable, object, name))
         || Choices::lists(&choices.read_only, object, name);
     let required_parent = kind == "reference" && !nillable;
     let create_only = Choices::lists(&choices.create_only, object, name);

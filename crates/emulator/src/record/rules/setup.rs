@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Users and custom settings.
+//! Users, custom settings and status codes.
 
 use rusqlite::OptionalExtension as _;
 
@@ -18,6 +18,13 @@ pub fn setting_owner(tx: &Tx<'_>, draft: &mut Draft) {
     if let Ok(Some(id)) = organisation {
         draft.set_if_null("SetupOwnerId", id);
     }
+}
+
+/// Contracts and orders show what their status means.
+pub fn status_code(tx: &Tx<'_>, draft: &mut Draft) {
+    let statuses = tx.schema.object(&format!("{}Status", draft.object.name));
+    let row = statuses.and_then(|statuses| tx.rows_where(statuses, "\"MasterLabel\" = ?1", &[draft.get("Status")]).into_iter().next());
+    draft.set("StatusCode", row.map_or_else(|| Value::from("Draft"), |row| row.get("StatusCode").clone()));
 }
 
 /// Usernames are unique among all users, inactive ones too, and have the form of an e-mail address.
