@@ -33,7 +33,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    #[cfg(test)]
+    const ALL: [Kind; 10] = [
         Kind::Invalid,
         Kind::NotFound,
         Kind::Busy,

@@ -30,3 +30,6 @@ fn quoted(value: Option<&str>) -> String {
 fn some(number: u64) -> String {
     if number == 0 { String::new() } else { crate::number::grouped(number) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N")]
     at: u64,
 
+    /// CSV as Bulk API 2.0 writes it, one JSON object a line, or Parquet with typed columns
     #[arg(long, value_name = "FORMAT", value_enum)]
     format: Format,
 
@@ -41,11 +42,8 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// As Bulk API 2.0 writes it: quoted, UTF-8, empty for null
     Csv,
-    /// One JSON object a line
     Jsonl,
-    /// Typed columns
     Parquet,
 }
 

@@ -44,7 +44,7 @@ pub struct Arguments {
     #[arg(long = "where", value_name = "EXPR", requires = "object")]
     condition: Option<String>,
 
-    /// Everything that differs now from the backup and changed since backup M; 0 means everything
+    /// Every record that changed between backup M and the newest backup; 0 selects every record
     #[arg(long, value_name = "M", requires = "at", conflicts_with = "object")]
     changes_since: Option<u64>,
 
