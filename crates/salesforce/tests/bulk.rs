@@ -86,7 +86,8 @@ async fn what_bulk_cannot_query_is_told() {
     for (soql, words) in [
         ("SELECT COUNT() FROM Account", ""),
         ("SELECT Id, BillingAddress FROM Account", "compound"),
-        ("SELECT Id, Body FROM Attachment", "Cannot serialize value"),
+        ("SELECT Id, VersionData FROM ContentVersion", "Cannot serialize value"),
+        ("SELECT Id FROM Attachment", "is not supported by the Bulk API"),
         ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", ""),
     ] {
         let error = match org.bulk_query(soql, Scope::Live).await {
