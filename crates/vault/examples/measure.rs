@@ -71,7 +71,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         while let Some(batch) = stream.try_next().await? {
             scanned += batch.len();
         }
-        println!("scan of the {name} state: {scanned} rows in {:.2} s; peak {} MB", start.elapsed().as_secs_f64(), peak());
+        println!(
+            "scan of the {name} state: {scanned} rows in {:.2} s; peak {} MB",
+            start.elapsed().as_secs_f64(),
+            peak()
+        );
     }
     Ok(())
 }
@@ -105,7 +109,7 @@ fn cells(id: u64, round: u64, columns: u64) -> Vec<String> {
         let value = spread.rotate_left(column as u32);
         cells.push(match column % 6 {
             0 => format!("{}.{:02}", value % 1_000_000, value % 100),
-            1 => (value % 2 == 0).to_string(),
+            1 => (value & 1 == 0).to_string(),
             2 => format!("20{:02}-{:02}-{:02}", value % 30, value % 12 + 1, value % 28 + 1),
             3 => ["Prospect", "Customer - Direct", "Partner", "Other"][(value % 4) as usize].to_owned(),
             4 => format!("{} Market Street, Suite {}", value % 9000, value % 400),

@@ -34,7 +34,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // More commits than the log has between two checkpoints.
     for round in 1..=20 {
         let unfinished = org.begin(&lock).await?;
-        for (object, schema, rows) in [("Account", accounts(round)?, account_rows(round)), ("Empty__c", empty()?, vec![])] {
+        for (object, schema, rows) in
+            [("Account", accounts(round)?, account_rows(round)), ("Empty__c", empty()?, vec![])]
+        {
             let kind = if round % 3 == 1 { CaptureKind::Everything } else { CaptureKind::Changes };
             let mut capture = unfinished.capture(object, &schema, kind).await?;
             capture.push(batch(&schema, &rows)).await?;
@@ -83,10 +85,28 @@ fn account_rows(round: u64) -> Vec<Cells> {
     };
     let stamp = format!("2026-02-{round:02}T08:09:10.123+0000");
     let mut rows = vec![
-        row(["001000000000002AAA", "Zoë's \"Café\", 東京 😀\nsecond line ", "true", "7", "1000.50", "52.5200066", "1899-12-31", &stamp]),
+        row([
+            "001000000000002AAA",
+            "Zoë's \"Café\", 東京 😀\nsecond line ",
+            "true",
+            "7",
+            "1000.50",
+            "52.5200066",
+            "1899-12-31",
+            &stamp,
+        ]),
         row(["001000000000001AAA", "Acme", "false", "1000.0", "-0.01", "1e-20", "2024-02-29", &stamp]),
         row(["001000000000003AAA", "#N/A", "", "", "", "", "", ""]),
-        row(["001000000000004AAA", "  misfits ", "maybe", "many", "1.005", "0.1234567890123456789", "29 February", "noon"]),
+        row([
+            "001000000000004AAA",
+            "  misfits ",
+            "maybe",
+            "many",
+            "1.005",
+            "0.1234567890123456789",
+            "29 February",
+            "noon",
+        ]),
     ];
     match round % 3 {
         // Of three, one misses a record that was there: it is gone.

@@ -339,6 +339,11 @@ impl Unfinished {
         }
     }
 
+    /// A document that was stored in this backup or an earlier one.
+    pub async fn document(&self, reference: &DocumentRef) -> Result<Vec<u8>> {
+        self.org.document(reference).await
+    }
+
     /// Writes the manifest: from now on the backup exists. Busy if another process has finished this sequence.
     pub async fn finish(self, draft: ManifestDraft) -> Result<Manifest> {
         let mut manifest = Manifest {

@@ -176,3 +176,37 @@ fn classify(error: &(dyn StdError + 'static)) -> Kind {
     // Whatever is not the store's fault is content that a reader of Parquet, Delta or JSON could not take.
     kind.unwrap_or(Kind::Corrupt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrapped(source: std::io::Error) -> Error {
+        let store = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(source) };
+        Error::because("a data file cannot be written", store).with("path", "orgs/x").with("object", "Account")
+    }
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let error = wrapped(std::io::ErrorKind::StorageFull.into());
+        assert_eq!(error.kind(), Kind::Limited);
+        assert!(error.next_step().is_some_and(|hint| hint.contains("make room")));
+        assert_eq!(wrapped(std::io::ErrorKind::PermissionDenied.into()).kind(), Kind::Denied);
+        assert_eq!(wrapped(std::io::ErrorKind::TimedOut.into()).kind(), Kind::Unreachable);
+    }
+
+    #[test]
+    fn damage_stays_damage_through_every_layer() {
+        let store = object_store::Error::Generic { store: "vault", source: Box::new(Damaged("chunk 3".into())) };
+        let parquet = parquet::errors::ParquetError::External(Box::new(store));
+        let arrow = arrow_schema::ArrowError::ExternalError(Box::new(parquet));
+        assert_eq!(Error::because("reading", arrow).kind(), Kind::Corrupt);
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_does_not_repeat_its_source() {
+        let error = wrapped(std::io::ErrorKind::TimedOut.into());
+        assert_eq!(error.to_string(), "a data file cannot be written (path orgs/x, object Account)");
+        assert!(error.chain().starts_with("a data file cannot be written (path orgs/x, object Account): Generic"));
+    }
+}

@@ -6,11 +6,15 @@
 //! object that no longer decrypts with it is looked at afresh before it counts as damaged. Conditional puts stay conditional.
 //! Copies are re-encrypted, since the key of an object depends on its path.
 //!
+//! In a folder, what was put is flushed to the disk, with the folder entry that names it, before the put returns: a power
+//! cut after a backup leaves a backup.
+//!
 //! Listing after an offset is sorted by name, whatever the store below does: the table log needs that.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -25,6 +29,7 @@ use object_store::{
 
 use crate::cipher::{self, CHUNK_BYTES, Damaged, FileCipher, HEADER_BYTES, Header, SEALED_BYTES};
 use crate::keys::Key;
+use crate::location::Place;
 
 /// Parts of an upload have this size, but for the last.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -35,6 +40,7 @@ const REMEMBERED_HEADERS: usize = 4096;
 pub(crate) struct VaultStore {
     inner: Arc<dyn ObjectStore>,
     key: Option<Key>,
+    folder: Option<PathBuf>,
     headers: Mutex<HashMap<Path, Known>>,
 }
 
@@ -50,8 +56,13 @@ fn damaged(path: &Path, damage: Damaged) -> object_store::Error {
 
 impl VaultStore {
     /// Without a key, objects are stored as they are.
-    pub(crate) fn new(inner: Arc<dyn ObjectStore>, key: Option<Key>) -> Self {
-        VaultStore { inner, key, headers: Mutex::default() }
+    pub(crate) fn new(place: &Place, key: Option<Key>) -> Self {
+        VaultStore { inner: place.store.clone(), key, folder: place.folder.clone(), headers: Mutex::default() }
+    }
+
+    /// The file of an object, where there is one to flush.
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| path.parts().fold(folder.clone(), |file, part| file.join(part.as_ref())))
     }
 
     fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
@@ -231,17 +242,22 @@ impl fmt::Debug for VaultStore {
 #[async_trait]
 impl ObjectStore for VaultStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        if self.key.is_none() {
-            return self.inner.put_opts(location, payload, opts).await;
-        }
-        self.forget(location);
-        let (cipher, _) = self.new_cipher(location)?;
-        let plain: Bytes = payload.into();
-        self.inner.put_opts(location, cipher.seal_all(&plain).into(), opts).await
+        let payload = if self.key.is_some() {
+            self.forget(location);
+            let (cipher, _) = self.new_cipher(location)?;
+            let plain: Bytes = payload.into();
+            cipher.seal_all(&plain).into()
+        } else {
+            payload
+        };
+        let done = self.inner.put_opts(location, payload, opts).await?;
+        flush(self.file(location)).await?;
+        Ok(done)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let inner = self.inner.put_multipart_opts(location, opts).await?;
+        let inner = Box::new(FlushedUpload { inner, file: self.file(location) });
         if self.key.is_none() {
             return Ok(inner);
         }
@@ -350,6 +366,45 @@ impl ObjectStore for VaultStore {
     }
 }
 
+/// Waits until a file and its entry in the folder are on the disk.
+async fn flush(file: Option<PathBuf>) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let flushed = tokio::task::spawn_blocking(move || {
+        std::fs::File::open(&file)?.sync_all()?;
+        match file.parent() {
+            // Only some systems can open a folder to flush it; where not, the file's own flush must do.
+            Some(folder) if cfg!(unix) => std::fs::File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    });
+    let flushed = flushed.await.map_err(std::io::Error::other).flatten();
+    flushed.map_err(|error| object_store::Error::Generic { store: "vault", source: Box::new(error) })
+}
+
+/// An upload that is on the disk when it is complete.
+#[derive(Debug)]
+struct FlushedUpload {
+    inner: Box<dyn MultipartUpload>,
+    file: Option<PathBuf>,
+}
+
+#[async_trait]
+impl MultipartUpload for FlushedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let done = self.inner.complete().await?;
+        flush(self.file.clone()).await?;
+        Ok(done)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.inner.abort().await
+    }
+}
+
 /// Seals an upload as its parts come. The last chunk is known only at the end, so one chunk is always held back.
 struct SealedUpload {
     inner: Box<dyn MultipartUpload>,
@@ -405,3 +460,6 @@ impl MultipartUpload for SealedUpload {
         self.inner.abort().await
     }
 }
+
+#[cfg(test)]
+mod tests;

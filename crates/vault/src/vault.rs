@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode};
+use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -184,7 +184,7 @@ impl Vault {
             None => None,
             Some(vault_key) => Some(self.org_key(vault_key, org_id).await?),
         };
-        let store = Arc::new(VaultStore::new(self.place.store.clone(), key));
+        let store = Arc::new(VaultStore::new(&self.place, key));
         Ok(OrgVault::new(org_id, self.id, store, self.place.clone()))
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::StreamExt;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use orgkeep_vault::{CaptureKind, Kind, Location, Place, Protection, Scan, Secret, Unlock, Vault};
 
 use crate::world::*;
@@ -53,7 +53,10 @@ async fn a_place_that_is_not_empty_is_left_alone() {
     assert!(error.to_string().contains("holiday/photo.jpg"), "{error}");
     assert!(store.get(&Path::from("vault.json")).await.is_err());
     let error = Vault::open(store, Unlock::None).await.unwrap_err();
-    assert_eq!((error.kind(), error.next_step().is_some_and(|hint| hint.contains("orgkeep init"))), (Kind::NotFound, true));
+    assert_eq!(
+        (error.kind(), error.next_step().is_some_and(|hint| hint.contains("orgkeep init"))),
+        (Kind::NotFound, true)
+    );
 }
 
 #[tokio::test]
@@ -158,6 +161,8 @@ async fn names_are_checked_before_they_become_paths() {
     assert_eq!(Location::parse("gopher://x/y").unwrap().open([]).err().unwrap().kind(), Kind::Invalid);
     assert_eq!(Location::parse("").unwrap_err().kind(), Kind::Invalid);
     assert!(Location::parse("memory:///").unwrap().open([]).is_ok());
+    let region = [("aws_region".to_owned(), "eu-central-1".to_owned())];
+    assert!(Location::parse("s3://bucket/folder").unwrap().open(region).is_ok());
     let org = vault.org(ORG).await.unwrap();
     backup(&org, CaptureKind::Everything, vec![accounts(&[("001A", false, "a", "")])]).await;
     let error = org.scan("Acount", 1, Scan::default()).await.err().unwrap();

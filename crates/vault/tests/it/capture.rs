@@ -12,13 +12,16 @@ use crate::world::*;
 #[tokio::test]
 async fn three_backups_can_each_be_seen_as_they_were() {
     let org = plain_org().await;
-    let first = accounts(&[("001A", false, "Acme", "10"), ("001C", false, "Cyan", "1.50"), ("001B", false, "Bolt", "")]);
+    let first =
+        accounts(&[("001A", false, "Acme", "10"), ("001C", false, "Cyan", "1.50"), ("001B", false, "Bolt", "")]);
     let (one, captured) = backup(&org, CaptureKind::Everything, vec![first]).await;
     assert_eq!((one.sequence, captured.added, captured.live), (1, 3, 3));
-    let second = accounts(&[("001B", false, "Bolt & Son", ""), ("001D", false, "Dune", ""), ("001A", false, "Acme", "10.00")]);
+    let second =
+        accounts(&[("001B", false, "Bolt & Son", ""), ("001D", false, "Dune", ""), ("001A", false, "Acme", "10.00")]);
     let (_, captured) = backup(&org, CaptureKind::Changes, vec![second]).await;
     assert_eq!((captured.added, captured.changed, captured.unchanged, captured.live), (1, 1, 1, 4));
-    let third = accounts(&[("001A", false, "Acme", "10"), ("001D", true, "Dune", ""), ("001B", false, "Bolt & Son", "")]);
+    let third =
+        accounts(&[("001A", false, "Acme", "10"), ("001D", true, "Dune", ""), ("001B", false, "Bolt & Son", "")]);
     let (three, captured) = backup(&org, CaptureKind::Everything, vec![third]).await;
     assert_eq!((captured.deleted, captured.unchanged, captured.live), (2, 2, 2));
     let name = |id: &str, name: &str| (id.to_owned(), name.to_owned());
@@ -34,7 +37,8 @@ async fn three_backups_can_each_be_seen_as_they_were() {
     assert_eq!(three.predecessor, Some(org.manifest(2).await.unwrap().hash));
     assert_eq!(org.manifests().await.unwrap().len(), 3);
     let history = org.history("Account", "001B").await.unwrap();
-    let seen: Vec<_> = history.iter().map(|version| (version.backup, version.batch.text(version.row, 1).unwrap())).collect();
+    let seen: Vec<_> =
+        history.iter().map(|version| (version.backup, version.batch.text(version.row, 1).unwrap())).collect();
     assert_eq!(seen, [(1, "Bolt".into()), (2, "Bolt & Son".into())]);
     let gone = org.history("Account", "001D").await.unwrap();
     assert_eq!(gone.iter().map(|version| version.deleted).collect::<Vec<_>>(), [false, true]);
@@ -53,10 +57,15 @@ async fn an_object_without_records_has_an_empty_state() {
 async fn the_digest_is_of_the_rows_and_not_of_how_they_came() {
     let org = plain_org().await;
     let other = plain_org().await;
-    backup(&org, CaptureKind::Everything, vec![accounts(&[("001A", false, "x", "1"), ("001B", false, "y", "2")])]).await;
+    backup(&org, CaptureKind::Everything, vec![accounts(&[("001A", false, "x", "1"), ("001B", false, "y", "2")])])
+        .await;
     let (_, one) = backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "z", "1")])]).await;
-    let (_, two) =
-        backup(&other, CaptureKind::Everything, vec![accounts(&[("001B", false, "y", "2.0"), ("001A", false, "z", "1")])]).await;
+    let (_, two) = backup(
+        &other,
+        CaptureKind::Everything,
+        vec![accounts(&[("001B", false, "y", "2.0"), ("001A", false, "z", "1")])],
+    )
+    .await;
     assert_eq!(one.digest, two.digest);
     let (_, back) = backup(&org, CaptureKind::Everything, vec![]).await;
     assert_eq!((back.live, back.digest.as_str()), (0, "0".repeat(64).as_str()));
@@ -82,7 +91,8 @@ async fn a_field_that_comes_goes_or_changes_its_type_fails_nothing() {
     assert_eq!(take(second.clone(), &[Some("001A"), Some("true"), Some("seven")]).await.unchanged, 1);
     assert_eq!(take(second, &[Some("001A"), Some("true"), Some("8.0")]).await.changed, 1);
     take(schema(&[("Flag__c", ColumnType::Boolean)]), &[Some("001A"), Some("true")]).await;
-    let row = async |at| table(&collect(org.scan("Account", at, Scan::default()).await.unwrap()).await)["001A"].1.clone();
+    let row =
+        async |at| table(&collect(org.scan("Account", at, Scan::default()).await.unwrap()).await)["001A"].1.clone();
     assert_eq!(row(1).await, [Some("7".into()), None]);
     assert_eq!(row(2).await, [Some("seven".into()), Some("true".into())]);
     assert_eq!(row(4).await, [Some("8".into()), Some("true".into())]);
@@ -109,7 +119,8 @@ async fn more_rows_than_memory_may_hold_come_back_sorted() {
     let rows = |step: usize, kept: &str| {
         let ids: Vec<String> = (0..3000).map(|row| format!("001{:06}", row * step % 3001)).collect();
         let names: Vec<String> = ids.iter().map(|id| format!("{kept} {id} {filler}")).collect();
-        let rows: Vec<Record<'_>> = ids.iter().zip(&names).map(|(id, name)| (id.as_str(), false, name.as_str(), "")).collect();
+        let rows: Vec<Record<'_>> =
+            ids.iter().zip(&names).map(|(id, name)| (id.as_str(), false, name.as_str(), "")).collect();
         rows.chunks(250).map(accounts).collect::<Vec<_>>()
     };
     let lock = lock(&org).await;

@@ -24,7 +24,8 @@ impl Sample {
         for round in 1..=2 {
             let unfinished = org.begin(&lock).await.unwrap();
             for object in ["Account", "Contact"] {
-                let names: Vec<String> = (0..5000).map(|row| format!("{object} {} {round}", row * 7919 % 5000)).collect();
+                let names: Vec<String> =
+                    (0..5000).map(|row| format!("{object} {} {round}", row * 7919 % 5000)).collect();
                 let ids: Vec<String> = (0..5000).map(|row| format!("{object}{row:05}")).collect();
                 let rows: Vec<Record<'_>> =
                     ids.iter().zip(&names).map(|(id, name)| (id.as_str(), false, name.as_str(), "3.25")).collect();
@@ -106,7 +107,8 @@ async fn a_file_that_was_cut_is_named_and_the_rest_is_readable() {
     // Of the broken object too, what lies in other files.
     let ids = Some(vec!["Account00003".to_owned()]);
     assert_eq!(org.manifests().await.unwrap().len(), 2);
-    let read: Result<Vec<_>, _> = org.scan("Account", 1, Scan { ids, ..Scan::default() }).await.unwrap().try_collect().await;
+    let read: Result<Vec<_>, _> =
+        org.scan("Account", 1, Scan { ids, ..Scan::default() }).await.unwrap().try_collect().await;
     assert_eq!(read.unwrap_err().kind(), Kind::Corrupt);
 }
 
@@ -132,7 +134,10 @@ async fn a_flipped_bit_anywhere_is_found() {
             assert!(!report.damage.is_empty(), "bit {position} of {path}");
             let folder = path.as_ref().rsplit_once('/').unwrap().0.trim_end_matches("/_delta_log");
             assert!(
-                report.damage.iter().any(|damage| damage.path.starts_with(folder) || path.as_ref().starts_with(&damage.path)),
+                report
+                    .damage
+                    .iter()
+                    .any(|damage| damage.path.starts_with(folder) || path.as_ref().starts_with(&damage.path)),
                 "{path}: {:?}",
                 report.damage
             );
@@ -145,8 +150,10 @@ async fn a_flipped_bit_anywhere_is_found() {
 #[tokio::test]
 async fn files_that_changed_places_are_found() {
     let sample = Sample::new(encrypted()).await;
-    let (one, other) =
-        (sample.paths("objects/Account", ".parquet").await.remove(0), sample.paths("objects/Contact", ".parquet").await.remove(0));
+    let (one, other) = (
+        sample.paths("objects/Account", ".parquet").await.remove(0),
+        sample.paths("objects/Contact", ".parquet").await.remove(0),
+    );
     let (first, second) = (sample.read(&one).await, sample.read(&other).await);
     sample.write(&one, second).await;
     sample.write(&other, first).await;

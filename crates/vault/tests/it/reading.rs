@@ -35,7 +35,8 @@ async fn forty_backups_later_every_point_in_time_is_as_it_was() {
         let batches = collect(org.scan("Account", index as u64 + 1, Scan::default()).await.unwrap()).await;
         let seen = table(&batches);
         assert_eq!(seen.len(), state.len());
-        let backups: BTreeSet<u64> = batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.backup(row))).collect();
+        let backups: BTreeSet<u64> =
+            batches.iter().flat_map(|batch| (0..batch.len()).map(|row| batch.backup(row))).collect();
         assert_eq!(backups, state.values().copied().collect());
         for (id, round) in state {
             let name = if *round == 1 { format!("base {id}") } else { format!("round {round} {id}") };
@@ -126,14 +127,15 @@ async fn two_points_in_time_and_a_live_org_can_be_compared() {
         builder.push(false, [Some(id), Some(revenue), Some(name.as_str()), Some(flag)].into_iter());
         sorter.push(builder.finish()).await.unwrap();
     }
-    let expected =
-        words(&[("001A", "SystemModstamp"), ("001B", "SystemModstamp New__c"), ("001C", "SystemModstamp")]);
+    let expected = words(&[("001A", "SystemModstamp"), ("001B", "SystemModstamp New__c"), ("001C", "SystemModstamp")]);
     assert_eq!(changes(scan(&org, 1).await, sorter.sorted().await.unwrap()).await, expected);
 }
 
 fn stream(rows: &BTreeMap<u8, Option<u8>>, batch_rows: usize) -> BatchStream {
-    let texts: Vec<(String, String)> =
-        rows.iter().map(|(id, name)| (format!("001{id:03}"), name.map(|name| name.to_string()).unwrap_or_default())).collect();
+    let texts: Vec<(String, String)> = rows
+        .iter()
+        .map(|(id, name)| (format!("001{id:03}"), name.map(|name| name.to_string()).unwrap_or_default()))
+        .collect();
     let rows: Vec<Record<'_>> = texts.iter().map(|(id, name)| (id.as_str(), false, name.as_str(), "")).collect();
     let batches: Vec<_> = rows.chunks(batch_rows).map(|rows| Ok(accounts(rows))).collect();
     Box::pin(futures::stream::iter(batches))

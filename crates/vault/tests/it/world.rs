@@ -172,11 +172,7 @@ impl ObjectStore for Faulty {
         self.run(self.inner.put_opts(location, payload, opts)).await
     }
 
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        opts: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let upload = self.run(self.inner.put_multipart_opts(location, opts)).await?;
         Ok(Box::new(FaultyUpload { upload, store: self.clone() }))
     }
