@@ -5,9 +5,11 @@ mod emulated;
 
 use std::sync::Arc;
 
-use emulated::{accounts, cells, emulated, names};
+use emulated::{BadLine, accounts, cells, emulated, names};
 use futures::{StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Body, IngestJob, JobState, Kind, Operation, RowError, Rows, Scope, Upload, csv, soql};
+use orgkeep_salesforce::{
+    Body, IngestJob, JobState, Kind, Operation, Options, Org, RowError, Rows, Scope, Upload, csv, soql,
+};
 
 fn csv_of<const N: usize>(rows: &[[&str; N]]) -> Body {
     let mut text = Vec::new();
@@ -48,6 +50,24 @@ async fn a_query_job_gives_every_row() {
     job.delete().await.unwrap();
     let gone = orgkeep_salesforce::QueryJob::resume(org, id, "Account");
     assert_eq!(gone.state().await.unwrap_err().kind, Kind::NotFound);
+}
+
+/// 3.1: a result may be fetched many times, so a page that is cut, also in its compressed form, goes on where it was cut.
+#[tokio::test(start_paused = true)]
+async fn a_result_arrives_over_a_bad_line() {
+    let emulated = emulated();
+    let writer = emulated.writer().await;
+    accounts(&writer, "Bad line", 3_000).await;
+    let line = BadLine { line: emulated.transport(), cuts: 0.into(), step_bytes: 6_000 };
+    let org = Org::connect(Arc::new(line), emulated.access_token(), Options::default()).await.unwrap();
+    let job = org.bulk_query("SELECT Name FROM Account WHERE Name LIKE 'Bad line%'", Scope::Live).await.unwrap();
+    job.wait(&mut |_| ()).await.unwrap();
+    let calls = org.usage().calls["bulk"];
+    let mut names: Vec<String> = cells(job.rows()).await.concat();
+    assert!(org.usage().calls["bulk"] >= calls + 3, "it was cut at least twice");
+    names.sort();
+    let expected: Vec<String> = (0..3_000).map(|place| format!("Bad line {place:05}")).collect();
+    assert_eq!(names, expected);
 }
 
 /// 3.1: no rows are a header row.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The transport over a real socket: what it sends, and what it makes of connections that fail.
 
+#![allow(clippy::unwrap_used, reason = "the server is a part of the tests")]
+
 use futures::{StreamExt, TryStreamExt};
 use http::{HeaderMap, Method};
 use orgkeep_salesforce::{Body, Http, Request, Response, SendError, Transport};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Signing in, against an emulated org. Each case names the section of `salesforce-api.md` on which it stands.
 
+#![allow(clippy::unwrap_used, reason = "the browser is a part of the tests")]
+
 mod emulated;
 
 use std::sync::Arc;

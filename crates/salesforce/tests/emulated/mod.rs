@@ -2,6 +2,7 @@
 //! An emulated org below the transport: no socket, and time that passes by itself as soon as everyone waits.
 
 #![allow(dead_code, reason = "each file of cases uses its own part")]
+#![allow(clippy::unwrap_used, reason = "these are parts of tests")]
 
 use std::sync::{Arc, Mutex};
 
@@ -38,6 +39,40 @@ impl Transport for Local {
             let (parts, body) = emulator.handle(sent).await.into_parts();
             let body = body.into_data_stream().map_err(move |error| SendError::lost(&host, error)).boxed();
             Ok(Response { status: parts.status, headers: parts.headers, body })
+        }
+        .boxed()
+    }
+}
+
+/// A line on which the answer to every request for a result page is cut, each time a little later, until it comes through.
+pub struct BadLine {
+    pub line: Arc<dyn Transport>,
+    pub cuts: std::sync::atomic::AtomicUsize,
+    /// How much later each cut comes.
+    pub step_bytes: usize,
+}
+
+impl Transport for BadLine {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, SendError>> {
+        let is_page = request.url.path().ends_with("/results");
+        let answer = self.line.send(request);
+        if !is_page {
+            return answer;
+        }
+        let mut left = self.step_bytes * self.cuts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            let mut response = answer.await?;
+            let body = response.body.flat_map(move |chunk| {
+                let chunk = chunk.unwrap();
+                let begin = chunk.slice(..left.min(chunk.len()));
+                let cut = begin.len() < chunk.len();
+                left -= begin.len();
+                futures::stream::iter(
+                    [Some(Ok(begin)), cut.then(|| Err(SendError::lost("acme", "reset")))].into_iter().flatten(),
+                )
+            });
+            response.body = body.boxed();
+            Ok(response)
         }
         .boxed()
     }
