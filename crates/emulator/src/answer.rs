@@ -116,7 +116,7 @@ impl From<ApiError> for Answer {
 
 /// The array of one that REST answers with (`salesforce-api.md` 2.1, error format): `fields` only where there are some.
 pub fn error_json(error: &ApiError) -> Value {
-    let mut one = match &error.extra {
+    let mut one = match error.extra.as_deref() {
         Some(Value::Object(members)) => members.clone(),
         _ => serde_json::Map::new(),
     };

@@ -42,7 +42,7 @@ pub enum LoadError {
     #[error("{} has records of the object {object}, which the org lacks", path.display())]
     Object { path: PathBuf, object: String },
     #[error("record {reference_id} of {} was refused: {} {}", path.display(), error.code, error.message)]
-    Refused { path: PathBuf, reference_id: String, error: SaveError },
+    Refused { path: PathBuf, reference_id: String, error: Box<SaveError> },
 }
 
 /// How many records of each object were created, in the order in which the objects came.
@@ -205,9 +205,8 @@ impl Loader<'_> {
         let Some(first) = records.first() else { return Ok(()) };
         let name = kind(first);
         let schema = self.org.schema();
-        let object: &Arc<Object> = schema
-            .object(&name)
-            .ok_or_else(|| LoadError::Object { path: path.to_owned(), object: name.clone() })?;
+        let object: &Arc<Object> =
+            schema.object(&name).ok_or_else(|| LoadError::Object { path: path.to_owned(), object: name.clone() })?;
         let planted = self.org.write(|tx| composite::plant(tx, self.caller, object, records));
         match planted {
             Ok(planted) => {
@@ -221,7 +220,7 @@ impl Loader<'_> {
             Err(refused) => {
                 let first = refused.into_iter().next();
                 let (reference_id, error) = first.unwrap_or_else(|| (String::new(), SaveError::not_found()));
-                Err(LoadError::Refused { path: path.to_owned(), reference_id, error })
+                Err(LoadError::Refused { path: path.to_owned(), reference_id, error: Box::new(error) })
             }
         }
     }

@@ -12,7 +12,7 @@ pub struct ApiError {
     pub message: String,
     pub fields: Vec<String>,
     /// Members that this error carries beside the usual three, e.g. `duplicateResut`.
-    pub extra: Option<serde_json::Value>,
+    pub extra: Option<Box<serde_json::Value>>,
 }
 
 impl ApiError {
@@ -89,7 +89,7 @@ pub struct SaveError {
     pub message: String,
     pub fields: Vec<String>,
     /// Members beside the usual ones; see [`ApiError::extra`].
-    pub extra: Option<serde_json::Value>,
+    pub extra: Option<Box<serde_json::Value>>,
 }
 
 impl SaveError {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bulk API 2.0 query jobs (`salesforce-api.md` 3.1).
+#![allow(clippy::unwrap_used, reason = "helpers of tests stop the test, as the tests do")]
 
 mod client;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Collections, chains, batches and trees (`salesforce-api.md` 2.8).
+#![allow(clippy::unwrap_used, reason = "helpers of tests stop the test, as the tests do")]
 
 mod client;
 

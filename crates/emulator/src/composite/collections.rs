@@ -217,8 +217,11 @@ fn create_rows(tx: &Tx<'_>, call: &mut Call<'_>) -> Result<Vec<(Arc<Object>, Fie
     Ok(rows)
 }
 
-/// The rows of an update, each with its object and Id.
-fn update_rows(tx: &Tx<'_>, call: &mut Call<'_>) -> Result<Vec<(Arc<Object>, Option<String>, Fields)>, ApiError> {
+/// A row to update: its object, its Id, and the rest of it.
+type UpdateRow = (Arc<Object>, Option<String>, Fields);
+
+/// The rows of an update.
+fn update_rows(tx: &Tx<'_>, call: &mut Call<'_>) -> Result<Vec<UpdateRow>, ApiError> {
     let rows = create_rows(tx, call)?;
     Ok(rows.into_iter().map(|(object, mut fields)| (object, id_text(take(&mut fields, "Id")), fields)).collect())
 }

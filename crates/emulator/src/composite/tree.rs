@@ -98,12 +98,17 @@ struct Node {
     parent: Option<(String, String)>,
 }
 
-fn flatten(tx: &Tx<'_>, object: &Arc<Object>, records: Vec<Value>) -> Result<Vec<Vec<Node>>, (String, SaveError)> {
+/// A record that is not read yet, its object, and its parent as in [`Node`].
+type Branch = (Value, Arc<Object>, Option<(String, String)>);
+
+/// The reference id of a record that makes the tree unreadable, and why.
+type Unreadable = (String, SaveError);
+
+fn flatten(tx: &Tx<'_>, object: &Arc<Object>, records: Vec<Value>) -> Result<Vec<Vec<Node>>, Unreadable> {
     let mut levels = Vec::new();
     let mut known = HashSet::new();
     let mut types = HashSet::new();
-    let mut next: Vec<(Value, Arc<Object>, Option<(String, String)>)> =
-        records.into_iter().map(|record| (record, object.clone(), None)).collect();
+    let mut next: Vec<Branch> = records.into_iter().map(|record| (record, object.clone(), None)).collect();
     while !next.is_empty() {
         if levels.len() == LEVELS_MAX {
             return Err(invalid("", format!("The request exceeded the maximum of {LEVELS_MAX} levels")));
@@ -143,7 +148,7 @@ fn flatten(tx: &Tx<'_>, object: &Arc<Object>, records: Vec<Value>) -> Result<Vec
 }
 
 /// Takes the attributes out of a record and gives its reference id.
-fn attributes(record: &mut Map<String, Value>, object: &Object) -> Result<String, (String, SaveError)> {
+fn attributes(record: &mut Map<String, Value>, object: &Object) -> Result<String, Unreadable> {
     let attributes = record.remove("attributes").unwrap_or_default();
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
     let reference_id = text("referenceId").unwrap_or_default();
@@ -168,6 +173,6 @@ fn children(tx: &Tx<'_>, object: &Object, record: &Map<String, Value>) -> Vec<(S
         .collect()
 }
 
-fn invalid(reference_id: &str, message: String) -> (String, SaveError) {
+fn invalid(reference_id: &str, message: String) -> Unreadable {
     (reference_id.to_owned(), SaveError::new("INVALID_INPUT", message, &[]))
 }
