@@ -86,7 +86,14 @@ fn introspect(emulator: &Emulator, form: &Query, base_url: &str) -> Answer {
             .look_at(token, now)
             .map(|session| {
                 let (issued, expires) = (session.issued_ms, Some(session.expires_ms));
-                (session.user_id.clone(), session.client_id.clone(), session.scopes.clone(), "access_token", issued, expires)
+                (
+                    session.user_id.clone(),
+                    session.client_id.clone(),
+                    session.scopes.clone(),
+                    "access_token",
+                    issued,
+                    expires,
+                )
             })
             .or_else(|| {
                 let grant = sessions.grant_of(token)?;

@@ -159,7 +159,9 @@ async fn columns_describe_a_statement_without_its_rows() {
     assert_eq!(body["columnMetadata"][4]["apexType"], "Datetime");
     let path = format!("/query?q={}&columns=true", caller::encode("SELECT COUNT(Id) n, MAX(Name) FROM Account"));
     let body = caller.get(&path).await.expect(200);
-    let shown = |at: usize| (body["columnMetadata"][at]["columnName"].clone(), body["columnMetadata"][at]["displayName"].clone());
+    let shown = |at: usize| {
+        (body["columnMetadata"][at]["columnName"].clone(), body["columnMetadata"][at]["displayName"].clone())
+    };
     assert_eq!(shown(0), (json!("n"), json!("COUNT(Id)")));
     assert_eq!(shown(1), (json!("expr0"), json!("MAX(Name)")));
 }

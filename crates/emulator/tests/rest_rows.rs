@@ -74,7 +74,10 @@ async fn ids_are_checked_before_they_are_looked_up() {
     let caller = Caller::new();
     let contact = caller.create("Contact", json!({"LastName": "C"})).await;
     let missing = (404, "NOT_FOUND".to_owned(), "The requested resource does not exist".to_owned());
-    assert_eq!(caller.get(&format!("/sobjects/Account/{}", orgkeep_emulator::id::make("001", 999_999))).await.error(), missing);
+    assert_eq!(
+        caller.get(&format!("/sobjects/Account/{}", orgkeep_emulator::id::make("001", 999_999))).await.error(),
+        missing
+    );
     let said = caller.get("/sobjects/Account/001RM000003oLrB000").await;
     assert_eq!(said.error(), (400, "MALFORMED_ID".into(), "malformed id 001RM000003oLrB000".into()));
     let said = caller.get(&format!("/sobjects/Account/{contact}")).await;

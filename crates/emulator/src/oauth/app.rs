@@ -52,9 +52,8 @@ impl App {
     /// Whether a redirect address is one of the app's. `PlatformCLI` listens on a port of the caller's choice.
     pub fn has_callback(&self, redirect_uri: &str) -> bool {
         if self.client_id == PLATFORM_CLI {
-            let port = redirect_uri
-                .strip_prefix("http://localhost:")
-                .and_then(|rest| rest.strip_suffix("/OauthRedirect"));
+            let port =
+                redirect_uri.strip_prefix("http://localhost:").and_then(|rest| rest.strip_suffix("/OauthRedirect"));
             return port.is_some_and(|port| port.parse::<u16>().is_ok());
         }
         self.callbacks.iter().any(|callback| callback == redirect_uri)
@@ -80,7 +79,9 @@ impl App {
     /// the app allows everything but a refresh token; `offline_access` is another name of `refresh_token`
     /// (`salesforce-api.md` 1.3).
     pub fn scopes_for(&self, requested: Option<&str>) -> Option<Scopes> {
-        let Some(requested) = requested.filter(|text| !text.trim().is_empty()) else { return Some(self.scopes.clone()) };
+        let Some(requested) = requested.filter(|text| !text.trim().is_empty()) else {
+            return Some(self.scopes.clone());
+        };
         let mut scopes = Scopes::new();
         for scope in requested.split_whitespace() {
             let scope = if scope == "offline_access" { "refresh_token" } else { scope };
@@ -154,6 +155,9 @@ mod tests {
     fn callbacks_match_exactly() {
         let cli = platform_cli();
         assert!(cli.has_callback("http://localhost:7171/OauthRedirect"));
-        assert!(!cli.has_callback("http://localhost:7171/OauthRedirect/x") && !cli.has_callback("http://evil:1/OauthRedirect"));
+        assert!(
+            !cli.has_callback("http://localhost:7171/OauthRedirect/x")
+                && !cli.has_callback("http://evil:1/OauthRedirect")
+        );
     }
 }

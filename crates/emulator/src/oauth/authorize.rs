@@ -139,9 +139,9 @@ fn decide(emulator: &Emulator, asked: &Asked<'_>, parameters: &Query, allowed: b
         let code = lock(&org.faces.sessions).take_code(ticket, false, org.clock().now())?;
         Some((org.clone(), code))
     });
-    let Some((org, code)) = taken.filter(|(_, code)| {
-        code.client_id == asked.client_id && code.redirect_uri == asked.redirect_uri
-    }) else {
+    let Some((org, code)) =
+        taken.filter(|(_, code)| code.client_id == asked.client_id && code.redirect_uri == asked.redirect_uri)
+    else {
         let error = "Your login has expired. Log in again.";
         return Answer::page(200, pages::login(&asked.app.name, &asked.parameters, "", Some(error)));
     };

@@ -37,9 +37,7 @@ pub fn page(title: &str, content: &str) -> String {
 fn hidden(parameters: &[(String, String)]) -> String {
     parameters
         .iter()
-        .map(|(name, value)| {
-            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
-        })
+        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)))
         .collect()
 }
 
@@ -60,13 +58,7 @@ pub fn login(app: &str, parameters: &[(String, String)], username: &str, error: 
 }
 
 /// The consent page; `ticket` stands for the login that went before.
-pub fn consent(
-    app: &str,
-    username: &str,
-    scopes: &[&str],
-    ticket: &str,
-    parameters: &[(String, String)],
-) -> String {
+pub fn consent(app: &str, username: &str, scopes: &[&str], ticket: &str, parameters: &[(String, String)]) -> String {
     let scopes: String = scopes.iter().map(|scope| format!("<li>{}</li>", escape(scope_label(scope)))).collect();
     let content = format!(
         "<main><h1>Allow Access?</h1><p><strong>{}</strong> is asking to:</p><ul>{scopes}</ul>\

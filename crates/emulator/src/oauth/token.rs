@@ -59,7 +59,9 @@ impl Exchange<'_> {
 
     /// Consumer key and secret, from the body or from HTTP Basic.
     fn client(&self) -> Result<(String, Option<String>), Refusal> {
-        if let Some(basic) = request::header(self.headers, "authorization").and_then(|value| value.strip_prefix("Basic ")) {
+        if let Some(basic) =
+            request::header(self.headers, "authorization").and_then(|value| value.strip_prefix("Basic "))
+        {
             let decoded = STANDARD.decode(basic.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
             let (key, secret) = pair.ok_or_else(Refusal::wrong_secret)?;
@@ -189,14 +191,8 @@ impl Exchange<'_> {
             return Err(Refusal::grant("no valid scopes defined"));
         }
         let now = org.clock().now();
-        let session = lock(&org.faces.sessions).open(
-            org.id15(),
-            &user.id,
-            Some(&app.client_id),
-            None,
-            scopes.clone(),
-            now,
-        );
+        let session =
+            lock(&org.faces.sessions).open(org.id15(), &user.id, Some(&app.client_id), None, scopes.clone(), now);
         let id = self.identity_url(&org, &user.id);
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
@@ -232,14 +228,8 @@ impl Exchange<'_> {
                 .cloned()
                 .ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?,
         };
-        let session = lock(&org.faces.sessions).open(
-            org.id15(),
-            &user.id,
-            Some(&app.client_id),
-            None,
-            scopes.clone(),
-            now,
-        );
+        let session =
+            lock(&org.faces.sessions).open(org.id15(), &user.id, Some(&app.client_id), None, scopes.clone(), now);
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
         answer.insert("scope".into(), scope_text(&scopes).into());

@@ -56,13 +56,21 @@ fn response(operation: &str, content: &str) -> String {
 
 /// Does one thing to each of the call's Ids; with `AllOrNoneHeader`, to all of them or to none.
 fn each(ctx: &Ctx, call: &Call<'_>, act: RowCall) -> Result<String, Fault> {
-    let ids: Vec<String> = call.operation.children.iter().filter(|child| is_ids(child)).map(|child| child.text.trim().to_owned()).collect();
+    let ids: Vec<String> = call
+        .operation
+        .children
+        .iter()
+        .filter(|child| is_ids(child))
+        .map(|child| child.text.trim().to_owned())
+        .collect();
     if ids.len() > IDS_MAX {
         let text = "record limit reached. cannot submit more than 200 records into this call";
         return Err(Fault::new("EXCEEDED_ID_LIMIT", text));
     }
-    let all_or_none =
-        call.header.find("AllOrNoneHeader").is_some_and(|header| header.text_of("allOrNone").eq_ignore_ascii_case("true"));
+    let all_or_none = call
+        .header
+        .find("AllOrNoneHeader")
+        .is_some_and(|header| header.text_of("allOrNone").eq_ignore_ascii_case("true"));
     let outcomes = ctx.org.write(|tx| {
         let mut outcomes = Vec::with_capacity(ids.len());
         let kept = tx.savepoint(|tx| {
@@ -77,7 +85,8 @@ fn each(ctx: &Ctx, call: &Call<'_>, act: RowCall) -> Result<String, Fault> {
         });
         if kept.is_err() {
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-                let text = "Record rolled back because not all records were valid and the request was using AllOrNone header";
+                let text =
+                    "Record rolled back because not all records were valid and the request was using AllOrNone header";
                 *outcome = Err(SaveError::new("ALL_OR_NONE_OPERATION_ROLLED_BACK", text, &[]));
             }
         }

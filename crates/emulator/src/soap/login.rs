@@ -46,9 +46,9 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
 
 /// Salesforce tells a stranger no more about a locked user than about an unknown one.
 fn enter(call: &Call<'_>, username: &str, password: &str) -> Result<(Arc<Org>, User), Fault> {
-    call.emulator.log_in(username, password).ok_or_else(|| {
-        Fault::login("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
-    })
+    call.emulator
+        .log_in(username, password)
+        .ok_or_else(|| Fault::login("INVALID_LOGIN", "Invalid username, password, security token; or user locked out."))
 }
 
 fn is_sandbox(org: &Org) -> bool {

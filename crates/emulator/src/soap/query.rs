@@ -75,7 +75,8 @@ fn page_size(call: &Call<'_>) -> usize {
 }
 
 fn result(tx: &Tx<'_>, object: &Object, total: u64, records: &[Value], next: Option<String>) -> Result<String, Fault> {
-    let mut out = format!("<result xsi:type=\"QueryResult\">{}", tag("done", if next.is_none() { "true" } else { "false" }));
+    let mut out =
+        format!("<result xsi:type=\"QueryResult\">{}", tag("done", if next.is_none() { "true" } else { "false" }));
     out += &next.map_or_else(|| "<queryLocator xsi:nil=\"true\"/>".to_owned(), |next| tag("queryLocator", &next));
     for record in records {
         if let Value::Object(members) = record {
@@ -107,7 +108,8 @@ fn write_record(
         match value {
             Value::Null => *out += &format!("<{element} xsi:nil=\"true\"/>"),
             Value::Object(inner) if inner.contains_key("records") => {
-                *out += &format!("<{element} xsi:type=\"QueryResult\"><done>true</done><queryLocator xsi:nil=\"true\"/>");
+                *out +=
+                    &format!("<{element} xsi:type=\"QueryResult\"><done>true</done><queryLocator xsi:nil=\"true\"/>");
                 let rows = inner["records"].as_array().map(Vec::as_slice).unwrap_or_default();
                 for row in rows {
                     if let Value::Object(members) = row {

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn prefixes_do_not_matter() {
-        let tree = parse(b"<?xml version='1.0'?><a:E xmlns:a='x'><a:B><p>1 &lt;&#33;</p><p/><![CDATA[<q>]]></a:B></a:E>").unwrap();
+        let tree =
+            parse(b"<?xml version='1.0'?><a:E xmlns:a='x'><a:B><p>1 &lt;&#33;</p><p/><![CDATA[<q>]]></a:B></a:E>")
+                .unwrap();
         let body = tree.find("B").unwrap();
         assert_eq!((body.text_of("p").as_str(), body.children.len()), ("1 <!", 2));
         assert_eq!(body.text, "<q>");

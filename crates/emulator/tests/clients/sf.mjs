@@ -12,6 +12,8 @@ import { join } from "node:path";
 
 const emulator = JSON.parse(process.env.EMULATOR);
 const rows = Number(process.env.ROWS ?? 2500);
+/** Marks what this run creates, so that it can be run again on the same org. */
+const mark = Date.now().toString(36);
 const home = mkdtempSync(join(tmpdir(), "emulator-sf-"));
 const environment = {
   ...process.env,
@@ -100,18 +102,18 @@ async function trees() {
   const records = [
     {
       attributes: { type: "Account", referenceId: "a1" },
-      Name: "Tree",
+      Name: `Tree ${mark}`,
       Contacts: { records: [{ attributes: { type: "Contact", referenceId: "c1" }, LastName: "Leaf", Birthdate: "1899-12-31" }] },
     },
   ];
   writeFileSync(join(home, "tree.json"), JSON.stringify({ records }));
   const planted = await sf("data", "import", "tree", "--files", "tree.json", ...target);
   assert.deepEqual(planted.map((one) => one.refId), ["a1", "c1"]);
-  const query = "SELECT Name, (SELECT LastName, Birthdate FROM Contacts) FROM Account WHERE Name = 'Tree'";
+  const query = `SELECT Name, (SELECT LastName, Birthdate FROM Contacts) FROM Account WHERE Name = 'Tree ${mark}'`;
   await sf("data", "export", "tree", "--query", query, "--output-dir", "out", ...target);
   const [file] = readdirSync(join(home, "out"));
   const [account] = JSON.parse(readFileSync(join(home, "out", file), "utf8")).records;
-  assert.equal(account.Name, "Tree");
+  assert.equal(account.Name, `Tree ${mark}`);
   assert.equal(account.Contacts.records[0].Birthdate, "1899-12-31");
 
   writeFileSync(join(home, "bad.json"), JSON.stringify({ records: [{ attributes: { type: "Contact", referenceId: "c9" }, Email: "no" }] }));
@@ -122,25 +124,27 @@ async function trees() {
 
 async function bulk() {
   const target = ["--target-org", "emu", "--wait", "5"];
-  const sent = Array.from({ length: rows }, (_, at) => `Lead ${at},"sf, ""bulk"" 🦀",${at}`);
+  const sent = Array.from({ length: rows }, (_, at) => `Lead ${at},"sf, ""${mark}"" 🦀",${at}`);
   writeFileSync(join(home, "leads.csv"), ["LastName,Company,NumberOfEmployees", ...sent].join("\n") + "\n");
   const imported = await sf("data", "import", "bulk", "--sobject", "Lead", "--file", "leads.csv", "--line-ending", "LF", ...target);
   assert.equal(imported.successfulRecords, rows);
 
-  const query = `SELECT LastName, Company, NumberOfEmployees FROM Lead WHERE Company LIKE 'sf, %'`;
+  const query = `SELECT LastName, Company, NumberOfEmployees FROM Lead WHERE Company LIKE 'sf, "${mark}%'`;
   const exported = await sf("data", "export", "bulk", "--query", query, "--output-file", "back.csv", "--result-format", "csv", ...target);
   assert.equal(exported.totalSize, rows);
   const back = lines("back.csv").map((line) => line.replace(/^"?(Lead \d+|LastName)"?,/, "$1,").replace(/,"?(\w+)"?$/, ",$1"));
   assert.equal(back.shift().replaceAll('"', ""), "LastName,Company,NumberOfEmployees");
   assert.deepEqual(back.sort(), [...sent].sort());
 
-  const projects = Array.from({ length: 50 }, (_, at) => `Project ${at},sf-${at % 40}`);
-  writeFileSync(join(home, "projects.csv"), ["Name,External_Key__c", ...projects].join("\n") + "\n");
-  const upsert = ["data", "upsert", "bulk", "--sobject", "Project__c", "--file", "projects.csv", "--external-id", "External_Key__c"];
-  const upserted = await sf(...upsert, "--line-ending", "LF", ...target);
-  const job = upserted.jobInfo ?? upserted;
-  assert.equal(job.numberRecordsFailed ?? job.failedRecords ?? 0, 0);
-  const left = await sf("data", "query", "-q", "SELECT COUNT() FROM Project__c WHERE External_Key__c LIKE 'sf-%'", "--target-org", "emu");
+  for (const number of [30, 40]) {
+    const projects = Array.from({ length: number }, (_, at) => `Project ${at} of ${number},sf-${mark}-${at}`);
+    writeFileSync(join(home, "projects.csv"), ["Name,External_Key__c", ...projects].join("\n") + "\n");
+    const upsert = ["data", "upsert", "bulk", "--sobject", "Project__c", "--file", "projects.csv", "--external-id", "External_Key__c"];
+    const upserted = await sf(...upsert, "--line-ending", "LF", ...target);
+    const counts = upserted.jobInfo ?? upserted;
+    assert.equal(counts.numberRecordsProcessed ?? counts.processedRecords, number);
+  }
+  const left = await sf("data", "query", "-q", `SELECT COUNT() FROM Project__c WHERE External_Key__c LIKE 'sf-${mark}-%'`, "--target-org", "emu");
   assert.equal(left.totalSize, 40);
 
   writeFileSync(join(home, "bad.csv"), "LastName,Company,NumberOfEmployees\ngood,sf bad,1\nbad,sf bad,many\n");

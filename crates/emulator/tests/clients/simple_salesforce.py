@@ -6,6 +6,9 @@ writes https:// and login.salesforce.com into every address; the adapter below s
 else. Exits non-zero at the first difference.
 """
 
+import csv
+import datetime
+import io
 import json
 import os
 import sys
@@ -28,6 +31,8 @@ from simple_salesforce.exceptions import (  # noqa: E402
 
 EMULATOR = json.loads(os.environ["EMULATOR"])
 ROWS = int(os.environ.get("ROWS", "2500"))
+# Marks what this run creates, so that it can be run again on the same org.
+MARK = f"py-{time.time_ns()}"
 HERE = urlsplit(EMULATOR["url"])
 
 
@@ -61,14 +66,16 @@ def refused(kind, act):
 
 
 def sign_in():
-    user, password, token = EMULATOR["username"], EMULATOR["password"], EMULATOR["security_token"]
+    # `orgkeep emulator` names no security token, and no private key; `serve` names both.
+    user, password, token = EMULATOR["username"], EMULATOR["password"], EMULATOR.get("security_token", "")
     by_soap = Salesforce(username=user, password=password, security_token=token, session=session())
-    by_key = Salesforce(username=user, consumer_key=EMULATOR["client_id"], privatekey=EMULATOR["jwt_private_key"], session=session())
+    key = EMULATOR.get("jwt_private_key")
+    by_key = key and Salesforce(username=user, consumer_key=EMULATOR["client_id"], privatekey=key, session=session())
     by_secret = Salesforce(
         consumer_key=EMULATOR["client_id"], consumer_secret=EMULATOR["client_secret"], domain="acme.my", session=session()
     )
     by_token = Salesforce(instance_url=EMULATOR["url"], session_id=EMULATOR["access_token"], session=session())
-    for client in (by_soap, by_key, by_secret, by_token):
+    for client in filter(None, (by_soap, by_key, by_secret, by_token)):
         found = client.query(f"SELECT Username FROM User WHERE Username = '{user}'")
         same(found["records"][0]["Username"], user, "the user who signed in")
     wrong = refused(
@@ -88,12 +95,12 @@ def rows(client):
     same((row["Name"], row["NumberOfEmployees"], row["AnnualRevenue"]), ("Straße & <Söhne> 🦀", 3, 950000.0), "get")
     same(client.Account.update(made["id"], {"Site": "Köln"}), 204, "update")
     same(client.Account.get(made["id"])["Site"], "Köln", "the updated field")
-    same(client.Project__c.upsert("External_Key__c/py-1", {"Name": "one"}), 201, "upsert that creates")
-    same(client.Project__c.upsert("External_Key__c/py-1", {"Name": "two"}), 200, "upsert that updates")
-    same(client.Project__c.get_by_custom_id("External_Key__c", "py-1")["Name"], "two", "get by external id")
+    same(client.Project__c.upsert(f"External_Key__c/{MARK}", {"Name": "one"}), 201, "upsert that creates")
+    same(client.Project__c.upsert(f"External_Key__c/{MARK}", {"Name": "two"}), 200, "upsert that updates")
+    same(client.Project__c.get_by_custom_id("External_Key__c", MARK)["Name"], "two", "get by external id")
     for name in ("A", "B"):
-        client.Contact.create({"LastName": name, "Email": "py@example.com"})
-    refused(SalesforceMoreThanOneRecord, lambda: client.Contact.get_by_custom_id("Email", "py@example.com"))
+        client.Contact.create({"LastName": name, "Email": f"{MARK}@example.com"})
+    refused(SalesforceMoreThanOneRecord, lambda: client.Contact.get_by_custom_id("Email", f"{MARK}@example.com"))
     same(client.Account.delete(made["id"]), 204, "delete")
     gone = refused(SalesforceResourceNotFound, lambda: client.Account.get(made["id"]))
     same(gone.content[0]["errorCode"], "ENTITY_IS_DELETED", "the code of a deleted row")
@@ -114,18 +121,15 @@ def describes(client):
 def bulk(client):
     records = [{"LastName": f'B{at} "quoted", 🦀', "Description": "line\nbreak" if at % 2 else "plain"} for at in range(ROWS)]
     results = client.bulk2.Lead.insert(
-        records=[{**record, "Company": "bulk"} for record in records], batch_size=max(1, ROWS // 2), wait=1
+        records=[{**record, "Company": MARK} for record in records], batch_size=max(1, ROWS // 2), wait=1
     )
     same(sum(result["numberRecordsProcessed"] for result in results), ROWS, "rows processed")
     same(sum(result["numberRecordsFailed"] for result in results), 0, "rows failed")
     made = client.bulk2.Lead.get_successful_records(results[0]["job_id"])
     same(made.splitlines()[0].split(",")[:2], ['"sf__Id"', '"sf__Created"'], "the head of successful results")
-    query = "SELECT Id, LastName, Description FROM Lead WHERE Company = 'bulk'"
+    query = f"SELECT Id, LastName, Description FROM Lead WHERE Company = '{MARK}'"
     pages = list(client.bulk2.Lead.query(query, max_records=max(1, ROWS // 3), wait=1))
     same(len(pages) > 1, True, "several pages")
-    import csv
-    import io
-
     back = [row for page in pages for row in csv.DictReader(io.StringIO(page, newline=""))]
     same(sorted((row["LastName"], row["Description"]) for row in back), sorted((r["LastName"], r["Description"]) for r in records), "bulk query")
     by_rest = {row["Id"] for row in client.query_all_iter(query)}
@@ -139,13 +143,11 @@ def bulk(client):
     same("REQUIRED_FIELD_MISSING" in failed, True, "its reason")
     deleted = client.bulk2.Lead.delete(records=[{"Id": row["Id"]} for row in back], wait=1)
     same(sum(result["numberRecordsFailed"] for result in deleted), 0, "rows deleted in bulk")
-    same(client.query("SELECT count() FROM Lead WHERE Company = 'bulk'")["totalSize"], 0, "what is left")
-    same(client.query("SELECT count() FROM Lead WHERE Company = 'bulk'", include_deleted=True)["totalSize"], ROWS, "queryAll")
+    same(client.query(f"SELECT count() FROM Lead WHERE Company = '{MARK}'")["totalSize"], 0, "what is left")
+    same(client.query(f"SELECT count() FROM Lead WHERE Company = '{MARK}'", include_deleted=True)["totalSize"], ROWS, "queryAll")
 
 
 def changes(client):
-    import datetime
-
     account = client.Account.create({"Name": "changed"})["id"]
     now = datetime.datetime.now(datetime.timezone.utc)
     start, end = now - datetime.timedelta(minutes=5), now + datetime.timedelta(minutes=5)
