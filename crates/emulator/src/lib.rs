@@ -21,6 +21,7 @@ pub mod log;
 mod multipart;
 pub mod oauth;
 pub mod org;
+pub mod project;
 pub mod record;
 pub mod request;
 pub mod rest;
@@ -110,6 +111,8 @@ struct Inner {
 pub enum StartError {
     #[error("cannot open the store of org {org}")]
     Store { org: usize, source: rusqlite::Error },
+    #[error("cannot load the project")]
+    Project { source: project::ProjectError },
     #[error("cannot load the data of org {org}")]
     Data { org: usize, source: data::LoadError },
 }
@@ -117,12 +120,17 @@ pub enum StartError {
 impl Emulator {
     pub fn start(settings: Settings) -> Result<Emulator, StartError> {
         let mut orgs = Vec::new();
+        let standard = schema::Schema::standard();
+        let schema = match &settings.project {
+            Some(folder) => project::load(&standard, folder).map_err(|source| StartError::Project { source })?.schema,
+            None => standard,
+        };
         for number in 0..settings.orgs {
             let path = settings.store.as_ref().map(|path| match number {
                 0 => path.clone(),
                 _ => path.with_extension(format!("{number}.sqlite")),
             });
-            let org = Org::open(number, schema::Schema::standard(), settings.clock.clone(), path.as_deref())
+            let org = Org::open(number, schema.clone(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
             credentials::set_up(&org, number, &settings);
             if let Some(folder) = &settings.data {

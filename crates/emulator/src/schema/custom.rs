@@ -183,6 +183,18 @@ pub fn add_field(object: &mut Object, mut field: Field) {
     object.fields.push(Arc::new(field));
 }
 
+/// An object has `RecordTypeId` from its first record type on.
+pub fn add_record_type_field(object: &mut Object) {
+    if object.has_field_unindexed("RecordTypeId") {
+        return;
+    }
+    let mut field = Field::usual("RecordTypeId", "Record Type ID", FieldType::Reference, 18);
+    field.reference_to = vec!["RecordType".to_owned()];
+    field.relationship_name = Some("RecordType".to_owned());
+    field.defaulted_on_create = true;
+    object.fields.push(Arc::new(field));
+}
+
 /// The companions of a custom object that keeps history, is shared and has a feed.
 pub fn companions(parent: &Object, history: bool) -> Vec<Object> {
     let stem = parent.name.trim_end_matches("__c");

@@ -206,7 +206,7 @@ fn custom_object(text: ObjectText, names: &mut ChildNames) -> Object {
     object.key_prefix = text.key_prefix;
     object.record_types = text.record_types.into_iter().map(record_type).collect();
     if !object.record_types.is_empty() {
-        add_record_type_field(&mut object);
+        custom::add_record_type_field(&mut object);
     }
     add_fields(&mut object, text.fields, names);
     object
@@ -219,18 +219,6 @@ fn add_fields(object: &mut Object, fields: Vec<FieldText>, names: &mut ChildName
         }
         custom::add_field(object, field(text));
     }
-}
-
-/// An object has `RecordTypeId` from its first record type on.
-pub(super) fn add_record_type_field(object: &mut Object) {
-    if object.has_field_unindexed("RecordTypeId") {
-        return;
-    }
-    let mut field = Field::usual("RecordTypeId", "Record Type ID", FieldType::Reference, 18);
-    field.reference_to = vec!["RecordType".to_owned()];
-    field.relationship_name = Some("RecordType".to_owned());
-    field.defaulted_on_create = true;
-    object.fields.push(Arc::new(field));
 }
 
 fn record_type(text: RecordTypeText) -> RecordTypeInfo {
