@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The org's allowance of API requests per 24 hours: what this client used of it, and what must be left for others.
 //!
-//! Every answer of the org says how much is used (`Sforce-Limit-Info`, `salesforce-api.md` 2.1). When what remains is within the
-//! reserve, requests are refused here, before they are sent. What was learnt grows old, since the allowance comes back
-//! with time: after five minutes one request is let through to learn anew, and reading `/limits` is always allowed.
+//! Every answer of the org says how much is used (`Sforce-Limit-Info`, `salesforce-api.md` 2.1). When what remains is
+//! within the reserve, requests are refused here, before they are sent. What was learnt grows old, since the allowance
+//! comes back with time: after five minutes one request is let through to learn anew, and reading `/limits` is always
+//! allowed.
 //!
 //! Several requests in flight at once may exceed the reserve by their number.
 
@@ -38,8 +39,8 @@ impl Share {
 /// API requests, as far as known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Requests sent by this client, repeated ones included, by family: `oauth` (signing in, versions, identity; the org
-    /// does not count these), `rest`, `query`, `bulk`, `blob`, `soap`, `composite`.
+    /// Requests sent by this client, repeated ones included, by family: `oauth` (signing in, versions, identity; the
+    /// org does not count these), `rest`, `query`, `bulk`, `blob`, `soap`, `composite`.
     pub calls: BTreeMap<&'static str, u64>,
     /// Requests of everyone in the last 24 hours, as the org last said.
     pub org_used: Option<u64>,

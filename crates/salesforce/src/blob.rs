@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Bodies of files (`salesforce-api.md` 2.9, 6.8): read as streams, written as multipart, so that 2 GB never lie in memory.
+//! Bodies of files (`salesforce-api.md` 2.9, 6.8): read as streams, written as multipart, so that 2 GB never lie in
+//! memory.
 //!
-//! The org promises no ranges. A download that is cut is begun anew and what was already given out is skipped; the body of a
-//! version never changes, and where the length does, the download fails instead of mixing two bodies.
+//! The org promises no ranges. A download that is cut is begun anew and what was already given out is skipped; the
+//! body of a version never changes, and where the length does, the download fails instead of mixing two bodies.
 
 use bytes::{Buf, Bytes};
 use futures::stream::{self, BoxStream, StreamExt};
@@ -39,7 +40,8 @@ impl BlobBody {
 }
 
 impl Org {
-    /// The content of a blob field, such as `VersionData` of a ContentVersion. Costs one call, and one more for each repetition.
+    /// The content of a blob field, such as `VersionData` of a ContentVersion. Costs one call, and one more for each
+    /// repetition.
     pub async fn blob(&self, object: &str, id: &str, field: &str) -> Result<BlobBody> {
         let url = self.client.url(&["sobjects", object, id, field]);
         let call =
@@ -153,7 +155,8 @@ impl Writer {
         let client = &self.org().client;
         let boundary = boundary(&doing)?;
         let json = Value::Object(fields.clone());
-        // The documented order: first the record, then its file, whose part must have a file name (`salesforce-api.md` 2.9).
+        // The documented order: first the record, then its file, whose part must have a file name (`salesforce-api.md`
+        // 2.9).
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"entity_record\"\r\nContent-Type: application/json\r\n\r\n{json}\r\n\
              --{boundary}\r\nContent-Disposition: form-data; name=\"{blob_field}\"; filename=\"{}\"\r\nContent-Type: application/octet-stream\r\n\r\n",
@@ -177,8 +180,8 @@ impl Writer {
     }
 }
 
-/// A line that is in none of the parts. The file cannot be looked through beforehand, and whoever wrote it must not be able to
-/// guess this.
+/// A line that is in none of the parts. The file cannot be looked through beforehand, and whoever wrote it must not be
+/// able to guess this.
 fn boundary(doing: &str) -> Result<String> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Bulk API 2.0 (`salesforce-api.md` 3.1, 3.2): what jobs of both directions share, which is their states and the waiting for them.
+//! Bulk API 2.0 (`salesforce-api.md` 3.1, 3.2): what jobs of both directions share, which is their states and the
+//! waiting for them.
 //!
-//! A job is asked for its state with growing pauses, from a quarter of a second to half a minute. There is no limit to how long
-//! a job may take, but there is one to how long it may do nothing.
+//! A job is asked for its state with growing pauses, from a quarter of a second to half a minute. There is no limit to
+//! how long a job may take, but there is one to how long it may do nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Many records in one call (`salesforce-api.md` 2.8, Collections): reading up to 2,000 by Id, and creating, updating or deleting
-//! up to 200, each of which succeeds or fails by itself.
+//! Many records in one call (`salesforce-api.md` 2.8, Collections): reading up to 2,000 by Id, and creating, updating
+//! or deleting up to 200, each of which succeeds or fails by itself.
 //!
 //! Creates and updates switch off what would change the rows behind our back or refuse them without need: assignment
 //! rules and duplicate alerts (`salesforce-api.md` 2.1, 6.5). Validation rules, triggers and flows run.
@@ -23,7 +23,8 @@ pub const MOST_ROWS_WRITTEN: usize = 200;
 pub const MOST_ROWS_RETRIEVED: usize = 2_000;
 
 impl Org {
-    /// The rows that have these Ids, in the order of the Ids. Those that are not there, deleted or hidden, are left out.
+    /// The rows that have these Ids, in the order of the Ids. Those that are not there, deleted or hidden, are left
+    /// out.
     pub async fn retrieve(&self, object: &str, ids: &[String], columns: &[String]) -> Result<Rows> {
         let shape = Shape::of(columns);
         let mut rows = Rows::empty(shape.columns.clone());
@@ -45,8 +46,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// It is not repeated after a lost answer, since there is no way to tell the org that it is the same call: the error then
-    /// says `sent`, and the org must be asked what became of it.
+    /// It is not repeated after a lost answer, since there is no way to tell the org that it is the same call: the
+    /// error then says `sent`, and the org must be asked what became of it.
     pub async fn create(&self, object: &str, rows: &[Map<String, Value>]) -> Result<Vec<RowResult>> {
         let doing = format!("creating {} records of {object}", rows.len());
         self.write(Method::POST, object, rows, doing).await
@@ -58,8 +59,8 @@ impl Writer {
         self.write(Method::PATCH, object, rows, doing).await
     }
 
-    /// Deletes up to 200 records of one object or several. Where it had to be repeated after a lost answer, a record that
-    /// the first try deleted is reported as `ENTITY_IS_DELETED`.
+    /// Deletes up to 200 records of one object or several. Where it had to be repeated after a lost answer, a record
+    /// that the first try deleted is reported as `ENTITY_IS_DELETED`.
     pub async fn delete(&self, ids: &[String]) -> Result<Vec<RowResult>> {
         let doing = format!("deleting {} records", ids.len());
         within(ids.len(), &doing)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Several queries in one call: a composite request counts as one against the allowance, whatever it holds, and may hold five
-//! queries (`salesforce-api.md` 2.8). That is what makes the many small objects of an org cheap to read.
+//! Several queries in one call: a composite request counts as one against the allowance, whatever it holds, and may
+//! hold five queries (`salesforce-api.md` 2.8). That is what makes the many small objects of an org cheap to read.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -35,8 +35,8 @@ struct Part<'a> {
 }
 
 impl Org {
-    /// Runs up to five queries, each given with its columns (see [`Org::query`]), and gives all rows of each. A query with more
-    /// than 2,000 rows costs further calls for its later pages, so this is for small answers.
+    /// Runs up to five queries, each given with its columns (see [`Org::query`]), and gives all rows of each. A query
+    /// with more than 2,000 rows costs further calls for its later pages, so this is for small answers.
     ///
     /// # Errors
     ///

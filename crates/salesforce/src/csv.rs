@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The one place that reads and writes CSV as Bulk API 2.0 speaks it (`salesforce-api.md` 3.1, 3.2): UTF-8, comma, a header row, every
-//! value quoted, quotes doubled, newlines of any kind inside quotes, rows ended by LF or CRLF.
+//! The one place that reads and writes CSV as Bulk API 2.0 speaks it (`salesforce-api.md` 3.1, 3.2): UTF-8, comma, a
+//! header row, every value quoted, quotes doubled, newlines of any kind inside quotes, rows ended by LF or CRLF.
 //!
 //! Reading is a push: chunks of any size go in, cut anywhere (inside a quote, a CRLF, a character), batches of rows
 //! come out. `csv-core` splits; its output goes straight into the batch that is given out.
 //!
-//! An end inside a quoted value is told from a real end, since a connection may be cut without saying so. An end between two
-//! rows is not, nor one between two quotes that mean one: the caller compares the number of rows with what the org announced.
+//! An end inside a quoted value is told from a real end, since a connection may be cut without saying so. An end
+//! between two rows is not, nor one between two quotes that mean one: the caller compares the number of rows with what
+//! the org announced.
 
 use std::sync::Arc;
 

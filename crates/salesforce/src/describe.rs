@@ -171,7 +171,8 @@ impl Field {
         self.createable && !self.nillable && !self.defaulted_on_create && self.field_type != FieldType::Boolean
     }
 
-    /// A compound field: its parts are fields of their own, and Bulk API 2.0 cannot select it (`salesforce-api.md` 3.1).
+    /// A compound field: its parts are fields of their own, and Bulk API 2.0 cannot select it (`salesforce-api.md`
+    /// 3.1).
     pub fn is_compound(&self) -> bool {
         matches!(self.field_type, FieldType::Address | FieldType::Location | FieldType::ComplexValue)
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A client for the APIs of a Salesforce org: what a backup reads, and what a restore writes.
 //!
-//! [`Org`] reads, [`Writer`] writes, [`Transport`] is the seam to the network. Between them lie one loop that decides what is sent
-//! again (`call.rs`), one place that renews the session (`session.rs`) and one that counts the allowance of API requests
-//! (`allowance.rs`). Rows have one shape, [`Rows`], whether they came as CSV or as JSON.
+//! [`Org`] reads, [`Writer`] writes, [`Transport`] is the seam to the network. Between them lie one loop that decides
+//! what is sent again (`call.rs`), one place that renews the session (`session.rs`) and one that counts the allowance
+//! of API requests (`allowance.rs`). Rows have one shape, [`Rows`], whether they came as CSV or as JSON.
 //!
 //! It knows nothing of vaults and backups, and it has no clock, environment or terminal of its own.
 

@@ -45,8 +45,8 @@ pub enum Login {
         client_secret: Option<Secret>,
         refresh_token: Secret,
     },
-    /// What the browser brought back after [`authorization_url`]. The refresh token that comes with the first session is
-    /// given to the [`TokenStore`].
+    /// What the browser brought back after [`authorization_url`]. The refresh token that comes with the first session
+    /// is given to the [`TokenStore`].
     Code {
         login_url: Url,
         client_id: String,
@@ -85,7 +85,8 @@ impl Login {
         matches!(self, Login::JwtBearer { .. })
     }
 
-    /// The form for the token endpoint; `None` for an access token, which needs no asking. `now` is used by the JWT flow only.
+    /// The form for the token endpoint; `None` for an access token, which needs no asking. `now` is used by the JWT
+    /// flow only.
     pub(crate) fn form(&self, now: DateTime<Utc>) -> Result<Option<String>> {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         match self {
@@ -204,8 +205,8 @@ impl Pkce {
     }
 }
 
-/// Where to send the browser. `redirect_uri` must be one of the app's callbacks to the letter; `state` comes back unchanged
-/// and must be compared; `scope` is separated by spaces, and needs `refresh_token` for a lasting connection.
+/// Where to send the browser. `redirect_uri` must be one of the app's callbacks to the letter; `state` comes back
+/// unchanged and must be compared; `scope` is separated by spaces, and needs `refresh_token` for a lasting connection.
 pub fn authorization_url(
     login_url: &Url,
     client_id: &str,

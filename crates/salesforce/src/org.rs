@@ -107,8 +107,8 @@ impl Org {
     ///
     /// # Errors
     ///
-    /// `Denied` with a hint that says what to click for the known causes; `Unreachable`; `Invalid` where the org does not
-    /// know the API version.
+    /// `Denied` with a hint that says what to click for the known causes; `Unreachable`; `Invalid` where the org does
+    /// not know the API version.
     pub async fn connect(transport: Arc<dyn Transport>, login: Login, options: Options) -> Result<Org> {
         let call_options = HeaderValue::from_str(&format!("client={}", options.client)).map_err(|source| {
             Error::new(Kind::Invalid, "connecting", "the name of this client cannot be sent in a header")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Queries by REST: pages of at most 2,000 rows, each named by the page before it (`salesforce-api.md` 2.6).
 //!
-//! The cursor lives for two days, so a page may be asked for again as often as needed. Rows deleted while reading may be missing
-//! from later pages.
+//! The cursor lives for two days, so a page may be asked for again as often as needed. Rows deleted while reading may
+//! be missing from later pages.
 
 use std::sync::Arc;
 
@@ -64,12 +64,13 @@ impl Client {
 }
 
 impl Org {
-    /// Rows of a query, page by page. `columns` is its SELECT list, also with paths to parents (`Owner.Name`); subqueries are
-    /// left out.
+    /// Rows of a query, page by page. `columns` is its SELECT list, also with paths to parents (`Owner.Name`);
+    /// subqueries are left out.
     ///
     /// # Errors
     ///
-    /// `Invalid` where the query is too long for a URL; then fewer columns at a time must be asked for, or Bulk API 2.0.
+    /// `Invalid` where the query is too long for a URL; then fewer columns at a time must be asked for, or Bulk API
+    /// 2.0.
     pub fn query(&self, soql: &str, columns: &[String], scope: Scope) -> RowStream {
         let shape = Arc::new(Shape::of(columns));
         let doing = format!("querying {}", object_of(soql));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Records in JSON, read into [`Rows`] without building a tree: each value goes from the body into its cell.
 //!
-//! Numbers keep their characters, since they are never made into numbers. A datetime is written `…T16:21:26.000+0000` in JSON
-//! and `…T16:21:26.000Z` in CSV (`salesforce-api.md` 2.1, 3.1), and rows have the latter. JSON does not say that a string is a
-//! datetime, so a string of that form is changed only if the object's describe says that its field is one; the
-//! parser reports the objects whose describe it needs for that, and is then run again.
+//! Numbers keep their characters, since they are never made into numbers. A datetime is written `…T16:21:26.000+0000`
+//! in JSON and `…T16:21:26.000Z` in CSV (`salesforce-api.md` 2.1, 3.1), and rows have the latter. JSON does not say
+//! that a string is a datetime, so a string of that form is changed only if the object's describe says that its field
+//! is one; the parser reports the objects whose describe it needs for that, and is then run again.
 //!
 //! Values that are no cell (an address, a location) are given as their JSON. Fields of type `anyType`, such as the
 //! values of field histories, stay as they are.

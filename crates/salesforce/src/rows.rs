@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rows as they come from an org, in one shape whichever API gave them: text cells in the order of the columns.
 //!
-//! The text of a value is the one of Bulk API 2.0 (`salesforce-api.md` 3.1): `true`, `2021-01-01T00:00:00.000Z`, `13:30:00.000Z`,
-//! numbers with exactly the characters that were on the wire, strings verbatim, and null as the empty cell. The
-//! APIs do not tell an empty string from null either.
+//! The text of a value is the one of Bulk API 2.0 (`salesforce-api.md` 3.1): `true`, `2021-01-01T00:00:00.000Z`,
+//! `13:30:00.000Z`, numbers with exactly the characters that were on the wire, strings verbatim, and null as the empty
+//! cell. The APIs do not tell an empty string from null either.
 //!
 //! All cells lie in one buffer and only their ends are kept, because backing up is mostly this: there is no
 //! allocation per cell, and UTF-8 is checked once for all of them.

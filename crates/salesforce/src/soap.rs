@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `undelete`, which only SOAP has (`salesforce-api.md` 2.2, 6.7). It is the one way to put a record back with the Id that it had.
+//! `undelete`, which only SOAP has (`salesforce-api.md` 2.2, 6.7). It is the one way to put a record back with the Id
+//! that it had.
 //!
-//! SOAP takes the session in the body, so a call cannot be prepared before the session is known; otherwise it goes through the same
-//! loop as every other call. A session that has ended is a fault with HTTP status 500 (1.8).
+//! SOAP takes the session in the body, so a call cannot be prepared before the session is known; otherwise it goes
+//! through the same loop as every other call. A session that has ended is a fault with HTTP status 500 (1.8).
 
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
@@ -20,13 +21,13 @@ use crate::write::{RowError, RowResult, Writer};
 pub const MOST_ROWS_UNDELETED: usize = 200;
 
 impl Writer {
-    /// Takes up to 200 records out of the recycle bin, of any objects, with what was deleted by cascade together with them. The results are in the order of
-    /// the Ids; `UNDELETE_FAILED` means that the record is not in the bin.
+    /// Takes up to 200 records out of the recycle bin, of any objects, with what was deleted by cascade together with
+    /// them. The results are in the order of the Ids; `UNDELETE_FAILED` means that the record is not in the bin.
     ///
     /// # Errors
     ///
-    /// It is not repeated after a lost answer: the error then says `sent`. Sessions in JWT form are not accepted by SOAP, which
-    /// is `Denied`.
+    /// It is not repeated after a lost answer: the error then says `sent`. Sessions in JWT form are not accepted by
+    /// SOAP, which is `Denied`.
     pub async fn undelete(&self, ids: &[String]) -> Result<Vec<RowResult>> {
         let doing = format!("undeleting {} records", ids.len());
         if ids.len() > MOST_ROWS_UNDELETED {

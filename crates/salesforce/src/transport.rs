@@ -2,7 +2,8 @@
 //! The one seam to the network: an org is a function from request to response.
 //!
 //! Everything above it (sessions, retries, the allowance) is the same whether the requests travel over TLS to
-//! Salesforce or are answered in the same process. A transport neither retries, nor follows redirects, nor decompresses.
+//! Salesforce or are answered in the same process. A transport neither retries, nor follows redirects, nor
+//! decompresses.
 
 use std::fmt;
 use std::io;

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::org::Org;
 
-/// Writes by collections (`collections.rs`), ingest jobs (`bulk/ingest.rs`), files (`blob.rs`) and undelete (`soap.rs`).
+/// Writes by collections (`collections.rs`), ingest jobs (`bulk/ingest.rs`), files (`blob.rs`) and undelete
+/// (`soap.rs`).
 #[derive(Debug, Clone)]
 pub struct Writer {
     org: Org,
@@ -44,7 +45,8 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// The form of an ingest job's `sf__Error`, `CODE:message:fields--` (`salesforce-api.md` 3.2). The message may hold colons.
+    /// The form of an ingest job's `sf__Error`, `CODE:message:fields--` (`salesforce-api.md` 3.2). The message may
+    /// hold colons.
     pub fn from_bulk(text: &str) -> RowError {
         let Some((status_code, rest)) = text.split_once(':') else {
             return RowError { message: text.to_owned(), ..RowError::default() };

@@ -52,7 +52,8 @@ async fn a_query_job_gives_every_row() {
     assert_eq!(gone.state().await.unwrap_err().kind, Kind::NotFound);
 }
 
-/// 3.1: a result may be fetched many times, so a page that is cut, also in its compressed form, goes on where it was cut.
+/// 3.1: a result may be fetched many times, so a page that is cut, also in its compressed form, goes on where it was
+/// cut.
 #[tokio::test(start_paused = true)]
 async fn a_result_arrives_over_a_bad_line() {
     let emulated = emulated();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Recorded describes of real orgs are understood (`fixtures/CumulusCI/decoded`, `fixtures/lwrfileupload`).
 
+#![allow(clippy::unwrap_used, reason = "reading fixtures is a part of the tests")]
+
 use std::path::{Path, PathBuf};
 
 use orgkeep_salesforce::{Describe, FieldType, ObjectSummary};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Ingest jobs: the org writes rows from one CSV and keeps for seven days what became of each.
 //!
-//! That makes them safe to repeat, which a single create is not: a job's data can be uploaded only once, closing it a second
-//! time changes nothing, and its results can be read again. A job that was created by a try whose answer was lost
-//! stays open without data and does nothing.
+//! That makes them safe to repeat, which a single create is not: a job's data can be uploaded only once, closing it a
+//! second time changes nothing, and its results can be read again. A job that was created by a try whose answer was
+//! lost stays open without data and does nothing.
 
 use http::Method;
 use http::header::CONTENT_TYPE;
@@ -79,10 +79,11 @@ impl IngestJob {
         IngestJob { id, job }
     }
 
-    /// Gives the job its data: CSV with LF after each row, at most 100 MB (`salesforce-api.md` 3.2, 3.3; see [`crate::csv::write_row`]).
+    /// Gives the job its data: CSV with LF after each row, at most 100 MB (`salesforce-api.md` 3.2, 3.3; see
+    /// [`crate::csv::write_row`]).
     ///
-    /// A second upload is refused by the org, which is told by [`Upload::AlreadyUploaded`] and not as an error: that makes this
-    /// safe to repeat.
+    /// A second upload is refused by the org, which is told by [`Upload::AlreadyUploaded`] and not as an error: that
+    /// makes this safe to repeat.
     pub async fn upload(&self, csv: Body) -> Result<Upload> {
         let mut call =
             Call::get("bulk", self.job.url(&["batches"]), self.job.doing("uploading")).header(CONTENT_TYPE, "text/csv");
@@ -147,7 +148,8 @@ impl IngestJob {
     }
 
     fn results(&self, which: &str) -> RowStream {
-        // The real paths of two of the three end with a slash (`salesforce-api.md` 3.2); without it is accepted everywhere (2.1).
+        // The real paths of two of the three end with a slash (`salesforce-api.md` 3.2); without it is accepted
+        // everywhere (2.1).
         results::rows(self.job.clone(), Place::only(self.job.url(&[which])))
     }
 }

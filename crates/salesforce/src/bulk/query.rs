@@ -20,8 +20,8 @@ pub struct QueryJob {
 }
 
 impl Org {
-    /// Creates a query job. What Bulk API 2.0 cannot query is in `salesforce-api.md` 3.1; the org says it here or as the reason for
-    /// which the job fails.
+    /// Creates a query job. What Bulk API 2.0 cannot query is in `salesforce-api.md` 3.1; the org says it here or as
+    /// the reason for which the job fails.
     pub async fn bulk_query(&self, soql: &str, scope: Scope) -> Result<QueryJob> {
         let subject = object_of(soql);
         let body = json!({"operation": scope.resource(), "query": soql, "contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF"});
@@ -60,8 +60,8 @@ impl QueryJob {
         self.job.wait(progress).await
     }
 
-    /// All rows of a finished job, one page after the other. Their columns are the header of the CSV; where there are no
-    /// rows, one empty [`crate::Rows`] still tells the columns.
+    /// All rows of a finished job, one page after the other. Their columns are the header of the CSV; where there are
+    /// no rows, one empty [`crate::Rows`] still tells the columns.
     pub fn rows(&self) -> RowStream {
         results::rows(self.job.clone(), Place::first(self.job.url(&["results"])))
     }

@@ -2,8 +2,9 @@
 //! Downloading the CSV of a job, parsed while it arrives.
 //!
 //! A page that is cut in the middle is fetched again from its own locator. Since the stored result does not change
-//! (`salesforce-api.md` 3.1), as many rows are skipped as were already given out, and the stream goes on as if nothing had happened.
-//! A cut is also a page with fewer rows than its header announced, or with an end inside a value: not every cut shows itself.
+//! (`salesforce-api.md` 3.1), as many rows are skipped as were already given out, and the stream goes on as if nothing
+//! had happened. A cut is also a page with fewer rows than its header announced, or with an end inside a value: not
+//! every cut shows itself.
 
 use std::collections::VecDeque;
 

@@ -44,7 +44,8 @@ impl Transport for Local {
     }
 }
 
-/// A line on which the answer to every request for a result page is cut, each time a little later, until it comes through.
+/// A line on which the answer to every request for a result page is cut, each time a little later, until it comes
+/// through.
 pub struct BadLine {
     pub line: Arc<dyn Transport>,
     pub cuts: std::sync::atomic::AtomicUsize,
