@@ -4,6 +4,7 @@
 
 const dns = require("node:dns");
 const net = require("node:net");
+const { promisify } = require("node:util");
 
 const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
@@ -12,17 +13,17 @@ function refusal(host) {
 }
 
 const lookup = dns.lookup;
+const lookupPromised = promisify(lookup);
 dns.lookup = function lookupLoopback(host, ...rest) {
   if (LOOPBACK.has(host)) return lookup.call(dns, host, ...rest);
-  const callback = rest[rest.length - 1];
-  process.nextTick(callback, refusal(host));
+  process.nextTick(rest.at(-1), refusal(host));
 };
-dns.promises.lookup = async (host, ...rest) => {
+const promised = async (host, options = {}) => {
   if (!LOOPBACK.has(host)) throw refusal(host);
-  return new Promise((resolve, reject) =>
-    lookup.call(dns, host, ...rest, (error, address, family) => (error ? reject(error) : resolve({ address, family }))),
-  );
+  return lookupPromised(host, options);
 };
+dns.lookup[promisify.custom] = promised;
+dns.promises.lookup = promised;
 
 const connect = net.Socket.prototype.connect;
 net.Socket.prototype.connect = function connectLoopback(...given) {

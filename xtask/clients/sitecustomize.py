@@ -2,8 +2,8 @@
 """Lets Python clients that know only Salesforce's own hosts talk to an emulated org, unmodified.
 
 Python imports this by itself when its folder is on PYTHONPATH. With SF_EMU=http://127.0.0.1:PORT in the environment,
-requests and httpx send what is meant for a Salesforce host, or for https on this machine, to that address; and no socket
-is opened to any other machine.
+what requests would send to a Salesforce host, or by https to this machine, goes to that address; and no socket is opened
+to any other machine.
 """
 
 import os
@@ -57,24 +57,6 @@ def redirect_requests():
     HTTPAdapter.send = send_to_emulator
 
 
-def redirect_httpx():
-    try:
-        import httpx
-    except ImportError:
-        return
-    for client in (httpx.Client, httpx.AsyncClient):
-        build = client.build_request
-
-        def build_for_emulator(self, method, url, *rest, build=build, **more):
-            request = build(self, method, url, *rest, **more)
-            request.url = httpx.URL(emulated(str(request.url)))
-            request.headers["Host"] = request.url.netloc.decode()
-            return request
-
-        client.build_request = build_for_emulator
-
-
 if EMULATOR:
     stay_on_this_machine()
     redirect_requests()
-    redirect_httpx()

@@ -12,14 +12,7 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::{Result, child};
 
-const PYTHON: [&str; 6] = [
-    "simple-salesforce==1.12.10",
-    "httpx==0.28.1",
-    "cryptography==50.0.2",
-    "pyarrow==26.0.1",
-    "argon2-cffi==25.1.0",
-    "blake3==1.0.11",
-];
+const PYTHON: [&str; 3] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 /// The Salesforce CLI needs Node 22, whatever the machine has.
 const NODE: &str = "22.23.3";

@@ -47,20 +47,11 @@ impl Emulator {
         self.org[key].as_str().unwrap_or_default()
     }
 
-    /// Tells a program where the emulator is and how to get in.
+    /// Tells a program where the emulator is and how to get in: as JSON, and what others expect as variables.
     pub fn known_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        for (variable, key) in [
-            ("EMULATOR_ORG_ID", "id"),
-            ("EMULATOR_USERNAME", "username"),
-            ("EMULATOR_PASSWORD", "password"),
-            ("EMULATOR_ACCESS_TOKEN", "access_token"),
-            ("EMULATOR_CLIENT_ID", "client_id"),
-            ("EMULATOR_CLIENT_SECRET", "client_secret"),
-            ("SF_ACCESS_TOKEN", "access_token"),
-        ] {
-            command.env(variable, self.told(key));
-        }
-        command.env("EMULATOR_URL", &self.url).env("SF_EMU", &self.url)
+        let mut told = self.org.clone();
+        told["url"] = self.url.clone().into();
+        command.env("EMULATOR", told.to_string()).env("SF_EMU", &self.url)
     }
 }
 

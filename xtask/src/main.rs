@@ -15,7 +15,7 @@ use std::process::ExitCode;
 type Result<T> = std::result::Result<T, String>;
 
 const USAGE: &str = "\
-usage: cargo xtask test [--quick]                       everything that must pass
+usage: cargo xtask test [--quick] [--only WORD]         everything that must pass
        cargo xtask schema [FIXTURES]                    builds the emulator's standard schema from recorded describes";
 
 #[allow(clippy::disallowed_macros, reason = "a developer's tool talks to a terminal")]

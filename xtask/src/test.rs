@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cargo xtask test [--quick]`: everything that must pass, one check after the other, the cheap ones first.
+//! `cargo xtask test [--quick] [--only WORD]`: everything that must pass, one check after the other, the cheap ones first.
 //!
 //! A check that fails does not keep the later ones from running, unless they need what it should have built. A check that
 //! this machine cannot do is skipped, with the reason; only failures make the command fail. The last line counts single tests
 //! where a check has them, else the check itself.
 //!
-//! `--quick` leaves out the documentation, the Python reader and the foreign clients.
+//! `--quick` leaves out the documentation, the Python reader and the foreign clients. `--only WORD` does only the checks with that word
+//! in their titles, with what was built before.
 
 mod foreign;
 mod reader;
@@ -49,11 +50,16 @@ struct Line {
 
 /// Does the checks and keeps what came of them.
 struct Session {
+    only: Option<String>,
     lines: Vec<Line>,
 }
 
 impl Session {
+    /// Whether it passed, or was not asked for.
     fn check(&mut self, title: &str, check: impl FnOnce() -> Outcome) -> bool {
+        if self.only.as_ref().is_some_and(|word| !title.contains(word.as_str())) {
+            return true;
+        }
         say(&format!("\n==> {title}"));
         let started = Instant::now();
         let outcome = check();
@@ -98,13 +104,17 @@ impl Session {
 }
 
 pub fn run(arguments: &[String]) -> Result<()> {
-    let quick = match arguments {
-        [] => false,
-        [only] if only == "--quick" => true,
-        _ => return Err("usage: cargo xtask test [--quick]".to_owned()),
-    };
+    let (mut quick, mut only) = (false, None);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => quick = true,
+            "--only" => only = Some(arguments.next().ok_or("--only needs a word")?.clone()),
+            other => return Err(format!("{other} is not known; usage: cargo xtask test [--quick] [--only WORD]")),
+        }
+    }
     let place = Place::find()?;
-    let mut session = Session { lines: Vec::new() };
+    let mut session = Session { only, lines: Vec::new() };
     session.check("format: rustfmt would change nothing", || Outcome::of(rust::format(&place)));
     session.check("walls: who may depend on whom, what may not be in a file", || Outcome::of(walls::check(&place)));
     session.check("lints: clippy over every target, no warning", || Outcome::of(rust::lints(&place)));

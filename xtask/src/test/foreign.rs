@@ -2,10 +2,10 @@
 //! Programs that other people wrote, against `orgkeep emulator` over a socket. What one of them cannot parse is wrong, whatever
 //! our own tests say.
 //!
-//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce and httpx, `.sh` under bash
-//! with the Salesforce CLI (`sf`) in its `PATH`, `.mjs` under Node. Each gets a fresh emulator, an empty home and folder, and in its
-//! environment `EMULATOR_URL`, `EMULATOR_ORG_ID`, `EMULATOR_USERNAME`, `EMULATOR_PASSWORD`, `EMULATOR_ACCESS_TOKEN`, `EMULATOR_CLIENT_ID` and
-//! `EMULATOR_CLIENT_SECRET`. It fails by its exit code. None can reach another machine.
+//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce, `.mjs` under Node with
+//! the Salesforce CLI (`sf`) in its `PATH`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
+//! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. It fails by its
+//! exit code. None can reach another machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,14 +42,12 @@ pub fn cases(place: &Place) -> Vec<Case> {
 #[derive(Clone, Copy)]
 enum Kind {
     Python,
-    Shell,
     Node,
 }
 
 fn kind(script: &Path) -> Option<Kind> {
     match script.extension()?.to_str()? {
         "py" => Some(Kind::Python),
-        "sh" => Some(Kind::Shell),
         "mjs" => Some(Kind::Node),
         _ => None,
     }
@@ -63,7 +61,6 @@ fn check(place: &Place, script: &Path) -> Outcome {
     let Some(kind) = kind(script) else { return Outcome::Skipped("nobody knows how to run it".to_owned()) };
     let interpreter = match kind {
         Kind::Python => clients::python(place).map(|python| (python, Vec::new())),
-        Kind::Shell => clients::salesforce_cli(place).map(|path| (PathBuf::from("bash"), path.to_vec())),
         Kind::Node => clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec())),
     };
     match interpreter {
@@ -86,9 +83,6 @@ fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> 
         .env("PATH", clients::path_with(path))
         .env("PYTHONPATH", place.root.join("xtask/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    if interpreter == Path::new("bash") {
-        command.arg("-eu");
-    }
     let ran = child::kept(command.arg(script), &folder.join("client"), LIMIT)?;
     if let Some(last) = ran.text().lines().last() {
         crate::say(&format!("    {last}"));

@@ -2,12 +2,14 @@
 //! The vault, read without Orgkeep: a Python program that was written from `docs/format.md` alone reads what the command line wrote,
 //! and both must say the same.
 //!
-//! An encrypted vault gets two backups of an emulated org, with a deletion and a change between them. Then every object and backup
-//! asked for is exported by `orgkeep export` and by `crates/vault/tests/reader.py`, as CSV, and compared line by line.
+//! An encrypted vault gets two backups of an emulated org, with a deletion and a change between them. Then some objects are exported as
+//! of both, by `orgkeep export` as CSV and by `crates/vault/tests/reader.py` as JSON Lines, and compared value by value.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::{Case, Outcome};
 use crate::emulator::Emulator;
@@ -31,19 +33,19 @@ pub fn cases() -> Vec<Case> {
 fn compare(place: &Place, python: &Path) -> Result<()> {
     let folder = place.scratch("reader")?;
     let vault = Vaulted::make(place, &folder, python)?;
-    let mut lines = 0;
+    let mut records = 0;
     for (object, at) in OBJECTS.iter().flat_map(|object| BACKUPS.map(|at| (*object, at))) {
         let ours = folder.join(format!("{object}-{at}-orgkeep.csv"));
-        let theirs = folder.join(format!("{object}-{at}-python.csv"));
         vault.orgkeep(&["export", "acme", object, "--at", at, "--format", "csv", "--output", text(&ours)?])?;
         let mut reader = Command::new(python);
         reader.arg(place.root.join("crates/vault/tests/reader.py")).arg(&vault.vault);
-        reader.arg("--passphrase-file").arg(&vault.passphrase_file).args(["--org", &vault.org]);
-        reader.args(["--object", object, "--at", at, "--output"]).arg(&theirs);
-        child::kept(&mut reader, &folder.join(format!("{object}-{at}")), LIMIT)?;
-        lines += same(object, at, &read(&ours)?, &read(&theirs)?)?;
+        reader.arg(&vault.passphrase_file).args([&vault.org, object, at]);
+        let theirs = child::kept(&mut reader, &folder.join(format!("{object}-{at}")), LIMIT)?.text();
+        let ours =
+            std::fs::read_to_string(&ours).map_err(|error| format!("cannot read {}: {error}", ours.display()))?;
+        records += same(&ours, &theirs).map_err(|error| format!("{object} at backup {at}: {error}"))?;
     }
-    say(&format!("    {lines} lines of {} exports are the same", OBJECTS.len() * BACKUPS.len()));
+    say(&format!("    {records} records of {} exports are the same", OBJECTS.len() * BACKUPS.len()));
     Ok(())
 }
 
@@ -103,24 +105,49 @@ impl Vaulted {
     }
 }
 
-/// How many lines both have, when they have the same.
-fn same(object: &str, at: &str, ours: &str, theirs: &str) -> Result<usize> {
-    let differs = ours.lines().zip(theirs.lines()).enumerate().find(|(_, (ours, theirs))| ours != theirs);
-    if let Some((number, (ours, theirs))) = differs {
-        return Err(format!(
-            "{object} at backup {at} differs in line {}\n  orgkeep {ours}\n  python  {theirs}",
-            number + 1
-        ));
+/// How many records both have, when they have the same.
+fn same(ours: &str, theirs: &str) -> Result<usize> {
+    let mut ours = csv_records(ours).into_iter();
+    let names = ours.next().ok_or("orgkeep wrote nothing")?;
+    let mut records = 0;
+    for line in theirs.lines() {
+        let theirs: Value = serde_json::from_str(line).map_err(|error| format!("Python wrote no JSON: {error}"))?;
+        let ours = ours.next().ok_or_else(|| format!("orgkeep wrote {records} records, Python more"))?;
+        for (name, value) in names.iter().zip(&ours) {
+            if theirs[name].as_str().unwrap_or_default() != value {
+                return Err(format!("{} of {}: orgkeep {value:?}, Python {}", name, ours[0], theirs[name]));
+            }
+        }
+        records += 1;
     }
-    let (ours, theirs) = (ours.lines().count(), theirs.lines().count());
-    if ours != theirs || ours < 2 {
-        return Err(format!("{object} at backup {at}: orgkeep wrote {ours} lines, Python {theirs}"));
+    match ours.next() {
+        Some(_) => Err(format!("Python wrote {records} records, orgkeep more")),
+        None if records == 0 => Err("there are no records to compare".to_owned()),
+        None => Ok(records),
     }
-    Ok(ours)
 }
 
-fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+/// Reads CSV in which every value is quoted.
+fn csv_records(text: &str) -> Vec<Vec<String>> {
+    let (mut records, mut record, mut value) = (Vec::new(), Vec::new(), String::new());
+    let mut characters = text.chars().peekable();
+    let mut quoted = false;
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                value.push('"');
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => record.push(std::mem::take(&mut value)),
+            '\n' if !quoted => {
+                record.push(std::mem::take(&mut value));
+                records.push(std::mem::take(&mut record));
+            }
+            other => value.push(other),
+        }
+    }
+    records
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -129,4 +156,23 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 fn text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| format!("{} is not Unicode", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "\"Id\",\"Name\",\"Site\"\n\"1\",\"two \"\"lines\"\",\nor so\",\"\"\n";
+
+    #[test]
+    fn the_same_records_are_the_same() {
+        assert_eq!(same(OURS, r#"{"Id":"1","Name":"two \"lines\",\nor so","Site":null}"#), Ok(1));
+    }
+
+    #[test]
+    fn another_value_and_a_missing_record_are_noticed() {
+        assert!(same(OURS, r#"{"Id":"1","Name":"two lines","Site":null}"#).is_err());
+        assert!(same(OURS, "").is_err());
+        assert!(same("\"Id\"\n", r#"{"Id":"1"}"#).is_err());
+    }
 }
