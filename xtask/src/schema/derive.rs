@@ -56,6 +56,8 @@ pub struct Choices {
     name_fields: BTreeMap<String, String>,
     auto_numbers: BTreeMap<String, String>,
     id_lookup: BTreeSet<String>,
+    /// Where an org of today takes more than the recorded one did.
+    lengths: BTreeMap<String, u64>,
     /// Endings of the names of picklists that take only their own values.
     restricted: Vec<String>,
     unique: BTreeSet<String>,

@@ -148,6 +148,9 @@ fn from_recording(
     for key in ["length", "precision", "scale", "digits"] {
         put_number(&mut field, key, real[key].as_u64().unwrap_or(0));
     }
+    if let Some(&length) = choices.lengths.get(&format!("{object}.{}", name_of(real))) {
+        put_number(&mut field, "length", length);
+    }
     let is: Vec<&str> = FLAGS.iter().copied().filter(|flag| real[*flag].as_bool() == Some(true)).collect();
     put_flags(&mut field, object, real, is, known, sources, choices);
     if let Some(compound) = real["compoundFieldName"].as_str() {
