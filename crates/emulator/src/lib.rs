@@ -113,6 +113,8 @@ pub enum StartError {
     Store { org: usize, source: rusqlite::Error },
     #[error("cannot load the project")]
     Project { source: project::ProjectError },
+    #[error("cannot fill org {org} with records")]
+    World { org: usize, source: world::WorldError },
     #[error("cannot load the data of org {org}")]
     Data { org: usize, source: data::LoadError },
 }
@@ -133,6 +135,8 @@ impl Emulator {
             let org = Org::open(number, schema.clone(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
             credentials::set_up(&org, number, &settings);
+            populate_once(&org, settings.seed.wrapping_add(number as u64), settings.records)
+                .map_err(|source| StartError::World { org: number, source })?;
             if let Some(folder) = &settings.data {
                 let admin = faces::lock(&org.faces.credentials).as_ref().map(|known| known.user_id.clone());
                 data::load_once(&org, &org.caller(&admin.unwrap_or_default()), folder)
@@ -151,4 +155,18 @@ impl Emulator {
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
+}
+
+/// Fills a new org; one that is found again in its store stays as it was left.
+fn populate_once(org: &Org, seed: u64, records: u64) -> Result<(), world::WorldError> {
+    const MARK: &str = "world made";
+    let known =
+        org.read(|tx| tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [MARK], |_| Ok(())).is_ok());
+    if records == 0 || known {
+        return Ok(());
+    }
+    world::populate(org, seed, records)?;
+    org.write(|tx| tx.conn.execute("INSERT INTO _setting (name, value) VALUES (?1, ?2)", [MARK, "yes"]))
+        .expect("the store's own table can be written");
+    Ok(())
 }
