@@ -76,7 +76,7 @@ fn another_seed_gives_another_world() {
 #[test]
 fn counts_are_those_of_the_tables() {
     let counts = &WORLD.1;
-    assert!(counts.total() >= RECORDS, "{}", counts.total());
+    assert!((RECORDS..RECORDS * 5 / 4).contains(&counts.total()), "{}", counts.total());
     for (object, rows) in &counts.0 {
         assert!(*rows > 0, "{object}");
     }
@@ -136,7 +136,8 @@ fn every_reference_leads_to_a_record_that_it_may_lead_to() {
         }
         let mut followed = 0;
         for object in tx.schema.objects() {
-            for field in object.fields.iter().filter(|field| field.is_reference()) {
+            // A file's body has an Id, but is no object that can be read.
+            for field in object.fields.iter().filter(|field| !field.reference_to.is_empty()) {
                 let sql =
                     format!("SELECT DISTINCT \"{0}\" FROM \"{1}\" WHERE \"{0}\" IS NOT NULL", field.name, object.name);
                 let mut statement = tx.conn.prepare(&sql).unwrap();

@@ -4,8 +4,8 @@
 //!
 //! Every record goes through the platform's save logic, so every rule holds for it; only audit fields are given, so that the records
 //! seem to come from the last six years. Parts follow each other in the order of their references; what points forward or in a circle is
-//! set by a second pass. [`SHARES`] says how many records of each object a thousand have. On top come the rows that the platform makes by
-//! itself: documents and links of files, direct account contact relations, statuses of campaigns, history.
+//! set by a second pass. [`SHARES`] says how many records of each object a thousand have; the rest are rows that the platform makes by
+//! itself: direct account contact relations, documents and links of files, statuses of campaigns, history.
 //!
 //! A world of 500 records or more has:
 //! - a chain of accounts ten deep, an account with many children, parents that are younger than their children;
@@ -52,39 +52,39 @@ const YEARS_MS: i64 = 6 * 365 * DAY_MS;
 
 /// Of a thousand records, and at least.
 const SHARES: [(&str, u64, u64); 33] = [
-    ("Account", 120, 24),
-    ("Contact", 200, 30),
-    ("AccountContactRelation", 20, 4),
-    ("Lead", 80, 8),
-    ("Product2", 8, 6),
+    ("Account", 100, 24),
+    ("Contact", 150, 30),
+    ("AccountContactRelation", 15, 4),
+    ("Lead", 60, 8),
+    ("Product2", 6, 6),
     ("Pricebook2", 0, 2),
-    ("Campaign", 4, 3),
-    ("CampaignMember", 50, 6),
-    ("Skill__c", 4, 4),
-    ("Project__c", 20, 24),
-    ("Project_Task__c", 30, 24),
-    ("Project_Skill__c", 12, 6),
-    ("Invoice__c", 12, 6),
+    ("Campaign", 3, 3),
+    ("CampaignMember", 40, 6),
+    ("Skill__c", 3, 4),
+    ("Project__c", 16, 24),
+    ("Project_Task__c", 24, 24),
+    ("Project_Skill__c", 9, 6),
+    ("Invoice__c", 9, 6),
     ("Billing_Setting__c", 0, 2),
     ("Region_Rule__mdt", 0, 3),
-    ("Opportunity", 80, 12),
-    ("OpportunityContactRole", 30, 6),
-    ("OpportunityLineItem", 90, 12),
-    ("Quote", 10, 4),
-    ("QuoteLineItem", 14, 6),
-    ("Contract", 8, 3),
-    ("Order", 10, 4),
-    ("OrderItem", 18, 6),
-    ("Asset", 20, 6),
-    ("Entitlement", 4, 2),
-    ("Solution", 3, 2),
-    ("Case", 60, 10),
-    ("CaseComment", 40, 8),
-    ("EmailMessage", 14, 4),
-    ("Task", 60, 12),
-    ("Event", 24, 8),
-    ("Note", 8, 8),
-    ("Attachment", 3, 4),
+    ("Opportunity", 62, 12),
+    ("OpportunityContactRole", 22, 6),
+    ("OpportunityLineItem", 70, 12),
+    ("Quote", 8, 4),
+    ("QuoteLineItem", 11, 6),
+    ("Contract", 6, 3),
+    ("Order", 8, 4),
+    ("OrderItem", 14, 6),
+    ("Asset", 15, 6),
+    ("Entitlement", 3, 2),
+    ("Solution", 2, 2),
+    ("Case", 46, 10),
+    ("CaseComment", 30, 8),
+    ("EmailMessage", 10, 4),
+    ("Task", 46, 12),
+    ("Event", 18, 8),
+    ("Note", 6, 8),
+    ("Attachment", 2, 4),
 ];
 
 /// How many records of each object there are more than before.

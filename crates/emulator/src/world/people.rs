@@ -16,7 +16,7 @@ const CHAIN: u64 = 10;
 pub fn make(world: &mut World, org: &Org) -> Result<(), WorldError> {
     let accounts = world.share("Account");
     world.each(org, "Account", accounts, account)?;
-    world.each(org, "younger parents", accounts / 50, |world, tx, number| {
+    world.each(org, "younger parents", (accounts / 50).max(4), |world, tx, number| {
         // An account of the first half below one of the last quarter, which was saved after it.
         let (child, parent) = (
             world.nth("Account", CHAIN + 1 + number * 7 % (accounts / 2)),
@@ -116,7 +116,7 @@ fn contact(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
     // One in forty has no account, which makes it private.
     let employer = if number % 40 == 39 { None } else { world.any("Account") };
     let home = place(&mut world.random);
-    let title = maybe_odd(number, 9, sentence(&mut world.random, 2));
+    let title = maybe_odd(number, 4, sentence(&mut world.random, 2));
     let mut record = Record::new()
         .text("FirstName", maybe_odd(number, 29, first.to_owned()))
         .text("LastName", last)
@@ -124,6 +124,7 @@ fn contact(world: &mut World, tx: &mut Tx<'_>, number: u64) -> Result<(), WorldE
         .maybe("AccountId", employer)
         .maybe("ReportsToId", chief)
         .text("Title", title)
+        .text("Department", maybe_odd(number, 3, "Purchasing".to_owned()))
         .text("Email", format!("contact{number}@example.com"))
         .text("Phone", phone(&mut world.random))
         .maybe("LeadSource", world.choice("Contact", "LeadSource"))

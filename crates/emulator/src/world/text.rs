@@ -17,7 +17,7 @@ pub const ODD: [&str; 20] = [
     "null",
     "=HYPERLINK(\"http://example.com\")",
     "C:\\path\\to\\nowhere\\",
-    "<b>bold</b> &amp; <script>alert(1)</script>",
+    "<b>bold</b> &amp; <script>x()</script>",
     "'; DROP TABLE Account; --",
     "日本語テキスト",
     "עברית و العربية",
@@ -199,7 +199,7 @@ mod tests {
         assert!(any(|text| text.contains('"') && text.contains(',')));
         assert!(any(|text| text.starts_with(' ') && text.ends_with(' ')));
         assert!(ODD.contains(&"#N/A"));
-        assert!(ODD.iter().all(|text| text.chars().count() <= 80), "every text field takes them");
+        assert!(ODD.iter().all(|text| text.chars().count() <= 40), "a first name takes them");
     }
 
     #[test]
