@@ -72,11 +72,16 @@ impl Context {
         let kept = Kept::beside(self.config()?.path());
         let login = secret::login(name, &connector.url, &connector.login, &kept)?;
         let org = connect(login, Rotation::of(name, &connector.login, &kept)).await.map_err(|failure| {
-            let again = failure.kind == Kind::Denied && failure.hint.is_none();
-            if again {
-                failure.hint(format!("sign in again: `orgkeep connect {name} …` with fresh credentials"))
-            } else {
-                failure
+            match (&connector.login, failure.kind) {
+                // Nothing can renew such a session; other ways to sign in have hints of their own.
+                (crate::config::Login::AccessToken { .. }, Kind::Denied) => failure.hint(format!(
+                    "put a fresh access token where the connector reads it, or run `orgkeep connect {name}` with --client-id \
+                     for a login that renews itself"
+                )),
+                (_, Kind::Denied) if failure.hint.is_none() => {
+                    failure.hint(format!("sign in again: `orgkeep connect {name} …` with fresh credentials"))
+                }
+                _ => failure,
             }
         })?;
         let found = &org.identity().org_id;

@@ -26,6 +26,23 @@ fn quoted(value: Option<&str>) -> String {
     }
 }
 
+/// Two values that differ, cut so that the difference is seen: what both begin with is shortened when it is long.
+fn before_and_after(before: Option<&str>, after: Option<&str>) -> String {
+    let (Some(old), Some(new)) = (before, after) else {
+        return format!("{} -> {}", quoted(before), quoted(after));
+    };
+    let common = old.chars().zip(new.chars()).take_while(|(old, new)| old == new).count();
+    let skipped = common.saturating_sub(KEPT_CHARACTERS);
+    if common <= VALUE_COLUMNS / 2 || skipped == 0 {
+        return format!("{} -> {}", quoted(before), quoted(after));
+    }
+    let rest = |text: &str| format!("…{}", text.chars().skip(skipped).collect::<String>());
+    format!("{} -> {}", quoted(Some(&rest(old))), quoted(Some(&rest(new))))
+}
+
+/// How much of a long common beginning stays, to find one's way.
+const KEPT_CHARACTERS: usize = 12;
+
 /// A number for a table, where zero is noise.
 fn some(number: u64) -> String {
     if number == 0 { String::new() } else { crate::number::grouped(number) }

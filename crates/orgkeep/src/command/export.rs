@@ -106,6 +106,10 @@ impl Target {
             return Ok(Target::Device(BufWriter::with_capacity(BUFFER_BYTES, device)));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(Failure::new(Kind::Invalid, format!("{} is not a folder", folder.display()))
+                .hint("name a file in a folder that exists and can be written"));
+        }
         let file = tempfile::Builder::new().prefix(".orgkeep-").tempfile_in(folder).map_err(cannot)?;
         Ok(Target::File(BufWriter::with_capacity(BUFFER_BYTES, file)))
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Records: many in a table, one with its fields, one through time.
 
-use super::quoted;
+use super::before_and_after;
 use crate::screen::facts;
 use crate::table::Table;
 use crate::text::shown;
@@ -50,8 +50,8 @@ pub fn history(versions: &[Version]) -> String {
         text.push_str(&format!("Backup {}, {taken}: {what}\n", version.backup));
         if number > 0 && !version.deleted {
             for change in &version.changes {
-                let (before, after) = (quoted(change.before.as_deref()), quoted(change.after.as_deref()));
-                text.push_str(&format!("    {}: {before} -> {after}\n", shown(&change.field)));
+                let values = before_and_after(change.before.as_deref(), change.after.as_deref());
+                text.push_str(&format!("    {}: {values}\n", shown(&change.field)));
             }
         }
     }

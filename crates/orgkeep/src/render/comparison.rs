@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What differs between two sides: a table of objects, then records with their fields.
 
-use super::{quoted, some};
+use super::{before_and_after, quoted, some};
 use crate::number::{counted, grouped};
 use crate::table::{Shape, Table};
 use crate::text::shown;
@@ -92,8 +92,8 @@ pub fn record(change: &RecordChange) -> String {
     // Of records that are only on one side the fields say nothing about a difference.
     if matches!(change.kind, ChangeKind::Changed | ChangeKind::Touched) {
         for field in change.fields.iter().take(FIELDS_SHOWN) {
-            let (before, after) = (quoted(field.before.as_deref()), quoted(field.after.as_deref()));
-            text.push_str(&format!("        {}: {before} -> {after}\n", shown(&field.field)));
+            let values = before_and_after(field.before.as_deref(), field.after.as_deref());
+            text.push_str(&format!("        {}: {values}\n", shown(&field.field)));
         }
         let more = change.fields.len().saturating_sub(FIELDS_SHOWN);
         if more > 0 {

@@ -220,3 +220,12 @@ fn a_record_shows_its_fields_and_its_history() {
     let history = super::history(&[version(1, false, 5), version(2, false, 2), version(3, true, 0)]);
     insta::assert_snapshot!(format!("{}\n{history}", super::record(&record)));
 }
+
+#[test]
+fn a_difference_far_into_a_text_is_seen() {
+    let long = "The same beginning of a very long description that goes on and on, ";
+    let (old, new) = (format!("{long}then ends"), format!("{long}then goes on"));
+    assert_eq!(super::before_and_after(Some(&old), Some(&new)), r#""… on, then ends" -> "… on, then goes on""#);
+    assert_eq!(super::before_and_after(Some("a"), Some("b")), r#""a" -> "b""#);
+    assert_eq!(super::before_and_after(None, Some("")), r#"(empty) -> """#);
+}

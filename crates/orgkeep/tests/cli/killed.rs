@@ -52,7 +52,7 @@ fn a_backup_that_was_killed_is_continued_and_equals_one_that_was_not() {
     let served = Served::new(400);
     let world = World::new();
     world.connected(&served);
-    for (times, signal) in [(1, "-KILL"), (12, "-KILL"), (20, "-KILL")] {
+    for (times, signal) in [(1, "-KILL"), (4, "-KILL"), (8, "-KILL")] {
         assert_eq!(stopped_at(&world, "backup acme", "object_finished", times, signal), None);
         assert!(
             world.orgkeep("backups acme --json").ok().result()["backups"].as_array().unwrap().is_empty(),

@@ -283,7 +283,7 @@ fn storage_that_is_full_ends_in_an_error_and_a_later_backup_continues() {
     std::fs::write(&backups, "in the way").unwrap();
     let failed = world.orgkeep("backup acme");
     assert_ne!(failed.code, 0, "{failed:?}");
-    assert!(failed.stderr.starts_with("error: "), "{failed:?}");
+    assert!(failed.stderr.contains("\nerror: "), "{failed:?}");
     std::fs::remove_file(&backups).unwrap();
     let again = world.orgkeep("backup acme --json").ok();
     assert_eq!(again.result()["sequence"], 1);

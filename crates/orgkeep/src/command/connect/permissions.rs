@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which of the permissions that a backup needs the signed-in user has.
 //!
-//! Asked of the org: every permission set that is assigned to the user, the one of the profile among them
-//! (`salesforce-api.md` 1.11). Where those cannot be read, *Query All Files* is found by trying what only its holders may
-//! do (`salesforce-api.md` 6.8), and *View All Data* stays unknown. *API Enabled* needs no question: without it there is
-//! no session.
+//! Asked of the org: the user's profile and every permission set that is assigned (`salesforce-api.md` 1.11). *Query All
+//! Files* is also tried, because what counts is what the org lets happen: only its holders may query links to files without
+//! a filter (`salesforce-api.md` 6.8). Where profile and sets cannot be read, *View All Data* stays unknown. *API
+//! Enabled* needs no question: without it nothing here is answered.
 
 use futures::TryStreamExt;
 use orgkeep_salesforce::{Org, Scope};
@@ -21,9 +21,11 @@ pub struct Permissions {
 
 impl Permissions {
     pub async fn of(org: &Org) -> Permissions {
-        let (view_all_data, query_all_files) = match assigned(org).await {
-            Ok(held) => (Some(held.0), Some(held.1)),
-            Err(_) => (None, may_query_all_links(org).await),
+        let assigned = assigned(org).await.ok();
+        let view_all_data = assigned.map(|held| held.0);
+        let query_all_files = match (assigned.map(|held| held.1), may_query_all_links(org).await) {
+            (_, Some(tried)) => Some(tried),
+            (assigned, None) => assigned,
         };
         Permissions { api_enabled: true, view_all_data, query_all_files }
     }
@@ -62,16 +64,20 @@ impl fmt::Display for Permissions {
     }
 }
 
-/// View All Data and Query All Files, over all permission sets of the user.
+/// View All Data and Query All Files, over the profile and all permission sets of the user.
 async fn assigned(org: &Org) -> orgkeep_salesforce::Result<(bool, bool)> {
-    let columns = ["PermissionsViewAllData", "PermissionsQueryAllFiles"].map(str::to_owned);
     // The Id is the org's own, so it needs no quoting.
-    let soql = format!(
-        "SELECT {} FROM PermissionSet WHERE Id IN \
-         (SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{}')",
-        columns.join(", "),
-        org.identity().user_id
-    );
+    let user = &org.identity().user_id;
+    let by_set = format!("SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{user}'");
+    let by_profile = format!("SELECT ProfileId FROM User WHERE Id = '{user}'");
+    let sets = granted(org, "PermissionSet", &by_set).await?;
+    let profile = granted(org, "Profile", &by_profile).await?;
+    Ok((sets.0 || profile.0, sets.1 || profile.1))
+}
+
+async fn granted(org: &Org, object: &str, ids: &str) -> orgkeep_salesforce::Result<(bool, bool)> {
+    let columns = ["PermissionsViewAllData", "PermissionsQueryAllFiles"].map(str::to_owned);
+    let soql = format!("SELECT {} FROM {object} WHERE Id IN ({ids})", columns.join(", "));
     let mut pages = org.query(&soql, &columns, Scope::Live);
     let mut held = (false, false);
     while let Some(rows) = pages.try_next().await? {
