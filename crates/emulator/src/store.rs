@@ -52,7 +52,7 @@ impl Store {
             None => Connection::open_in_memory()?,
         };
         conn.create_collation("SF", compare_folded)?;
-        conn.set_prepared_statement_cache_capacity(512);
+        conn.set_prepared_statement_cache_capacity(2_048);
         if path.is_some() {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "NORMAL")?;

@@ -5,15 +5,17 @@
 //! along, `restrictedDelete` refuses the whole delete, any other lookup is emptied and remembered. All rows that go carry the
 //! same root, which is what an undelete brings back. Where the object is not undeletable, the delete is final.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rusqlite::OptionalExtension as _;
 
 use super::access::{self, Deed};
+use super::plan::Below;
 use super::{audit, formula, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
-use crate::schema::{Child, Object};
+use crate::schema::Object;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
@@ -117,16 +119,16 @@ struct Fall {
 impl Fall {
     fn below(tx: &Tx<'_>, root: &Row) -> Result<Fall, SaveError> {
         let mut fall = Fall { rows: vec![root.clone()], cleared: Vec::new() };
-        let mut seen: std::collections::HashSet<String> = [root.id().to_owned()].into();
+        let mut seen: HashSet<String> = [root.id().to_owned()].into();
         let mut next = 0;
         while next < fall.rows.len() {
             let row = fall.rows[next].clone();
             next += 1;
-            for child in &row.object.children {
-                fall.take_children(tx, &row, child, &mut seen)?;
+            for relationship in &tx.schema.plan(&row.object).below {
+                fall.take_children(tx, &row, relationship, &mut seen)?;
             }
         }
-        let falls: std::collections::HashSet<&String> = seen.iter().collect();
+        let falls: HashSet<&String> = seen.iter().collect();
         fall.cleared.retain(|(_, id, ..)| !falls.contains(id));
         Ok(fall)
     }
@@ -135,31 +137,23 @@ impl Fall {
         &mut self,
         tx: &Tx<'_>,
         row: &Row,
-        child: &Child,
-        seen: &mut std::collections::HashSet<String>,
+        below: &Below,
+        seen: &mut HashSet<String>,
     ) -> Result<(), SaveError> {
-        let Some(object) = tx.schema.object(&child.object).cloned() else { return Ok(()) };
-        let Some(field) = object.field(&child.field).cloned() else { return Ok(()) };
-        if !object.queryable && object.key_prefix.is_none() {
-            return Ok(());
-        }
-        let alive = if object.has("IsDeleted") { " AND \"IsDeleted\" = 0" } else { "" };
-        let ids = tx.ids_where(&object, &format!("\"{}\" = ?1{alive}", field.name), &[&row.id()]);
-        if ids.is_empty() {
-            return Ok(());
-        }
-        if child.restricted_delete && ids.iter().any(|id| !seen.contains(id)) {
-            return Err(refused(tx, row, &object, &ids));
+        let mut statement = tx.conn.prepare_cached(&below.sql)?;
+        let ids: Vec<String> = statement.query_map([row.id()], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        if below.restricted && ids.iter().any(|id| !seen.contains(id)) {
+            return Err(refused(tx, row, &below.object, &ids));
         }
         for id in ids {
-            if child.cascade_delete {
+            if below.cascade {
                 if seen.insert(id.clone())
-                    && let Some(row) = tx.row(&object, &id)
+                    && let Some(row) = tx.row(&below.object, &id)
                 {
                     self.rows.push(row);
                 }
-            } else if field.nillable {
-                self.cleared.push((object.clone(), id, field.name.clone(), row.id().to_owned()));
+            } else if below.field.nillable {
+                self.cleared.push((below.object.clone(), id, below.field.name.clone(), row.id().to_owned()));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::formula::{self, Expression};
 use super::rollup::{self, RollUp};
 use crate::id;
-use crate::schema::{FieldType, Object, Schema};
+use crate::schema::{Child, Field, FieldType, Object, Schema};
 use crate::value::Value;
 
 /// Positions are those of the object's fields.
@@ -25,6 +25,8 @@ pub struct Plan {
     pub summaries: Vec<usize>,
     /// Child objects with formulas that look at this object, through which of their fields.
     pub looked_at_by: Vec<(String, String)>,
+    /// The child relationships that a delete looks into.
+    pub below: Vec<Below>,
     pub created_date: Option<usize>,
     pub created_by: Option<usize>,
     pub modified_date: Option<usize>,
@@ -40,16 +42,38 @@ pub struct Plan {
     pub name_by_id: Option<usize>,
 }
 
+/// One child relationship of an object.
+#[derive(Debug)]
+pub struct Below {
+    pub object: Arc<Object>,
+    pub field: Arc<Field>,
+    /// Finds the live children's Ids; takes the parent's Id.
+    pub sql: String,
+    pub cascade: bool,
+    pub restricted: bool,
+}
+
+fn below(schema: &Schema, child: &Child) -> Option<Below> {
+    let object = schema.object(&child.object)?.clone();
+    let field = object.field(&child.field)?.clone();
+    let alive = if object.has("IsDeleted") { " AND \"IsDeleted\" = 0" } else { "" };
+    let sql = format!("SELECT \"Id\" FROM \"{}\" WHERE \"{}\" = ?1{alive} ORDER BY \"Id\"", object.name, field.name);
+    let has_rows = object.queryable || object.key_prefix.is_some();
+    has_rows.then_some(Below { object, field, sql, cascade: child.cascade_delete, restricted: child.restricted_delete })
+}
+
 impl Plan {
     pub fn new(schema: &Schema, object: &Object) -> Plan {
         let at = |name: &str| object.position(name);
-        let positions = |wanted: &dyn Fn(&crate::schema::Field) -> bool| -> Vec<usize> {
+        let positions = |wanted: &dyn Fn(&Field) -> bool| -> Vec<usize> {
             (0..object.fields.len()).filter(|&at| wanted(&object.fields[at])).collect()
         };
-        let standard_default = |field: &crate::schema::Field| match field.kind {
+        let standard_default = |field: &Field| match field.kind {
             FieldType::Boolean => Some(Value::Bool(field.default_value.as_ref().is_some_and(Value::is_true))),
             // Counts and totals that the server keeps start at 0.
-            kind if kind.is_number() && !field.nillable && !field.createable && field.default_value.is_none() => Some(Value::Int(0)),
+            kind if kind.is_number() && !field.nillable && !field.createable && field.default_value.is_none() => {
+                Some(Value::Int(0))
+            }
             _ => field.default_value.clone(),
         };
         let defaults =
@@ -68,6 +92,7 @@ impl Plan {
             feeds: rollup::fed_by(schema, object),
             summaries: positions(&|field| field.summary.is_some()),
             looked_at_by: formula::looking_at(schema, object),
+            below: object.children.iter().filter_map(|child| below(schema, child)).collect(),
             created_date: at("CreatedDate"),
             created_by: at("CreatedById"),
             modified_date: at("LastModifiedDate"),

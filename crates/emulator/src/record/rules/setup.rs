@@ -23,7 +23,9 @@ pub fn setting_owner(tx: &Tx<'_>, draft: &mut Draft) {
 /// Contracts and orders show what their status means.
 pub fn status_code(tx: &Tx<'_>, draft: &mut Draft) {
     let statuses = tx.schema.object(&format!("{}Status", draft.object.name));
-    let row = statuses.and_then(|statuses| tx.rows_where(statuses, "\"MasterLabel\" = ?1", &[draft.get("Status")]).into_iter().next());
+    let row = statuses.and_then(|statuses| {
+        tx.rows_where(statuses, "\"MasterLabel\" = ?1", &[draft.get("Status")]).into_iter().next()
+    });
     draft.set("StatusCode", row.map_or_else(|| Value::from("Draft"), |row| row.get("StatusCode").clone()));
 }
 
