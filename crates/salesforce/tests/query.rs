@@ -118,6 +118,8 @@ async fn both_routes_give_the_same_cells_for_every_object() {
     let (mut objects, mut rows) = (0, 0);
     for summary in org.describe_global().await.unwrap().into_iter().filter(|object| object.queryable) {
         let object = summary.name.as_str();
+        // 3.5: some need a filter, and are no matter here.
+        let Ok(count @ 1..) = org.count(object, None, Scope::All).await else { continue };
         let describe = org.describe(object).await.unwrap();
         let fields =
             describe.fields.iter().filter(|field| !field.is_compound() && field.field_type != FieldType::Base64);
@@ -127,14 +129,14 @@ async fn both_routes_give_the_same_cells_for_every_object() {
         job.wait(&mut |_| ()).await.unwrap();
         let by_bulk = cells(job.rows()).await;
         let by_rest = cells(org.query(&soql, &columns, Scope::All)).await;
-        assert_eq!(by_rest.len() as u64, org.count(object, None, Scope::All).await.unwrap(), "{object}");
+        assert_eq!(by_rest.len() as u64, count, "{object}");
         for (rest, bulk) in by_rest.iter().zip(&by_bulk) {
             for ((rest, bulk), column) in rest.iter().zip(bulk).zip(&columns) {
                 assert_eq!(rest, bulk, "{object}.{column}");
             }
         }
         assert_eq!(by_rest.len(), by_bulk.len(), "{object}");
-        objects += usize::from(!by_rest.is_empty());
+        objects += 1;
         rows += by_rest.len();
     }
     assert!(objects > 20 && rows > 1_500, "{objects} objects, {rows} rows");
