@@ -304,6 +304,19 @@ pub(crate) async fn read_raw(
     Ok(builder.build().map_err(unreadable)?.boxed())
 }
 
+/// Decodes every page of a Parquet file, whatever its columns.
+pub(crate) async fn decode_all(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<()> {
+    let failed = {
+        let path = path.clone();
+        move |error: parquet::errors::ParquetError| Error::because("a file is not readable", error).with("path", &path)
+    };
+    let reader = FileReader { store, path, bytes, whole: None };
+    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(&failed)?;
+    let mut batches = builder.with_batch_size(1024).build().map_err(&failed)?;
+    while batches.next().await.transpose().map_err(&failed)?.is_some() {}
+    Ok(())
+}
+
 fn rows_per_batch(parquet: &ParquetMetaData, leaves: &[usize], batch_bytes: u64) -> usize {
     let rows = parquet.file_metadata().num_rows().max(1) as u64;
     let mut bytes = 0;

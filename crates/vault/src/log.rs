@@ -114,8 +114,59 @@ impl Log {
         Error::because(what, error).with("table", &self.path)
     }
 
-    /// The newest state, `None` where there is no table.
+    /// The newest state, `None` where there is no table. A damaged checkpoint is got around: the commits are all there.
     pub(crate) async fn state(&self) -> Result<Option<State>> {
+        match self.load().await {
+            Err(error) if matches!(error.kind(), Kind::Corrupt | Kind::NotFound) => {
+                self.replay().await.map_err(|_| error).map(Some)
+            }
+            other => other,
+        }
+    }
+
+    /// Replays the commits one by one, without the library. Fails unless all are there, from the first to the last.
+    async fn replay(&self) -> Result<State> {
+        let gap = || Error::new(Kind::Corrupt, "commits of a table are gone").with("table", &self.path);
+        let folder = self.path.clone().join("_delta_log");
+        let listed: Vec<_> = futures::TryStreamExt::try_collect(self.root.list(Some(&folder)))
+            .await
+            .map_err(|error| Error::because("the log of a table cannot be listed", error).with("table", &self.path))?;
+        let version_of = |path: &Path| path.filename()?.strip_suffix(".json")?.parse::<u64>().ok();
+        let last = listed.iter().filter_map(|meta| version_of(&meta.location)).max().ok_or_else(gap)?;
+        let mut state = State { version: last, columns: Vec::new(), files: Vec::new(), last_checkpoint: last };
+        for version in 0..=last {
+            for line in self.actions(version).await?.ok_or_else(gap)? {
+                if let Some(text) = line.pointer("/metaData/schemaString").and_then(Value::as_str) {
+                    let schema = serde_json::from_str(text).map_err(|error| {
+                        Error::because("the columns of a table are not readable", error).with("table", &self.path)
+                    })?;
+                    state.columns = columns(&schema)?;
+                }
+                if let Some(name) = line.pointer("/add/path").and_then(Value::as_str) {
+                    let stats = line.pointer("/add/stats").and_then(Value::as_str).unwrap_or_default();
+                    let stats = serde_json::from_str(stats).unwrap_or(Value::Null);
+                    state.files.push(self.file(name, line["add"]["size"].as_u64().unwrap_or(0), stats)?);
+                }
+                if let Some(name) = line.pointer("/remove/path").and_then(Value::as_str) {
+                    state.files.retain(|file| file.name != name);
+                }
+            }
+        }
+        state.files.sort_by_key(|file| (file.sequence, file.version, file.part));
+        Ok(state)
+    }
+
+    fn file(&self, name: &str, bytes: u64, stats: Value) -> Result<DataFile> {
+        let (sequence, version, part) = DataFile::parse_name(name).ok_or_else(|| {
+            Error::new(Kind::Corrupt, "a table holds a file that Orgkeep did not write")
+                .with("table", &self.path)
+                .with("file", name)
+        })?;
+        let rows = stats.get("numRecords").and_then(Value::as_u64).unwrap_or(0);
+        Ok(DataFile { name: name.to_owned(), bytes, rows, sequence, version, part, stats })
+    }
+
+    async fn load(&self) -> Result<Option<State>> {
         let store = self.store()?;
         let snapshot = match EagerSnapshot::try_new(store.as_ref(), None).await {
             Ok(snapshot) => snapshot,
@@ -138,14 +189,7 @@ impl Log {
         for view in snapshot.log_data().iter() {
             let name = view.path().into_owned();
             let stats: Value = view.stats().and_then(|stats| serde_json::from_str(&stats).ok()).unwrap_or(Value::Null);
-            let (sequence, version, part) = DataFile::parse_name(&name).ok_or_else(|| {
-                Error::new(Kind::Corrupt, "a table holds a file that Orgkeep did not write")
-                    .with("table", &self.path)
-                    .with("file", &name)
-            })?;
-            let bytes = u64::try_from(view.size()).unwrap_or(0);
-            let rows = stats.get("numRecords").and_then(Value::as_u64).unwrap_or(0);
-            files.push(DataFile { name, bytes, rows, sequence, version, part, stats });
+            files.push(self.file(&name, u64::try_from(view.size()).unwrap_or(0), stats)?);
         }
         files.sort_by_key(|file| (file.sequence, file.version, file.part));
         // Where the last checkpoint is follows from how they are written; a missing one only costs time.
@@ -202,25 +246,26 @@ impl Log {
             .map_err(|error| self.failed("a checkpoint cannot be written", error))
     }
 
-    /// What Orgkeep noted in the commit of a version; `None` if that version is not ours or not there.
-    pub(crate) async fn outcome(&self, version: u64) -> Result<Option<Value>> {
-        let store = self.store()?;
-        let bytes = store
+    /// The lines of the commit of a version, `None` if it is not there.
+    async fn actions(&self, version: u64) -> Result<Option<Vec<Value>>> {
+        let bytes = self
+            .store()?
             .read_commit_entry(version)
             .await
             .map_err(|error| self.failed("a commit of a table is not readable", error))?;
         let Some(bytes) = bytes else { return Ok(None) };
-        for line in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
-            let mut line = line.map_err(|error| {
-                Error::because("a commit of a table is not readable", error)
-                    .with("table", &self.path)
-                    .with("version", version)
-            })?;
-            if let Some(outcome) = line.pointer_mut("/commitInfo/orgkeep") {
-                return Ok(Some(outcome.take()));
-            }
-        }
-        Ok(None)
+        let lines = serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<_, _>>();
+        lines.map(Some).map_err(|error| {
+            Error::because("a commit of a table is not readable", error)
+                .with("table", &self.path)
+                .with("version", version)
+        })
+    }
+
+    /// What Orgkeep noted in the commit of a version; `None` if that version is not ours or not there.
+    pub(crate) async fn outcome(&self, version: u64) -> Result<Option<Value>> {
+        let lines = self.actions(version).await?.unwrap_or_default();
+        Ok(lines.into_iter().find_map(|mut line| line.pointer_mut("/commitInfo/orgkeep").map(Value::take)))
     }
 }
 

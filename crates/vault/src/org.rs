@@ -64,6 +64,12 @@ impl OrgVault {
         self.inner.store.clone()
     }
 
+    /// Drops what is remembered of the store and the tables, to see what is really there.
+    pub(crate) fn forget_all(&self) {
+        self.inner.store.forget_all();
+        self.inner.states.lock().expect("no one panics while holding this lock").clear();
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.inner.place
     }

@@ -9,6 +9,9 @@
 //! In a folder, what was put is flushed to the disk, with the folder entry that names it, before the put returns: a power
 //! cut after a backup leaves a backup.
 //!
+//! Commits of a table's log never change once they are written, and the table library reads each of them several times:
+//! their content is remembered, up to a few megabytes.
+//!
 //! Listing after an offset is sorted by name, whatever the store below does: the table log needs that.
 
 use std::collections::HashMap;
@@ -23,8 +26,7 @@ use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    UploadPart,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
 
 use crate::cipher::{self, CHUNK_BYTES, Damaged, FileCipher, HEADER_BYTES, Header, SEALED_BYTES};
@@ -36,12 +38,29 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 /// Ranges nearer to each other than this are fetched at once.
 const NEAR_CHUNKS: u64 = 4;
 const REMEMBERED_HEADERS: usize = 4096;
+const REMEMBERED_COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) struct VaultStore {
     inner: Arc<dyn ObjectStore>,
     key: Option<Key>,
     folder: Option<PathBuf>,
     headers: Mutex<HashMap<Path, Known>>,
+    commits: Mutex<Commits>,
+}
+
+#[derive(Default)]
+struct Commits {
+    held: HashMap<Path, (ObjectMeta, Bytes)>,
+    bytes: usize,
+}
+
+/// Whether an object is a commit of a table's log.
+fn is_commit(path: &Path) -> bool {
+    let mut parts: Vec<_> = path.parts().collect();
+    let name = parts.pop();
+    let number = name.as_ref().and_then(|name| name.as_ref().strip_suffix(".json"));
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        && parts.last().is_some_and(|folder| folder.as_ref() == "_delta_log")
 }
 
 #[derive(Clone)]
@@ -57,7 +76,13 @@ fn damaged(path: &Path, damage: Damaged) -> object_store::Error {
 impl VaultStore {
     /// Without a key, objects are stored as they are.
     pub(crate) fn new(place: &Place, key: Option<Key>) -> Self {
-        VaultStore { inner: place.store.clone(), key, folder: place.folder.clone(), headers: Mutex::default() }
+        VaultStore {
+            inner: place.store.clone(),
+            key,
+            folder: place.folder.clone(),
+            headers: Mutex::default(),
+            commits: Mutex::default(),
+        }
     }
 
     /// The file of an object, where there is one to flush.
@@ -150,6 +175,63 @@ impl VaultStore {
         Ok(GetResult { payload: GetResultPayload::Stream(stream.boxed()), meta, range: 0..plain, attributes })
     }
 
+    async fn read(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.key.is_none() {
+            return self.inner.get_opts(location, options).await;
+        }
+        if options.head {
+            let mut result = self.inner.get_opts(location, options).await?;
+            result.meta = self.plain_meta(result.meta);
+            result.range = 0..result.meta.size;
+            return Ok(result);
+        }
+        let Some(range) = options.range.clone() else { return self.get_whole(location, options).await };
+        let (known, meta) = self.header(location, &options).await?;
+        let meta = self.plain_meta(meta);
+        let range = match range {
+            GetRange::Bounded(range) => range.start..range.end.min(meta.size),
+            GetRange::Offset(start) => start..meta.size,
+            GetRange::Suffix(length) => meta.size.saturating_sub(length)..meta.size,
+        };
+        if range.start > range.end || (range.start == range.end && meta.size > 0) {
+            return Err(damaged(location, Damaged(format!("it ends before byte {}", range.start))));
+        }
+        let bytes = self.fetch(location, &known, std::slice::from_ref(&range)).await?.remove(0);
+        Ok(result_of(bytes, meta, range))
+    }
+
+    async fn get_commit(&self, location: &Path) -> Result<GetResult> {
+        let held = self.commits().held.get(location).cloned();
+        let (meta, bytes) = match held {
+            Some(held) => held,
+            None => {
+                let result = self.read(location, GetOptions::default()).await?;
+                let (meta, bytes) = (result.meta.clone(), result.bytes().await?);
+                let mut commits = self.commits();
+                if commits.bytes + bytes.len() > REMEMBERED_COMMIT_BYTES {
+                    *commits = Commits::default();
+                }
+                if bytes.len() <= REMEMBERED_COMMIT_BYTES {
+                    commits.bytes += bytes.len();
+                    commits.held.insert(location.clone(), (meta.clone(), bytes.clone()));
+                }
+                (meta, bytes)
+            }
+        };
+        let range = 0..bytes.len() as u64;
+        Ok(result_of(bytes, meta, range))
+    }
+
+    fn commits(&self) -> std::sync::MutexGuard<'_, Commits> {
+        self.commits.lock().expect("no one panics while holding this lock")
+    }
+
+    /// Reads everything from the store again from now on.
+    pub(crate) fn forget_all(&self) {
+        *self.commits() = Commits::default();
+        self.headers.lock().expect("no one panics while holding this lock").clear();
+    }
+
     /// Fetches plaintext ranges; all must lie within `known`'s object.
     async fn fetch(&self, path: &Path, known: &Known, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let plain = cipher::plain_size(known.stored_bytes).unwrap_or(0);
@@ -201,6 +283,11 @@ impl VaultStore {
             })
             .collect()
     }
+}
+
+fn result_of(bytes: Bytes, meta: ObjectMeta, range: Range<u64>) -> GetResult {
+    let payload = GetResultPayload::Stream(futures::stream::once(async move { Ok(bytes) }).boxed());
+    GetResult { payload, meta, range, attributes: Default::default() }
 }
 
 /// Opens the chunks of a whole object as they arrive.
@@ -267,29 +354,12 @@ impl ObjectStore for VaultStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.key.is_none() {
-            return self.inner.get_opts(location, options).await;
-        }
-        if options.head {
-            let mut result = self.inner.get_opts(location, options).await?;
-            result.meta = self.plain_meta(result.meta);
-            result.range = 0..result.meta.size;
-            return Ok(result);
-        }
-        let Some(range) = options.range.clone() else { return self.get_whole(location, options).await };
-        let (known, meta) = self.header(location, &options).await?;
-        let meta = self.plain_meta(meta);
-        let range = match range {
-            GetRange::Bounded(range) => range.start..range.end.min(meta.size),
-            GetRange::Offset(start) => start..meta.size,
-            GetRange::Suffix(length) => meta.size.saturating_sub(length)..meta.size,
-        };
-        if range.start > range.end || (range.start == range.end && meta.size > 0) {
-            return Err(damaged(location, Damaged(format!("it ends before byte {}", range.start))));
-        }
-        let bytes = self.fetch(location, &known, std::slice::from_ref(&range)).await?.remove(0);
-        let payload = GetResultPayload::Stream(futures::stream::once(async move { Ok(bytes) }).boxed());
-        Ok(GetResult { payload, meta, range, attributes: Default::default() })
+        let plain = options.range.is_none()
+            && !options.head
+            && options.if_match.is_none()
+            && options.if_none_match.is_none()
+            && options.version.is_none();
+        if plain && is_commit(location) { self.get_commit(location).await } else { self.read(location, options).await }
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
@@ -315,7 +385,7 @@ impl ObjectStore for VaultStore {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.headers.lock().expect("no one panics while holding this lock").clear();
+        self.forget_all();
         self.inner.delete_stream(locations)
     }
 
@@ -357,7 +427,7 @@ impl ObjectStore for VaultStore {
         if self.key.is_none() {
             return self.inner.copy_opts(from, to, options).await;
         }
-        let bytes = self.get(from).await?.bytes().await?;
+        let bytes = self.read(from, GetOptions::default()).await?.bytes().await?;
         let mode = match options.mode {
             CopyMode::Overwrite => PutMode::Overwrite,
             CopyMode::Create => PutMode::Create,

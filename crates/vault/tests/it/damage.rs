@@ -211,3 +211,39 @@ async fn a_manifest_that_was_removed_or_rewritten_breaks_the_chain() {
     assert_eq!(sample.org().await.manifests().await.unwrap_err().kind(), Kind::Corrupt);
     assert!(!sample.check(false).await.damage.is_empty());
 }
+
+#[tokio::test]
+async fn a_damaged_checkpoint_costs_nothing_but_time() {
+    for protection in [Protection::None, encrypted()] {
+        let store = memory();
+        let sample = Sample { vault: Vault::init(store.clone(), protection).await.unwrap().0, store };
+        for round in 1..=18 {
+            let name = format!("round {round}");
+            let rows = accounts(&[("001A", false, &name, ""), ("001B", false, "constant", "")]);
+            backup(&sample.org().await, CaptureKind::Changes, vec![rows]).await;
+        }
+        let checkpoint = sample.paths("objects/Account/_delta_log", ".checkpoint.parquet").await.remove(0);
+        let hint = sample.paths("objects/Account/_delta_log", "_last_checkpoint").await.remove(0);
+        for path in [checkpoint, hint] {
+            let whole = sample.read(&path).await;
+            for bytes in [whole[..whole.len() / 2].to_vec(), vec![b'x'; whole.len()]] {
+                sample.write(&path, bytes).await;
+                let org = sample.org().await;
+                assert_eq!(names(&org, 18).await[0], ("001A".to_owned(), "round 18".to_owned()));
+                let report = sample.check(true).await;
+                assert_eq!(report.damage.len(), 1, "{:?}", report.damage);
+                assert_eq!(report.damage[0].path, path.as_ref());
+                assert_eq!(report.damage[0].backups, [0; 0]);
+            }
+            sample.write(&path, whole).await;
+        }
+        // And a backup goes on.
+        let (_, captured) = backup(&sample.org().await, CaptureKind::Everything, vec![]).await;
+        assert_eq!(captured.deleted, 2);
+        // A commit that is gone is not taken for the end of the table.
+        let commits = sample.paths("objects/Account/_delta_log", ".json").await;
+        sample.store.delete(&commits[17]).await.unwrap();
+        let org = sample.org().await;
+        assert_eq!(org.scan("Account", 19, Scan::default()).await.err().unwrap().kind(), Kind::Corrupt);
+    }
+}
