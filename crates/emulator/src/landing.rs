@@ -4,6 +4,7 @@
 use crate::Emulator;
 use crate::answer::Answer;
 use crate::faces::lock;
+use crate::log::RequestLog;
 use crate::oauth::{escape, page};
 use crate::org::Org;
 use crate::rest::live_rows;
@@ -31,8 +32,11 @@ pub fn page_of(emulator: &Emulator, base_url: &str) -> Answer {
         );
         html += &users(org);
         html += &objects(org);
-        html += &requests(org);
+        html += "<h2>Last requests</h2>";
+        html += &requests(&lock(&org.faces.log));
     }
+    html += "<h2>Last requests of no org: signing in, version lists, unknown paths</h2>";
+    html += &requests(&lock(&emulator.inner.log));
     html += "</main>";
     Answer::page(200, page("Emulated Salesforce orgs", &html))
 }
@@ -67,8 +71,7 @@ fn objects(org: &Org) -> String {
     format!("<h2>Records</h2><table><tr><th>Object</th><th class=\"number\">Live rows</th></tr>{rows}</table>")
 }
 
-fn requests(org: &Org) -> String {
-    let log = lock(&org.faces.log);
+fn requests(log: &RequestLog) -> String {
     let rows: String = log
         .entries()
         .rev()
@@ -84,7 +87,5 @@ fn requests(org: &Org) -> String {
             )
         })
         .collect();
-    format!(
-        "<h2>Last requests</h2><table><tr><th>Time</th><th>Status</th><th>API</th><th>Request</th></tr>{rows}</table>"
-    )
+    format!("<table><tr><th>Time</th><th>Status</th><th>API</th><th>Request</th></tr>{rows}</table>")
 }

@@ -223,10 +223,9 @@ fn check_method(call: &Call) -> Result<(), ApiError> {
     Err(ApiError::method_not_allowed(method, allowed))
 }
 
-/// The map of resources; jsforce takes `identity` from it (`salesforce-api.md` 2.2).
+/// The map of the resources that are there; jsforce takes `identity` from it (`salesforce-api.md` 2.2).
 fn resources(ctx: &Ctx) -> Answer {
-    const NAMES: [&str; 9] =
-        ["tooling", "composite", "limits", "jobs", "query", "queryAll", "sobjects", "recent", "search"];
+    const NAMES: [&str; 7] = ["tooling", "composite", "limits", "jobs", "query", "queryAll", "sobjects"];
     let mut map: Map<String, Value> =
         NAMES.iter().map(|name| ((*name).to_owned(), format!("{}/{name}", ctx.data_path()).into())).collect();
     let identity = format!("{}/id/{}/{}", ctx.base_url, ctx.org.id, ctx.caller.user_id);

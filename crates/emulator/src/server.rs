@@ -320,3 +320,44 @@ fn gzip_stream(body: Body) -> Body {
     });
     Body::from_stream(zipped)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_is_zipped_while_it_is_sent() {
+        let pieces = (0..50_u32).map(|at| Ok::<_, io::Error>(Bytes::from(format!("{at},").repeat(3_000))));
+        let plain: Vec<u8> = (0..50_u32).flat_map(|at| format!("{at},").repeat(3_000).into_bytes()).collect();
+        let answer = Answer::stream("text/csv", Body::from_stream(futures::stream::iter(pieces)));
+        let response = respond(answer, &Accepted { gzip: true, pretty: false }, None, false);
+        assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
+        let zipped = response.into_body().collect().await.unwrap().to_bytes();
+        let mut back = Vec::new();
+        flate2::read::GzDecoder::new(&zipped[..]).read_to_end(&mut back).unwrap();
+        assert!(back == plain && zipped.len() < plain.len() / 10);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_does_not_end_well() {
+        let pieces = vec![Ok(Bytes::from_static(b"half")), Err(io::Error::other("cut"))];
+        let answer = Answer::stream("text/csv", Body::from_stream(futures::stream::iter(pieces)));
+        let response = respond(answer, &Accepted { gzip: true, pretty: false }, None, false);
+        assert!(response.into_body().collect().await.is_err());
+    }
+
+    #[test]
+    fn gzip_is_sent_only_to_those_who_take_it() {
+        let takes = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("accept-encoding", HeaderValue::from_str(value).unwrap());
+            Accepted::of(&headers).gzip
+        };
+        assert!(takes("gzip") && takes("br, GZIP;q=0.5") && takes("deflate,gzip"));
+        assert!(!takes("gzip;q=0, deflate") && !takes("identity") && !takes("xgzip"));
+    }
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! OAuth and identity, each case citing `salesforce-api.md`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod caller;
 
 use std::time::Duration;

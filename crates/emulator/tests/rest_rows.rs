@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rows by Id and by external id, what changed and what was deleted, each case citing `salesforce-api.md`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod caller;
 
 use std::time::Duration;
@@ -89,6 +91,19 @@ async fn ids_are_checked_before_they_are_looked_up() {
     let id = caller.create("Account", json!({"Name": "A"})).await;
     let said = caller.get(&format!("/sobjects/Account/{id}?fields=Nope")).await;
     assert_eq!(said.error().1, "INVALID_FIELD");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_has_not_changed_is_not_sent_again() {
+    // 2.1
+    let caller = Caller::new();
+    let id = caller.create("Account", json!({"Name": "A"})).await;
+    let path = format!("/sobjects/Account/{id}");
+    for (since, status) in
+        [("Sun, 01 Mar 2026 12:00:00 GMT", 304), ("Sun, 01 Mar 2026 11:59:59 GMT", 200), ("soon", 200)]
+    {
+        assert_eq!(caller.call("GET", &path, &[("if-modified-since", since)], "").await.status, status, "{since}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! SOAP: login, faults, undelete and emptyRecycleBin (`salesforce-api.md` 1.7, 1.8, 6.7).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod caller;
 
 use caller::{Caller, HOST, Said};

@@ -98,7 +98,7 @@ impl Exchange<'_> {
             return Err(Refusal::new("redirect_uri_mismatch", "redirect_uri must match configuration"));
         }
         if let Some(challenge) = &code.challenge
-            && !self.form.get("code_verifier").is_some_and(|verifier| challenge_of(verifier) == *challenge)
+            && self.form.get("code_verifier").is_none_or(|verifier| challenge_of(verifier) != *challenge)
         {
             return Err(Refusal::grant("invalid code verifier"));
         }

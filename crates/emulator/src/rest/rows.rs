@@ -3,6 +3,8 @@
 //!
 //! Reading goes through SOQL, so that a record looks the same whichever way it is asked for.
 
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -37,7 +39,19 @@ pub fn created(ctx: &Ctx, object: &Object, id: &str, says_created: bool) -> Answ
 pub fn get(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
     let row = find(tx, &object, id)?;
+    if is_known(call, &row) {
+        return Ok(Answer::empty(304));
+    }
     read(ctx, tx, call, &object, row.id())
+}
+
+/// Whether the row has not changed since `If-Modified-Since` (`salesforce-api.md` 2.1).
+fn is_known(call: &Call, row: &Row) -> bool {
+    let since = call.header("if-modified-since").and_then(|text| httpdate::parse_http_date(text).ok());
+    let since_ms =
+        since.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|since| since.as_millis());
+    let changed_ms = row.get("LastModifiedDate").as_int().and_then(|ms| u128::try_from(ms).ok());
+    matches!((changed_ms, since_ms), (Some(changed_ms), Some(since_ms)) if changed_ms <= since_ms)
 }
 
 /// PATCH: 204 without a body.

@@ -116,12 +116,9 @@ impl Caller {
     }
 
     /// Creates a record and returns its Id.
-    #[track_caller]
-    pub fn create<'a>(&'a self, object: &'a str, body: Value) -> impl Future<Output = String> + 'a {
-        async move {
-            let said = self.post(&format!("/sobjects/{object}"), body).await;
-            said.expect(201)["id"].as_str().unwrap().to_owned()
-        }
+    pub async fn create(&self, object: &str, body: Value) -> String {
+        let said = self.post(&format!("/sobjects/{object}"), body).await;
+        said.expect(201)["id"].as_str().unwrap().to_owned()
     }
 
     pub async fn query(&self, statement: &str) -> Said {

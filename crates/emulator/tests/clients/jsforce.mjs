@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// jsforce, unmodified, against an emulated org over a socket: SOAP login, identity, rows, queries, Bulk 2.0, files.
+//
+// Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON, and the
+// folder whose node_modules hold jsforce from NODE_FOLDER. Exits non-zero at the first difference. Results of several pages
+// are not read through `bulk2.query`, which miscounts them in jsforce 3.10.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const require = createRequire(join(process.env.NODE_FOLDER, "package.json"));
+const { Connection, OAuth2 } = require("jsforce");
+const emulator = JSON.parse(process.env.EMULATOR);
+/** Marks what this run creates, so that it can be run again on the same org. */
+const mark = `js-${Date.now().toString(36)}`;
+const started = Date.now();
+
+const bySoap = new Connection({ loginUrl: emulator.url, version: "59.0" });
+await bySoap.login(emulator.username, emulator.password + emulator.security_token);
+assert.equal((await bySoap.identity()).username, emulator.username);
+await assert.rejects(new Connection({ loginUrl: emulator.url }).login(emulator.username, "wrong"), /INVALID_LOGIN/);
+
+const oauth2 = new OAuth2({ loginUrl: emulator.url, clientId: emulator.client_id, clientSecret: emulator.client_secret });
+const bySecret = new Connection({ oauth2 });
+await bySecret.authorize({ grant_type: "client_credentials" });
+assert.equal(bySecret.instanceUrl, emulator.url);
+
+const org = new Connection({ instanceUrl: emulator.url, accessToken: emulator.access_token, version: "67.0" });
+const accounts = org.sobject("Account");
+const made = await accounts.create([{ Name: `${mark} 1` }, { Name: `${mark} 2` }]);
+assert.deepEqual(made.map((one) => one.success), [true, true]);
+const ids = made.map((one) => one.id);
+assert.deepEqual((await accounts.retrieve(ids)).map((row) => row.Name), [`${mark} 1`, `${mark} 2`]);
+await org.sobject("Contact").create({ LastName: "child", AccountId: ids[0] });
+const found = await accounts
+  .find({ Name: { $like: `${mark}%` } }, "Id, Name, CreatedDate")
+  .sort({ Name: 1 })
+  .include("Contacts")
+  .select("LastName")
+  .end()
+  .execute();
+assert.equal(found[0].Contacts.records[0].LastName, "child");
+assert.equal(found[1].Contacts, null);
+const first = await accounts.upsert({ Legacy_Id__c: mark, Name: mark }, "Legacy_Id__c");
+const second = await accounts.upsert({ Legacy_Id__c: mark, Name: mark }, "Legacy_Id__c");
+assert.deepEqual([first.created, second.created, first.id], [true, false, second.id]);
+assert.ok((await accounts.destroy(ids)).every((one) => one.success));
+await assert.rejects(accounts.retrieve(ids[0]), { errorCode: "ENTITY_IS_DELETED" });
+await assert.rejects(org.query("SELECT Foo FROM Account"), { errorCode: "INVALID_FIELD" });
+
+assert.ok((await org.describeGlobal()).sobjects.length > 80);
+assert.ok((await accounts.describe()).fields.length > 50);
+assert.ok((await org.limits()).DailyApiRequests.Max > 0);
+assert.ok(org.limitInfo.apiUsage.used > 0);
+
+const input = Array.from({ length: 2100 }, (_, at) => ({ LastName: `${at}`, Company: mark }));
+const loaded = await org.bulk2.loadAndWaitForResults({ object: "Lead", operation: "insert", input });
+assert.deepEqual([loaded.successfulResults.length, loaded.failedResults.length], [2100, 0]);
+const query = `SELECT LastName FROM Lead WHERE Company = '${mark}'`;
+assert.equal((await (await org.bulk2.query(query)).toArray()).length, 2100);
+assert.equal((await org.query(query, { autoFetch: true, maxFetch: 10_000 })).records.length, 2100);
+
+const file = await org.sobject("ContentVersion").create({
+  Title: mark,
+  PathOnClient: "note.txt",
+  VersionData: Buffer.from("hi 🦀").toString("base64"),
+});
+const pieces = [];
+for await (const piece of org.sobject("ContentVersion").record(file.id).blob("VersionData")) {
+  pieces.push(piece);
+}
+assert.equal(Buffer.concat(pieces).toString(), "hi 🦀");
+
+await assert.rejects(
+  new Connection({ instanceUrl: emulator.url, accessToken: `${emulator.access_token}x` }).query("SELECT Id FROM Account"),
+  { errorCode: "INVALID_SESSION_ID" },
+);
+await bySoap.logout();
+console.log(`jsforce: ${((Date.now() - started) / 1000).toFixed(1)} s`);
