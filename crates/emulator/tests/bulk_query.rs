@@ -285,6 +285,18 @@ async fn jobs_are_listed_aborted_and_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_is_kept_for_seven_days() {
+    // 3.3.
+    let day = 24 * 3600;
+    let client = Client::with(Settings { session_seconds: 30 * day, ..settings() });
+    let path = run(&client, "SELECT Id FROM Account").await;
+    client.emulator.clock().advance(Duration::from_secs(7 * day - 60));
+    assert_eq!(client.get(&path).await.status, 200);
+    client.emulator.clock().advance(Duration::from_secs(120));
+    assert_eq!(client.get(&path).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stepped_jobs_wait_for_the_test() {
     let client = Client::with(Settings { jobs: Jobs::Stepped, ..settings() });
     let path = format!("/jobs/query/{}", order(&client, "SELECT Id FROM Account").await["id"].as_str().unwrap());

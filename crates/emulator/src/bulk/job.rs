@@ -192,6 +192,11 @@ impl Progress {
         self.since_ms = now_ms;
     }
 
+    /// Whether nothing has happened to it since then and nothing is going to.
+    pub fn is_idle_since(&self, ms: i64) -> bool {
+        self.since_ms < ms && (self.state.is_final() || self.state == State::Open)
+    }
+
     /// When something will happen by itself, in ms.
     pub fn next_ms(&self) -> Option<i64> {
         match self.state {

@@ -40,6 +40,9 @@ use results::Results;
 /// Jobs per page of a list.
 const LIST_PAGE: usize = 1_000;
 
+/// How long a job is kept after it last changed (`salesforce-api.md` 3.3), in ms.
+const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
+
 /// The jobs of an org.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -55,6 +58,12 @@ impl Registry {
         let job = Arc::new(Job::new(id::make("750", self.made), self.made, order, now_ms));
         self.jobs.insert(job.id.clone(), job.clone());
         job
+    }
+
+    /// The jobs that are kept, after the old ones were dropped with their results.
+    fn kept(&mut self, now_ms: i64) -> &BTreeMap<String, Arc<Job>> {
+        self.jobs.retain(|_, job| !job.progress().is_idle_since(now_ms - KEPT_MS));
+        &self.jobs
     }
 }
 
@@ -197,7 +206,7 @@ fn not_allowed(method: &Method, allowed: &str) -> ApiError {
 
 fn find(org: &Org, job_id: &str, is_query: bool) -> Result<Arc<Job>, ApiError> {
     let job_id = id::to18(job_id).ok_or_else(ApiError::not_found)?;
-    let job = lock(&org.faces.jobs).jobs.get(&job_id).cloned();
+    let job = lock(&org.faces.jobs).kept(org.clock().now()).get(&job_id).cloned();
     job.filter(|job| job.operation.is_query() == is_query).ok_or_else(ApiError::not_found)
 }
 
@@ -212,9 +221,13 @@ async fn list(ctx: &Ctx, is_query: bool, query: &Query) -> Result<Answer, ApiErr
     };
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let jobs: Vec<Arc<Job>> = {
-        let registry = lock(&ctx.org.faces.jobs);
-        let mut jobs: Vec<_> =
-            registry.jobs.values().filter(|job| job.operation.is_query() == is_query).cloned().collect();
+        let mut registry = lock(&ctx.org.faces.jobs);
+        let mut jobs: Vec<_> = registry
+            .kept(ctx.org.clock().now())
+            .values()
+            .filter(|job| job.operation.is_query() == is_query)
+            .cloned()
+            .collect();
         jobs.sort_by_key(|job| job.number);
         if other_type || other_mode || query.is_true("isPkChunkingEnabled") { Vec::new() } else { jobs }
     };
