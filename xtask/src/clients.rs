@@ -92,7 +92,7 @@ fn installed_once(folder: &Path, what: &str, install: impl FnOnce(&Path) -> Resu
     if std::fs::read_to_string(&mark).is_ok_and(|installed| installed == what) {
         return Ok(());
     }
-    crate::say(&format!("    installing {what} into {}", folder.display()));
+    crate::note(&format!("    installing {what} into {}", folder.display()));
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(|error| format!("cannot empty {}: {error}", folder.display()))?;
     }

@@ -2,6 +2,7 @@
 //! What developers run: `cargo xtask NAME`. Nothing of this is part of the product.
 #![allow(clippy::disallowed_methods, reason = "a developer's tool has an environment, a clock and time to wait")]
 
+mod bench;
 mod child;
 mod clients;
 mod emulator;
@@ -16,6 +17,7 @@ type Result<T> = std::result::Result<T, String>;
 
 const USAGE: &str = "\
 usage: cargo xtask test [--quick] [--only WORD]         everything that must pass
+       cargo xtask bench [NAME…] [--json] [--rows N]    what holds beside other programs, measured
        cargo xtask schema [FIXTURES]                    builds the emulator's standard schema from recorded describes";
 
 #[allow(clippy::disallowed_macros, reason = "a developer's tool talks to a terminal")]
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match name.as_str() {
         "schema" => schema::run(&rest),
+        "bench" => bench::run(&rest),
         "test" => test::run(&rest),
         _ => Err(USAGE.to_owned()),
     };
@@ -45,4 +48,10 @@ fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     // A reader that went away wants no more.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Says a line about the work itself, beside the output.
+#[allow(clippy::disallowed_macros, reason = "a developer's tool talks to a terminal")]
+fn note(line: &str) {
+    eprintln!("{line}");
 }

@@ -31,14 +31,14 @@ impl Place {
         cargo
     }
 
-    /// The program as it was built last.
+    /// The product as it was built last.
     pub fn orgkeep(&self, profile: &str) -> PathBuf {
-        self.target.join(profile).join(format!("orgkeep{}", std::env::consts::EXE_SUFFIX))
+        self.built(profile, "orgkeep")
     }
 
-    /// A built example of any crate.
-    pub fn example(&self, profile: &str, name: &str) -> PathBuf {
-        self.target.join(profile).join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    /// A program of the workspace as it was built last.
+    pub fn built(&self, profile: &str, name: &str) -> PathBuf {
+        self.target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// Where programs of other people are installed, once.

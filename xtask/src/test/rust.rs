@@ -13,7 +13,8 @@ pub fn format(place: &Place) -> Result<()> {
 }
 
 pub fn lints(place: &Place) -> Result<()> {
-    child::shown(place.cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let everything = ["--workspace", "--all-targets", "--features", "xtask/measure"];
+    child::shown(place.cargo().args(["clippy", "--quiet"]).args(everything).args(["--", "-D", "warnings"]))
 }
 
 pub fn build(place: &Place) -> Result<()> {

@@ -17,12 +17,12 @@ const MAY_USE: [(&str, &[&str]); 6] = [
     ("orgkeep-emulator", &[]),
     ("orgkeep-engine", &["orgkeep-salesforce", "orgkeep-vault"]),
     ("orgkeep", &["orgkeep-salesforce", "orgkeep-vault", "orgkeep-engine", "orgkeep-emulator"]),
-    ("xtask", &[]),
+    ("xtask", &["orgkeep-vault", "orgkeep-emulator"]),
 ];
 /// Libraries that only some crates may use: the table format, a client to an org, the emulator's store.
 const ONLY_IN: [(&str, &[&str]); 5] = [
     ("deltalake-core", &["orgkeep-vault"]),
-    ("parquet", &["orgkeep-vault"]),
+    ("parquet", &["orgkeep-vault", "xtask"]),
     ("reqwest", &["orgkeep-salesforce"]),
     ("rusqlite", &["orgkeep-emulator"]),
     ("datafusion", &[]),

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The emulated org as a program with nothing but `curl` sees it: describe, jobs that query, jobs that write.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::emulator::Emulator;
+use crate::{Result, child};
+
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+const POLL: Duration = Duration::from_millis(50);
+
+pub struct Org<'a> {
+    pub emulator: &'a Emulator,
+    folder: PathBuf,
+}
+
+/// Result pages, fetched.
+pub struct Fetched {
+    pub seconds: f64,
+    pub pages: Vec<PathBuf>,
+}
+
+impl<'a> Org<'a> {
+    /// Keeps answers in `folder`.
+    pub fn new(emulator: &'a Emulator, folder: &Path) -> Org<'a> {
+        Org { emulator, folder: folder.to_owned() }
+    }
+
+    /// Names of an object's fields that satisfy a condition on their describe, `Id` first; compound fields and file bodies
+    /// are left out, because a query job cannot select them.
+    pub fn fields(&self, object: &str, wanted: impl Fn(&Value) -> bool) -> Result<Vec<String>> {
+        let describe = self.json(self.curl().arg(self.url(&format!("sobjects/{object}/describe"))))?;
+        let fields = describe["fields"].as_array().ok_or_else(|| format!("no describe of {object}"))?;
+        let mut names: Vec<String> = fields
+            .iter()
+            .filter(|field| !matches!(field["type"].as_str(), Some("address" | "location" | "base64")))
+            .filter(|field| wanted(field))
+            .filter_map(|field| field["name"].as_str().map(str::to_owned))
+            .collect();
+        names.sort_by_key(|name| name != "Id");
+        Ok(names)
+    }
+
+    /// Runs a query job to its end and gives its Id.
+    pub fn queried(&self, soql: &str) -> Result<String> {
+        let order = json!({"operation": "query", "query": soql}).to_string();
+        let job = self.json(self.curl().args(["--json", &order]).arg(self.url("jobs/query")))?;
+        self.done("jobs/query", id(&job)?)
+    }
+
+    /// Fetches the result pages of a finished query job, compressed on the wire, one after the other.
+    pub fn fetch(&self, job: &str) -> Result<Fetched> {
+        let headers = self.folder.join("page.headers");
+        let mut fetched = Fetched { seconds: 0.0, pages: Vec::new() };
+        let mut locator: Option<String> = None;
+        loop {
+            let page = self.folder.join(format!("{job}-{}.csv", fetched.pages.len()));
+            let from = locator.map(|locator| format!("?locator={locator}")).unwrap_or_default();
+            let mut curl = self.curl();
+            curl.args(["--compressed", "--dump-header"]).arg(&headers).arg("--output").arg(&page);
+            curl.arg(self.url(&format!("jobs/query/{job}/results{from}")));
+            fetched.seconds += child::kept(&mut curl, &self.folder.join("curl"), LIMIT)?.seconds;
+            fetched.pages.push(page);
+            match header(&headers, "sforce-locator")?.as_str() {
+                "null" => return Ok(fetched),
+                next => locator = Some(next.to_owned()),
+            }
+        }
+    }
+
+    /// The rows of a query as CSV in one file.
+    pub fn csv(&self, soql: &str, file: &Path) -> Result<()> {
+        let mut text = String::new();
+        for page in self.fetch(&self.queried(soql)?)?.pages {
+            let page = std::fs::read_to_string(&page).map_err(|error| error.to_string())?;
+            let rows = page.split_once('\n').map_or("", |(_, rows)| rows);
+            text.push_str(if text.is_empty() { &page } else { rows });
+        }
+        std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+    }
+
+    /// Runs an ingest job with the rows of a CSV file to its end. A row that fails is an error.
+    pub fn ingest(&self, object: &str, operation: &str, csv: &Path) -> Result<()> {
+        let order = json!({"object": object, "operation": operation, "contentType": "CSV", "lineEnding": "LF"});
+        let job = self.json(self.curl().args(["--json", &order.to_string()]).arg(self.url("jobs/ingest")))?;
+        let job = id(&job)?;
+        let url = format!("jobs/ingest/{job}");
+        let mut upload = self.curl();
+        upload.args(["--request", "PUT", "--header", "Content-Type: text/csv", "--upload-file"]).arg(csv);
+        child::kept(upload.arg(self.url(&format!("{url}/batches"))), &self.folder.join("curl"), LIMIT)?;
+        let closed = r#"{"state":"UploadComplete"}"#;
+        self.json(self.curl().args(["--request", "PATCH", "--json", closed]).arg(self.url(&url)))?;
+        self.done("jobs/ingest", job)?;
+        let done = self.json(self.curl().arg(self.url(&url)))?;
+        match done["numberRecordsFailed"].as_u64() {
+            Some(0) => Ok(()),
+            failed => Err(format!("{operation} of {object}: {failed:?} rows failed")),
+        }
+    }
+
+    pub fn count(&self, object: &str, condition: &str) -> Result<u64> {
+        let mut curl = self.curl();
+        curl.args(["--get", "--data-urlencode"]);
+        curl.arg(format!("q=SELECT COUNT() FROM {object} WHERE {condition}")).arg(self.url("query"));
+        let answer = self.json(&mut curl)?;
+        answer["totalSize"].as_u64().ok_or_else(|| format!("no count: {answer}"))
+    }
+
+    fn done(&self, kind: &str, job: &str) -> Result<String> {
+        loop {
+            let state = self.json(self.curl().arg(self.url(&format!("{kind}/{job}"))))?;
+            match state["state"].as_str() {
+                Some("JobComplete") => return Ok(job.to_owned()),
+                Some("Failed" | "Aborted") | None => return Err(format!("job {job} ended badly: {state}")),
+                Some(_) => std::thread::sleep(POLL),
+            }
+        }
+    }
+
+    fn curl(&self) -> Command {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail-with-body", "--noproxy", "*", "--header"]);
+        curl.arg(format!("Authorization: Bearer {}", self.emulator.told("access_token")));
+        curl
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/services/data/v67.0/{path}", self.emulator.url)
+    }
+
+    fn json(&self, curl: &mut Command) -> Result<Value> {
+        let answer = child::kept(curl, &self.folder.join("curl"), LIMIT)?.text();
+        serde_json::from_str(&answer).map_err(|error| format!("no JSON: {error}: {answer}"))
+    }
+}
+
+fn id(job: &Value) -> Result<&str> {
+    job["id"].as_str().ok_or_else(|| format!("no job: {job}"))
+}
+
+/// A header of the last answer, as it was sent.
+fn header(file: &Path, name: &str) -> Result<String> {
+    let said = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let line = said.lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.eq_ignore_ascii_case(name)));
+    line.map(|(_, value)| value.trim().to_owned()).ok_or_else(|| format!("no header {name}"))
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What `cargo xtask bench` cannot do from outside, built in release:
+//!
+//! - `measure crowd FILE N` fills an emulator's store with N accounts and N contacts;
+//! - `measure scan VAULT ORG SEQUENCE OBJECT…` reads the objects of an unencrypted vault as of a backup, and beside that every
+//!   row of the same Parquet files with nothing merged, in turn, and prints the median seconds of both as JSON.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a measurement has a clock and prints")]
+
+use std::error::Error;
+use std::fs::File;
+use std::path::Path;
+use std::time::Instant;
+
+use futures::TryStreamExt as _;
+use orgkeep_emulator::{Emulator, Settings, world};
+use orgkeep_vault::{Location, Scan, Unlock, Vault};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+const ROUNDS: usize = 3;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["crowd", file, rows] => crowd(Path::new(file), rows.parse()?),
+        ["scan", vault, org, sequence, objects @ ..] => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(scan(vault, org, sequence.parse()?, objects))
+        }
+        _ => Err("usage: measure crowd FILE N | measure scan VAULT ORG SEQUENCE OBJECT…".into()),
+    }
+}
+
+fn crowd(file: &Path, rows: u64) -> Result<()> {
+    let emulator = Emulator::start(Settings { store: Some(file.to_owned()), ..Settings::default() })?;
+    Ok(world::accounts_and_contacts(&emulator.orgs()[0], rows, rows)?)
+}
+
+async fn scan(place: &str, org: &str, sequence: u64, objects: &[&str]) -> Result<()> {
+    let vault = Vault::open(Location::parse(place)?.open([])?, Unlock::None).await?.org(org).await?;
+    let (mut as_of, mut plain) = (Vec::new(), Vec::new());
+    let (mut records, mut rows) = (0, 0);
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        records = 0;
+        for object in objects {
+            let mut state = vault.scan(object, sequence, Scan::default()).await?;
+            while let Some(batch) = state.try_next().await? {
+                records += batch.len();
+            }
+        }
+        as_of.push(started.elapsed().as_secs_f64());
+        let started = Instant::now();
+        rows = 0;
+        for object in objects {
+            rows += plain_rows(&Path::new(place).join("orgs").join(org).join("objects").join(object))?;
+        }
+        plain.push(started.elapsed().as_secs_f64());
+    }
+    println!(
+        r#"{{"as_of_seconds":{},"plain_seconds":{},"records":{records},"rows":{rows}}}"#,
+        median(as_of),
+        median(plain)
+    );
+    Ok(())
+}
+
+/// Reads all columns of every data file of a table, one file after the other.
+fn plain_rows(table: &Path) -> Result<usize> {
+    let mut rows = 0;
+    for entry in std::fs::read_dir(table)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "parquet") {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.with_batch_size(8192).build()?;
+            for batch in reader {
+                rows += batch?.num_rows();
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
