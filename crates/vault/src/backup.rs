@@ -177,6 +177,7 @@ impl OrgVault {
         if unfinished.interrupted {
             unfinished.recover().await?;
         }
+        unfinished.sweep_spills().await?;
         unfinished.mark().await?;
         Ok(unfinished)
     }
@@ -289,8 +290,7 @@ impl Unfinished {
             let named = state.iter().flat_map(|state| state.files.iter().map(|file| file.name.clone())).collect();
             self.sweep(&log, &named).await?;
         }
-        crate::blobs::sweep(&self.org, self).await?;
-        self.sweep_spills().await
+        crate::blobs::sweep(&self.org, self).await
     }
 
     /// Removes data files that no commit names.

@@ -19,7 +19,11 @@ use crate::runs::BatchStream;
 pub async fn write_parquet(schema: &Schema, mut rows: BatchStream, out: &mut (dyn Write + Send)) -> Result<u64> {
     let failed = |error| Error::because("the Parquet file cannot be written", error).of_kind(Kind::Unreachable);
     let compression = Compression::ZSTD(ZstdLevel::default());
-    let properties = WriterProperties::builder().set_compression(compression).build();
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        // What is not yet written of a row group is held in memory.
+        .set_max_row_group_row_count(Some(64 * 1024))
+        .build();
     let mut writer = ArrowWriter::try_new(out, schema.arrow(), Some(properties)).map_err(failed)?;
     let mut count = 0;
     while let Some(batch) = rows.try_next().await? {

@@ -12,8 +12,8 @@ use futures::stream::StreamExt;
 
 use crate::backup::Unfinished;
 use crate::batch::Batch;
-use crate::capture::ranked;
 use crate::columns::Schema;
+use crate::compare::ranked;
 use crate::datafile::{self, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, State};

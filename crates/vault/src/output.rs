@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The data files that a capture adds to a table, written as rows come in order of Id.
+//!
+//! Rows are collected until they fill a run's memory, then stored as one file. Files are stored one after the other; they
+//! belong to the table only once a commit names them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::batch::Batch;
+use crate::datafile;
+use crate::error::Result;
+use crate::log::{self, DataFile, Log};
+use crate::org::OrgVault;
+use crate::runs::Picks;
+use crate::sorter;
+
+/// Writes rows that come in order of Id as data files of a table.
+pub(crate) struct Output {
+    org: OrgVault,
+    log: Log,
+    pub(crate) sequence: u64,
+    pub(crate) version: u64,
+    pub(crate) part: u64,
+    picks: Picks,
+    held: VecDeque<Batch>,
+    held_bytes: usize,
+    pub(crate) files: Vec<DataFile>,
+}
+
+impl Output {
+    pub(crate) fn new(org: OrgVault, log: Log, sequence: u64, version: u64) -> Output {
+        Output {
+            org,
+            log,
+            sequence,
+            version,
+            part: 0,
+            picks: Picks::default(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            files: Vec::new(),
+        }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    pub(crate) async fn pick(&mut self, batch: &Arc<Batch>, row: usize) -> Result<()> {
+        self.picks.push(batch, row, row + 1);
+        if self.picks.full() { self.flush_picks().await } else { Ok(()) }
+    }
+
+    async fn flush_picks(&mut self) -> Result<()> {
+        if self.picks.is_empty() {
+            return Ok(());
+        }
+        let batch = self.picks.take()?;
+        self.keep(batch).await
+    }
+
+    pub(crate) async fn push(&mut self, batch: Batch) -> Result<()> {
+        if batch.len() == 1 {
+            return self.pick(&Arc::new(batch), 0).await;
+        }
+        self.flush_picks().await?;
+        self.keep(batch).await
+    }
+
+    async fn keep(&mut self, batch: Batch) -> Result<()> {
+        self.held_bytes += batch.memory_bytes();
+        self.held.push_back(batch.numbered(self.sequence));
+        if self.held_bytes >= sorter::RUN_BYTES { self.store_held().await } else { Ok(()) }
+    }
+
+    async fn store_held(&mut self) -> Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
+        let batches: Vec<_> = held.iter().map(|batch| batch.record_batch().clone()).collect();
+        drop(held);
+        let encoded =
+            tokio::task::spawn_blocking(move || datafile::encode(&batches, true)).await.map_err(sorter::stopped)??;
+        let name = log::file_name(self.sequence, self.version, self.part)?;
+        let file = DataFile {
+            bytes: encoded.bytes.len() as u64,
+            rows: encoded.rows,
+            sequence: self.sequence,
+            version: self.version,
+            part: self.part,
+            stats: encoded.stats,
+            name,
+        };
+        let path = self.log.path().clone().join(file.name.as_str());
+        datafile::store_file(self.org.store().as_ref(), &path, encoded.bytes).await?;
+        self.part += 1;
+        self.files.push(file);
+        Ok(())
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<Vec<DataFile>> {
+        self.flush_picks().await?;
+        self.store_held().await?;
+        Ok(std::mem::take(&mut self.files))
+    }
+}
