@@ -77,18 +77,21 @@ impl<'a> Opened<'a> {
                 let Some(entry) = point.entry(object).filter(|entry| entry.live > 0) else {
                     return Ok(futures::stream::empty().boxed());
                 };
-                let rows = point.rows(vault, object, scan_without_bodies(&entry.fields)).await?;
-                Ok(if lineage.is_empty() { rows } else { renamed(vault, rows, lineage).await? })
+                let describe = point.describe(vault, object).await?;
+                let rows = point.rows(vault, object, scan_without_bodies(&entry.fields, describe.as_ref())).await?;
+                Ok(if lineage.is_identity() { rows } else { renamed(vault, rows, lineage).await? })
             }
             Opened::Live(live) => live.rows(object).await,
         }
     }
 }
 
-/// The column of a body refers to the vault, which the org knows nothing of; a file's checksum and size are compared.
-fn scan_without_bodies(fields: &[String]) -> Scan {
-    let bodies = ["VersionData", "Body"];
-    let columns = fields.iter().filter(|name| !bodies.contains(&name.as_str())).cloned().collect();
+/// The column of a body refers to the vault, which the org knows nothing of; a file's checksum and size are compared. Which
+/// column that is the describe says: a Note's Body is text like any other.
+fn scan_without_bodies(fields: &[String], describe: Option<&Describe>) -> Scan {
+    let described = describe.map(|describe| describe.fields.as_slice()).unwrap_or_default();
+    let is_body = |name: &str| described.iter().any(|field| field.name == name && field.field_type.name() == "base64");
+    let columns = fields.iter().filter(|name| !is_body(name)).cloned().collect();
     Scan { columns: Some(columns), ..Scan::default() }
 }
 
