@@ -156,7 +156,9 @@ impl Parser<'_> {
     }
 
     fn from(&mut self) -> Result<From, ApiError> {
-        let path = self.path()?;
+        // Two objects have the names of keywords; `FROM Group` and `FROM Order` are usual statements.
+        let an_object = (self.is_word(0, "GROUP") || self.is_word(0, "ORDER")) && !self.is_word(1, "BY");
+        let path = if an_object { Path(vec![self.word()?]) } else { self.path()? };
         let spelled_out = self.accept_word("AS");
         let alias = self.alias()?;
         if spelled_out && alias.is_none() {

@@ -37,6 +37,11 @@ fn statements_that_clients_send_are_parsed() {
         "SELECT SubscriberPackageVersion.SubscriberPackage.NamespacePrefix FROM InstalledSubscriberPackage",
         // ours
         "SELECT Id FROM Account WHERE Id > '001000000000001' ORDER BY Id LIMIT 2000",
+        // objects with the names of keywords
+        "SELECT Id, Order.OrderNumber FROM OrderItem WHERE Order.Status = 'Draft'",
+        "SELECT Id FROM Order o WHERE o.Status = 'Draft' ORDER BY Id",
+        "SELECT Id FROM Group GROUP BY Id",
+        "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Order)",
         // the rest of the grammar
         "SELECT FIELDS(ALL) FROM Account LIMIT 200",
         "SELECT a.Name n FROM Contact c, c.Account a WHERE a.Name != 'x' ALL ROWS",
