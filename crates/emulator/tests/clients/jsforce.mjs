@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // jsforce, unmodified, against an emulated org over a socket: SOAP login, identity, rows, queries, Bulk 2.0, files.
 //
-// Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON, and the
+// Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON, and the
 // folder whose node_modules hold jsforce from NODE_FOLDER. Exits non-zero at the first difference. Results of several pages
 // are not read through `bulk2.query`, which miscounts them in jsforce 3.10.
 

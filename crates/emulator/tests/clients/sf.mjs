@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `sf` CLI, unmodified, against an emulated org over a socket: login, records, queries, trees, Bulk 2.0 both ways.
 //
-// Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON, and the
+// Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON, and the
 // command that is `sf` from SF (default: sf). Exits non-zero at the first difference.
 
 import assert from "node:assert/strict";

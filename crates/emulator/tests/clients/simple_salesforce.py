@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0.
 
-Reads the line that `serve` (or `orgkeep emulator --json`) prints from the environment variable EMULATOR, as JSON. The client
+Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON. The client
 writes https:// and login.salesforce.com into every address; the adapter below sends both to the emulator, and nothing anywhere
 else. Exits non-zero at the first difference.
 """
