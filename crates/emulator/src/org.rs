@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::error::SaveError;
 use crate::faces::Faces;
-use crate::id;
 use crate::record::{self, Fields};
 use crate::schema::{Field, FieldType, Object, Schema, custom};
 use crate::store::Store;
@@ -29,10 +28,10 @@ pub struct Org {
 impl Org {
     /// Opens the org's store, and fills it when it is new. `number` counts from 0 and tells the orgs of one process apart.
     pub fn open(number: usize, schema: Schema, clock: Clock, path: Option<&Path>) -> rusqlite::Result<Org> {
-        let store = Store::open(path)?;
+        let store = Store::open(path, number)?;
         store.create_tables(&schema)?;
         let org = Org {
-            id: id::make("00D", number as u64 + 1),
+            id: store.organization_id(),
             faces: Faces::default(),
             clock,
             schema: RwLock::new(Arc::new(schema)),
@@ -125,7 +124,7 @@ impl Org {
         let unknown = || SaveError::new("INVALID_TYPE", format!("sObject type '{object}' is not supported."), &[]);
         self.write(|tx| {
             let object = tx.schema.object(object).cloned().ok_or_else(unknown)?;
-            tx.savepoint(|tx| record::insert(tx, &seed::platform(), &object, fields))
+            tx.savepoint(|tx| record::insert(tx, &seed::platform(tx), &object, fields))
         })
     }
 
@@ -133,13 +132,13 @@ impl Org {
     pub fn update(&self, id: &str, fields: Fields) -> Result<(), SaveError> {
         self.write(|tx| {
             let object = tx.object_of(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
-            tx.savepoint(|tx| record::update(tx, &seed::platform(), &object, id, fields))
+            tx.savepoint(|tx| record::update(tx, &seed::platform(tx), &object, id, fields))
         })
     }
 
     /// Deletes a row on the platform's own account, into the recycle bin where there is one.
     pub fn delete(&self, id: &str) -> Result<(), SaveError> {
-        self.write(|tx| tx.savepoint(|tx| record::delete(tx, &seed::platform(), id)))
+        self.write(|tx| tx.savepoint(|tx| record::delete(tx, &seed::platform(tx), id)))
     }
 
     fn put_schema(&self, schema: Schema) {

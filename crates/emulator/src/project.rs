@@ -67,7 +67,8 @@ fn roots(folder: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     }
     let text = std::fs::read(&path).map_err(|source| ProjectError::Read { path: path.clone(), source })?;
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let directories = json["packageDirectories"].as_array().into_iter().flatten().filter_map(|package| package["path"].as_str());
+    let directories =
+        json["packageDirectories"].as_array().into_iter().flatten().filter_map(|package| package["path"].as_str());
     let found: Vec<PathBuf> = directories.map(|path| folder.join(path)).filter(|path| path.exists()).collect();
     Ok(if found.is_empty() { vec![folder.to_owned()] } else { found })
 }
@@ -82,7 +83,14 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), ProjectError> {
             continue;
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let endings = [".object-meta.xml", ".object", ".field-meta.xml", ".recordType-meta.xml", ".globalValueSet-meta.xml", ".globalValueSet"];
+        let endings = [
+            ".object-meta.xml",
+            ".object",
+            ".field-meta.xml",
+            ".recordType-meta.xml",
+            ".globalValueSet-meta.xml",
+            ".globalValueSet",
+        ];
         if endings.iter().any(|ending| name.ends_with(ending)) {
             found.push(path);
         }
@@ -90,7 +98,11 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), ProjectError> {
     Ok(())
 }
 
-fn read(path: &Path, described: &mut BTreeMap<String, Described>, value_sets: &mut ValueSets) -> Result<(), ProjectError> {
+fn read(
+    path: &Path,
+    described: &mut BTreeMap<String, Described>,
+    value_sets: &mut ValueSets,
+) -> Result<(), ProjectError> {
     let text = std::fs::read_to_string(path).map_err(|source| ProjectError::Read { path: path.to_owned(), source })?;
     let root = xml::parse(&text).map_err(|reason| ProjectError::Xml { path: path.to_owned(), reason })?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -21,6 +21,9 @@ use crate::id;
 use crate::schema::{Field, FieldType, Object, Schema};
 use crate::value::Value;
 
+/// 62 to the fifth: the orgs of a process differ in the fourth digit of the counting part.
+const IDS_PER_ORG: u64 = 916_132_832;
+
 const OWN_TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS _blob (object TEXT, id TEXT, field TEXT, body BLOB, md5 TEXT, length INTEGER, PRIMARY KEY (id, field)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _recycle (id TEXT PRIMARY KEY, object TEXT, root_id TEXT, deleted_ms INTEGER) WITHOUT ROWID;
@@ -34,6 +37,8 @@ CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 /// The database of one org.
 pub struct Store {
     conn: Connection,
+    /// What the numbers in this org's Ids start above.
+    first_id: u64,
     counters: RefCell<Counters>,
 }
 
@@ -45,8 +50,9 @@ struct Counters {
 }
 
 impl Store {
-    /// In memory, or in this file, which is made when absent.
-    pub fn open(path: Option<&Path>) -> rusqlite::Result<Store> {
+    /// In memory, or in this file, which is made when absent. The Ids of one org's rows lie far from those of another's, as
+    /// in real orgs: an Id taken for one of the other org is found out. `org` counts from 0.
+    pub fn open(path: Option<&Path>, org: usize) -> rusqlite::Result<Store> {
         let conn = match path {
             Some(path) => Connection::open(path)?,
             None => Connection::open_in_memory()?,
@@ -64,7 +70,16 @@ impl Store {
             .prepare("SELECT name, next FROM _counter")?
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Store { conn, counters: RefCell::new(Counters { next, changed: Vec::new() }) })
+        Ok(Store {
+            conn,
+            first_id: org as u64 * IDS_PER_ORG,
+            counters: RefCell::new(Counters { next, changed: Vec::new() }),
+        })
+    }
+
+    /// The Id of the only row that `Organization` will have.
+    pub fn organization_id(&self) -> String {
+        id::make("00D", self.first_id + 1)
     }
 
     /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
@@ -106,7 +121,7 @@ impl Store {
     pub fn write<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 };
+        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, first_id: self.first_id, depth: 0 };
         let result = f(&mut tx);
         self.write_counters()?;
         self.conn.execute_batch("COMMIT")?;
@@ -115,7 +130,7 @@ impl Store {
 
     pub fn read<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
-        Ok(f(&Tx { conn: &self.conn, schema, now, counters: &self.counters, depth: 0 }))
+        Ok(f(&Tx { conn: &self.conn, schema, now, counters: &self.counters, first_id: self.first_id, depth: 0 }))
     }
 
     /// A panic inside a transaction leaves it open; whoever comes next undoes it.
@@ -204,6 +219,7 @@ pub struct Tx<'a> {
     /// The time of the whole transaction, milliseconds since 1970 UTC.
     pub now: i64,
     counters: &'a RefCell<Counters>,
+    first_id: u64,
     depth: u32,
 }
 
@@ -218,6 +234,7 @@ impl Tx<'_> {
             schema: self.schema.clone(),
             now: self.now,
             counters: self.counters,
+            first_id: self.first_id,
             depth: self.depth + 1,
         };
         let result = f(&mut inner);
@@ -374,7 +391,17 @@ impl Tx<'_> {
     /// An Id that no record has had before.
     pub fn next_id(&self, object: &Object) -> String {
         let prefix = object.key_prefix.as_deref().unwrap_or("000");
-        id::make(prefix, self.next_number(prefix))
+        self.next_id_of(prefix)
+    }
+
+    /// An Id with this prefix, for what has no table of its own.
+    pub(crate) fn next_id_of(&self, prefix: &str) -> String {
+        id::make(prefix, self.first_id + self.next_number(prefix))
+    }
+
+    /// The Id of the org's first user, who made it.
+    pub(crate) fn first_user_id(&self) -> String {
+        id::make("005", self.first_id + 1)
     }
 }
 

@@ -54,9 +54,16 @@ fn ebikes() {
     assert!(master.is_master_detail() && master.cascade_delete && !item.has("OwnerId"));
     let category = loaded.schema.object("Product__c").and_then(|object| object.field("Category__c")).expect("there");
     assert!(category.restricted_picklist);
-    assert_eq!(category.picklist.iter().map(|value| value.value.as_str()).collect::<Vec<_>>(), ["Mountain", "Commuter"]);
+    assert_eq!(
+        category.picklist.iter().map(|value| value.value.as_str()).collect::<Vec<_>>(),
+        ["Mountain", "Commuter"]
+    );
     let event = loaded.schema.object("Manufacturing_Event__e").expect("there");
-    assert!(event.createable && !event.queryable && event.key_prefix.as_deref().is_some_and(|prefix| prefix.starts_with('e')));
+    assert!(
+        event.createable
+            && !event.queryable
+            && event.key_prefix.as_deref().is_some_and(|prefix| prefix.starts_with('e'))
+    );
 }
 
 #[test]
@@ -140,7 +147,10 @@ fn metadata_api_form_and_shared_value_sets() {
 fn a_folder_without_objects_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error = project::load(&Schema::standard(), folder.path()).expect_err("nothing in it");
-    assert!(matches!(error, ProjectError::Empty { .. }) && error.to_string().starts_with("there is no objects folder with objects in "));
+    assert!(
+        matches!(error, ProjectError::Empty { .. })
+            && error.to_string().starts_with("there is no objects folder with objects in ")
+    );
     let broken = folder.path().join("objects/X__c/X__c.object-meta.xml");
     std::fs::create_dir_all(broken.parent().expect("a folder")).expect("made");
     std::fs::write(&broken, "<CustomObject><label>").expect("written");

@@ -13,7 +13,10 @@ fn required_fields_are_named() {
     // 6.6 REQUIRED_FIELD_MISSING
     let desk = Desk::new();
     let (code, message, fields) = desk.refused("Contact", &[("FirstName", "Ann")]);
-    assert_eq!((code.as_str(), message.as_str()), ("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]"));
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]")
+    );
     assert_eq!(fields, ["LastName"]);
     let (_, message, _) = desk.refused("Opportunity", &[]);
     assert_eq!(message, "Required fields are missing: [Name, StageName, CloseDate]");
@@ -27,8 +30,12 @@ fn unknown_and_read_only_fields_are_refused() {
     // 6.2, 2.1
     let desk = Desk::new();
     let (code, message, _) = desk.refused("Account", &[("Name", "A"), ("Nmae", "B")]);
-    assert_eq!((code.as_str(), message.as_str()), ("INVALID_FIELD", "No such column 'Nmae' on sobject of type Account"));
-    let (code, message, fields) = desk.refused("Account", &[("Name", "A"), ("CreatedDate", "2020-01-01"), ("IsDeleted", "true")]);
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("INVALID_FIELD", "No such column 'Nmae' on sobject of type Account")
+    );
+    let (code, message, fields) =
+        desk.refused("Account", &[("Name", "A"), ("CreatedDate", "2020-01-01"), ("IsDeleted", "true")]);
     assert_eq!(code, "INVALID_FIELD_FOR_INSERT_UPDATE");
     assert!(message.starts_with("Unable to create/update fields: CreatedDate, IsDeleted. Please check"), "{message}");
     assert_eq!(fields, ["CreatedDate", "IsDeleted"]);
@@ -58,10 +65,16 @@ fn lengths_types_and_picklists() {
     assert_eq!(fields, ["Name"]);
     desk.make("Account", &[("Name", &"ß".repeat(255))]);
     let (code, message, _) = desk.refused("Account", &[("Name", "A"), ("NumberOfEmployees", "many")]);
-    assert_eq!((code.as_str(), message.as_str()), ("INVALID_TYPE_ON_FIELD_IN_RECORD", "Employees: value not of required type: many"));
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("INVALID_TYPE_ON_FIELD_IN_RECORD", "Employees: value not of required type: many")
+    );
     let (code, message, fields) = desk.refused("Project__c", &[("Status__c", "Lost")]);
     assert_eq!(code, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST");
-    assert_eq!((message.as_str(), fields), ("Status: bad value for restricted picklist field: Lost", vec!["Status__c".to_owned()]));
+    assert_eq!(
+        (message.as_str(), fields),
+        ("Status: bad value for restricted picklist field: Lost", vec!["Status__c".to_owned()])
+    );
     let (code, ..) = desk.refused("Project__c", &[("Status__c", "Cancelled")]);
     assert_eq!(code, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "an inactive value");
     desk.make("Account", &[("Name", "A"), ("Industry", "Alchemy")]);
@@ -85,7 +98,10 @@ fn references_must_exist_be_alive_and_fit() {
     assert_eq!((code.as_str(), message.as_str()), ("MALFORMED_ID", "malformed id 001RM000003oLrB000"));
     let contact = desk.make("Contact", &[("LastName", "L")]);
     let (code, message, _) = desk.refused("Contact", &[("LastName", "L"), ("AccountId", &contact)]);
-    assert_eq!((code.as_str(), message), ("MALFORMED_ID", format!("Account ID: id value of incorrect type: {contact}")));
+    assert_eq!(
+        (code.as_str(), message),
+        ("MALFORMED_ID", format!("Account ID: id value of incorrect type: {contact}"))
+    );
     let absent = id::make("001", 999_999);
     let (code, message, fields) = desk.refused("Contact", &[("LastName", "L"), ("AccountId", &absent)]);
     assert_eq!((code.as_str(), message.as_str()), ("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"));
@@ -125,7 +141,8 @@ fn upsert_creates_updates_and_refuses_what_is_ambiguous() {
     assert_eq!(desk.get(&id, "Name"), Value::from("Two"));
     let error = desk.upsert("Project__c", "Nope__c", "K1", &[]).expect_err("no such field");
     assert_eq!(error.message, "Provided external ID field does not exist or is not accessible: Nope__c");
-    let error = desk.upsert("Project__c", "External_Key__c", "K1", &[("External_Key__c", "K1")]).expect_err("given twice");
+    let error =
+        desk.upsert("Project__c", "External_Key__c", "K1", &[("External_Key__c", "K1")]).expect_err("given twice");
     assert_eq!(error.message, "The External_Key__c field should not be specified in the sobject data.");
     for name in ["A", "B"] {
         desk.make("Contact", &[("LastName", name), ("Email", "same@example.com")]);
@@ -144,10 +161,13 @@ fn parents_are_found_by_their_external_id() {
     let project = desk.make("Project__c", &[("External_Number__c", "7")]);
     let by = |name: &str, value: Input| Input::Parent(vec![(name.to_owned(), value)]);
     let link = desk
-        .insert("Project_Skill__c", &[
-            ("Project__r", by("External_Number__c", Input::Number("7".into()))),
-            ("Skill__r", by("Code__c", text("W"))),
-        ])
+        .insert(
+            "Project_Skill__c",
+            &[
+                ("Project__r", by("External_Number__c", Input::Number("7".into()))),
+                ("Skill__r", by("Code__c", text("W"))),
+            ],
+        )
         .expect("both parents are found");
     assert_eq!(desk.get(&link, "Skill__c"), Value::Text(skill));
     assert_eq!(desk.get(&link, "Project__c"), Value::Text(project));
@@ -162,7 +182,10 @@ fn a_detail_needs_its_master_and_keeps_it() {
     // 6.4
     let desk = Desk::new();
     let (code, message, _) = desk.refused("Project_Task__c", &[("Title__c", "T")]);
-    assert_eq!((code.as_str(), message.as_str()), ("REQUIRED_FIELD_MISSING", "Required fields are missing: [Project__c]"));
+    assert_eq!(
+        (code.as_str(), message.as_str()),
+        ("REQUIRED_FIELD_MISSING", "Required fields are missing: [Project__c]")
+    );
     let (first, second) = (desk.make("Project__c", &[("Name", "1")]), desk.make("Project__c", &[("Name", "2")]));
     let task = desk.make("Project_Task__c", &[("Title__c", "T"), ("Project__c", &first)]);
     let error = desk.update("Project_Task__c", &task, &[("Project__c", &second)]).expect_err("no reparenting");
@@ -204,14 +227,21 @@ fn audit_fields_can_be_given_on_insert_with_switch_and_permission() {
     // 6.3
     let desk = Desk::with(&["CreateAuditFields"]);
     let user = desk.org.id_of("User", "Alias", "former");
-    let given = [("Name", "Old"), ("CreatedDate", "2010-01-02T03:04:05Z"), ("CreatedById", &*user), ("LastModifiedDate", "2011-01-02T03:04:05Z")];
+    let given = [
+        ("Name", "Old"),
+        ("CreatedDate", "2010-01-02T03:04:05Z"),
+        ("CreatedById", &*user),
+        ("LastModifiedDate", "2011-01-02T03:04:05Z"),
+    ];
     let id = desk.make("Account", &given);
     assert_eq!(desk.get(&id, "CreatedDate"), Value::Int(1_262_401_445_000));
     assert_eq!(desk.get(&id, "CreatedById"), Value::Text(user));
     assert_eq!(desk.get(&id, "SystemModstamp"), Value::Int(START_MS / 1000 * 1000));
     let error = desk.update("Account", &id, &[("CreatedDate", "2010-01-02T03:04:05Z")]).expect_err("not on update");
     assert_eq!(error.code, "INVALID_FIELD_FOR_INSERT_UPDATE");
-    let error = desk.upsert("Project__c", "External_Key__c", "k", &[("CreatedDate", "2010-01-02T03:04:05Z")]).expect_err("not by upsert");
+    let error = desk
+        .upsert("Project__c", "External_Key__c", "k", &[("CreatedDate", "2010-01-02T03:04:05Z")])
+        .expect_err("not by upsert");
     assert_eq!(error.code, "INVALID_FIELD_FOR_INSERT_UPDATE");
     let (code, ..) = desk.refused("Account", &[("Name", "Future"), ("CreatedDate", "2030-01-01T00:00:00Z")]);
     assert_eq!(code, "FIELD_INTEGRITY_EXCEPTION");
@@ -231,7 +261,10 @@ fn who_may_not_write_cannot() {
     assert!(desk.caller.can("ViewAllData") && !desk.caller.can("ModifyAllData"));
     let (code, ..) = desk.refused("Account", &[("Name", "A")]);
     assert_eq!(code, "INSUFFICIENT_ACCESS_OR_READONLY");
-    assert_eq!(desk.update("Account", &admins, &[("Name", "B")]).expect_err("read-only").code, "INSUFFICIENT_ACCESS_OR_READONLY");
+    assert_eq!(
+        desk.update("Account", &admins, &[("Name", "B")]).expect_err("read-only").code,
+        "INSUFFICIENT_ACCESS_OR_READONLY"
+    );
     assert_eq!(desk.delete(&admins).expect_err("read-only").code, "INSUFFICIENT_ACCESS_OR_READONLY");
     desk.caller = desk.org.caller(&desk.org.id_of("User", "Alias", "sales"));
     desk.make("Account", &[("Name", "A standard user writes accounts")]);
@@ -263,7 +296,10 @@ fn record_types_belong_to_their_object() {
     assert_eq!(code, "INVALID_CROSS_REFERENCE_KEY");
     assert_eq!(message, format!("Record Type ID: this ID value isn't valid for the user: {business}"));
     let project = desk.make("Project__c", &[]);
-    assert_eq!(desk.get(&project, "RecordTypeId"), Value::Text(desk.org.id_of("RecordType", "DeveloperName", "Customer_Project")));
+    assert_eq!(
+        desk.get(&project, "RecordTypeId"),
+        Value::Text(desk.org.id_of("RecordType", "DeveloperName", "Customer_Project"))
+    );
     assert_eq!(desk.get(&project, "Name"), Value::Text(project.clone()), "named by its Id");
     let master = desk.make("Case", &[("RecordTypeId", id::MASTER_RECORD_TYPE)]);
     assert_eq!(desk.get(&master, "RecordTypeId"), Value::Null);
@@ -273,7 +309,8 @@ fn record_types_belong_to_their_object() {
 fn a_refused_row_leaves_nothing() {
     let desk = Desk::new();
     let before = desk.count("ContentDocument");
-    let error = desk.insert("ContentVersion", &[("Title", text("T")), ("PathOnClient", text("t.txt"))]).expect_err("no body");
+    let error =
+        desk.insert("ContentVersion", &[("Title", text("T")), ("PathOnClient", text("t.txt"))]).expect_err("no body");
     assert_eq!(error.code, "REQUIRED_FIELD_MISSING");
     assert_eq!(desk.count("ContentDocument"), before);
 }
@@ -288,4 +325,24 @@ fn an_id_cannot_be_chosen_and_is_never_given_twice() {
     desk.hard_delete(&first).expect("gone");
     assert_ne!(desk.make("Account", &[("Name", "C")]), first);
     assert!(first.starts_with("001") && id::valid(&first) && first.len() == 18);
+}
+
+#[test]
+fn two_orgs_share_no_id() {
+    let open = |number| {
+        orgkeep_emulator::org::Org::open(
+            number,
+            orgkeep_emulator::schema::Schema::standard(),
+            orgkeep_emulator::Clock::starting_at(0),
+            None,
+        )
+        .expect("opens")
+    };
+    let (one, two) = (open(0), open(1));
+    let made =
+        |org: &orgkeep_emulator::org::Org| org.insert("Account", vec![("Name".into(), text("A"))]).expect("saved");
+    assert_ne!(made(&one), made(&two));
+    assert_ne!(one.id, two.id);
+    assert_eq!(two.rows("Organization")[0]["Id"], serde_json::json!(two.id));
+    assert_eq!(two.rows("User")[0]["CreatedById"], two.rows("User")[0]["Id"]);
 }

@@ -42,7 +42,8 @@ fn formulas_follow_their_row_and_their_parent_without_a_new_modstamp() {
     desk.update("Account", &account, &[("Name", "Emca")]).expect("saved");
     assert_eq!(desk.get(&project, "Account_Name__c"), Value::from("Emca (Rome)"));
     assert_eq!(desk.get(&project, "SystemModstamp"), stamp);
-    let task = desk.make("Project_Task__c", &[("Project__c", &project), ("Title__c", "T"), ("Cost__c", "30"), ("Hours__c", "4")]);
+    let task = desk
+        .make("Project_Task__c", &[("Project__c", &project), ("Title__c", "T"), ("Cost__c", "30"), ("Hours__c", "4")]);
     assert_eq!(desk.get(&task, "Rate__c"), Value::Num(7.5));
     let (code, ..) = desk.refused("Project__c", &[("Health__c", "fine")]);
     assert_eq!(code, "INVALID_FIELD_FOR_INSERT_UPDATE");
@@ -82,7 +83,8 @@ fn a_contact_with_an_account_has_a_direct_relation() {
     let relation = desk.org.id_of("AccountContactRelation", "ContactId", &contact);
     assert!(desk.get(&relation, "IsDirect").is_true());
     assert_eq!(desk.get(&relation, "AccountId"), Value::Text(one.clone()));
-    let indirect = desk.make("AccountContactRelation", &[("AccountId", &two), ("ContactId", &contact), ("Roles", "Influencer")]);
+    let indirect =
+        desk.make("AccountContactRelation", &[("AccountId", &two), ("ContactId", &contact), ("Roles", "Influencer")]);
     assert!(!desk.get(&indirect, "IsDirect").is_true());
     let (code, ..) = desk.refused("AccountContactRelation", &[("AccountId", &two), ("ContactId", &contact)]);
     assert_eq!(code, "DUPLICATE_VALUE");
@@ -102,30 +104,62 @@ fn an_opportunity_follows_its_stage_and_its_lines() {
     let entry = |book: &str| [("Pricebook2Id", book.to_owned()), ("Product2Id", product.clone())];
     let price = |book: &str| {
         let [(a, x), (b, y)] = entry(book);
-        desk.insert("PricebookEntry", &[(a, text(&x)), (b, text(&y)), ("UnitPrice", Input::Number("2.5".into())), ("IsActive", Input::Bool(true))])
+        desk.insert(
+            "PricebookEntry",
+            &[
+                (a, text(&x)),
+                (b, text(&y)),
+                ("UnitPrice", Input::Number("2.5".into())),
+                ("IsActive", Input::Bool(true)),
+            ],
+        )
     };
     let error = price(&custom).expect_err("the standard price comes first");
-    assert_eq!((error.code.as_str(), error.message.as_str()), ("STANDARD_PRICE_NOT_DEFINED", "Before creating a custom price, create a standard price."));
+    assert_eq!(
+        (error.code.as_str(), error.message.as_str()),
+        ("STANDARD_PRICE_NOT_DEFINED", "Before creating a custom price, create a standard price.")
+    );
     let standard_entry = price(&standard).expect("standard price");
     let custom_entry = price(&custom).expect("custom price");
     assert_eq!(price(&custom).expect_err("twice").code, "DUPLICATE_VALUE");
 
-    let fields = [("Name", "Deal"), ("StageName", "Negotiation/Review"), ("CloseDate", "2024-08-09"), ("Pricebook2Id", &*custom), ("Amount", "1000")];
+    let fields = [
+        ("Name", "Deal"),
+        ("StageName", "Negotiation/Review"),
+        ("CloseDate", "2024-08-09"),
+        ("Pricebook2Id", &*custom),
+        ("Amount", "1000"),
+    ];
     let deal = desk.make("Opportunity", &fields);
     assert_eq!(desk.get(&deal, "Probability"), Value::Int(90));
     assert_eq!(desk.get(&deal, "ExpectedRevenue"), Value::Int(900));
     assert_eq!(desk.get(&deal, "Fiscal"), Value::from("2024 3"));
-    let (code, message, _) = desk.refused("OpportunityLineItem", &[("OpportunityId", &deal), ("PricebookEntryId", &standard_entry), ("Quantity", "1")]);
+    let (code, message, _) = desk.refused(
+        "OpportunityLineItem",
+        &[("OpportunityId", &deal), ("PricebookEntryId", &standard_entry), ("Quantity", "1")],
+    );
     assert_eq!(code, "FIELD_INTEGRITY_EXCEPTION");
-    assert!(message.contains("pricebook entry is in a different pricebook than the one assigned to the opportunity"), "{message}");
-    let line = desk.make("OpportunityLineItem", &[("OpportunityId", &deal), ("PricebookEntryId", &custom_entry), ("Quantity", "4"), ("UnitPrice", "3")]);
+    assert!(
+        message.contains("pricebook entry is in a different pricebook than the one assigned to the opportunity"),
+        "{message}"
+    );
+    let line = desk.make(
+        "OpportunityLineItem",
+        &[("OpportunityId", &deal), ("PricebookEntryId", &custom_entry), ("Quantity", "4"), ("UnitPrice", "3")],
+    );
     assert_eq!(desk.get(&line, "TotalPrice"), Value::Int(12));
     assert_eq!(desk.get(&line, "Product2Id"), Value::Text(product));
     assert_eq!(desk.get(&deal, "Amount"), Value::Int(12));
     desk.update("Opportunity", &deal, &[("Amount", "77"), ("StageName", "Closed Won")]).expect("saved");
     assert_eq!(desk.get(&deal, "Amount"), Value::Int(12), "ignored while there are lines");
     assert!(desk.get(&deal, "IsWon").is_true() && desk.get(&deal, "IsClosed").is_true());
-    let both = [("OpportunityId", &*deal), ("PricebookEntryId", &*custom_entry), ("Quantity", "4"), ("UnitPrice", "3"), ("TotalPrice", "5")];
+    let both = [
+        ("OpportunityId", &*deal),
+        ("PricebookEntryId", &*custom_entry),
+        ("Quantity", "4"),
+        ("UnitPrice", "3"),
+        ("TotalPrice", "5"),
+    ];
     assert_eq!(desk.refused("OpportunityLineItem", &both).0, "FIELD_INTEGRITY_EXCEPTION");
     assert_eq!(desk.delete(&custom_entry).expect_err("in use").code, "DELETE_FAILED");
     desk.delete(&line).expect("deleted");
@@ -147,7 +181,8 @@ fn campaigns_and_their_members() {
     let both = desk.make("CampaignMember", &[("CampaignId", &campaign), ("LeadId", &lead), ("ContactId", &contact)]);
     assert_eq!(desk.get(&both, "LeadId"), Value::Null, "only the contact is kept");
     let other = desk.make("Contact", &[("LastName", "D")]);
-    let (code, ..) = desk.refused("CampaignMember", &[("CampaignId", &campaign), ("ContactId", &other), ("Status", "Danced")]);
+    let (code, ..) =
+        desk.refused("CampaignMember", &[("CampaignId", &campaign), ("ContactId", &other), ("Status", "Danced")]);
     assert_eq!(code, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST");
 }
 
@@ -162,10 +197,14 @@ fn cases_and_activities_know_what_follows() {
     assert_eq!(desk.get(&case, "ContactEmail"), Value::from("l@example.com"));
     desk.update("Case", &case, &[("Status", "Closed")]).expect("saved");
     assert!(desk.get(&case, "IsClosed").is_true() && !desk.get(&case, "ClosedDate").is_null());
-    let task = desk.make("Task", &[("Subject", "Call"), ("WhoId", &contact), ("Status", "Completed"), ("Priority", "High")]);
+    let task =
+        desk.make("Task", &[("Subject", "Call"), ("WhoId", &contact), ("Status", "Completed"), ("Priority", "High")]);
     assert!(desk.get(&task, "IsClosed").is_true() && desk.get(&task, "IsHighPriority").is_true());
     assert_eq!(desk.get(&task, "AccountId"), Value::Text(account.clone()));
-    let event = desk.make("Event", &[("Subject", "Meet"), ("ActivityDateTime", "2024-05-06T10:00:00Z"), ("DurationInMinutes", "90")]);
+    let event = desk.make(
+        "Event",
+        &[("Subject", "Meet"), ("ActivityDateTime", "2024-05-06T10:00:00Z"), ("DurationInMinutes", "90")],
+    );
     assert_eq!(desk.get(&event, "EndDateTime"), Value::Int(1_714_995_000_000));
     assert_eq!(desk.refused("Event", &[("Subject", "Never")]).2, ["ActivityDateTime"]);
     let lead = desk.make("Lead", &[("LastName", "L"), ("Company", "C")]);

@@ -12,7 +12,10 @@ fn an_account_takes_its_tree_along_and_brings_it_back() {
     let account = desk.make("Account", &[("Name", "A")]);
     let contact = desk.make("Contact", &[("LastName", "L"), ("AccountId", &account)]);
     let earlier = desk.make("Contact", &[("LastName", "E"), ("AccountId", &account)]);
-    let deal = desk.make("Opportunity", &[("Name", "D"), ("StageName", "Prospecting"), ("CloseDate", "2024-01-01"), ("AccountId", &account)]);
+    let deal = desk.make(
+        "Opportunity",
+        &[("Name", "D"), ("StageName", "Prospecting"), ("CloseDate", "2024-01-01"), ("AccountId", &account)],
+    );
     let task = desk.make("Task", &[("Subject", "T"), ("WhatId", &deal)]);
     let note = desk.make("Note", &[("Title", "N"), ("ParentId", &contact)]);
     desk.delete(&earlier).expect("deleted before");

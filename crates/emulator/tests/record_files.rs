@@ -20,11 +20,14 @@ fn a_first_version_makes_its_document_and_the_owners_link() {
     let desk = Desk::new();
     let account = desk.make("Account", &[("Name", "A")]);
     let id = desk
-        .insert("ContentVersion", &[
-            ("PathOnClient", text("Bridge.PDF")),
-            ("VersionData", Input::Bytes(b"hello".to_vec())),
-            ("FirstPublishLocationId", text(&account)),
-        ])
+        .insert(
+            "ContentVersion",
+            &[
+                ("PathOnClient", text("Bridge.PDF")),
+                ("VersionData", Input::Bytes(b"hello".to_vec())),
+                ("FirstPublishLocationId", text(&account)),
+            ],
+        )
         .expect("saved");
     let Value::Text(document) = desk.get(&id, "ContentDocumentId") else { panic!("no document") };
     for (field, value) in [

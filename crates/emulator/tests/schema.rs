@@ -52,7 +52,12 @@ fn everything_named_is_there() {
                 assert!(schema.object(target).is_some(), "{}.{} refers to {target}", object.name, field.name);
             }
             let compound = field.compound.as_ref();
-            assert!(compound.is_none_or(|whole| object.has(whole)), "{}.{} is part of {compound:?}", object.name, field.name);
+            assert!(
+                compound.is_none_or(|whole| object.has(whole)),
+                "{}.{} is part of {compound:?}",
+                object.name,
+                field.name
+            );
             assert!(!(field.calculated && (field.createable || field.updateable)), "{}.{}", object.name, field.name);
             assert!(!field.kind.is_text() || field.length > 0, "{}.{} has no length", object.name, field.name);
         }
@@ -76,7 +81,14 @@ fn deletes_cascade_and_are_restricted_as_recorded() {
         let found = account.children.iter().find(|child| child.object == object && child.field == field);
         found.map(|child| (child.cascade_delete, child.restricted_delete))
     };
-    for (object, field) in [("Contact", "AccountId"), ("Opportunity", "AccountId"), ("Asset", "AccountId"), ("Attachment", "ParentId"), ("Task", "WhatId"), ("AccountShare", "AccountId")] {
+    for (object, field) in [
+        ("Contact", "AccountId"),
+        ("Opportunity", "AccountId"),
+        ("Asset", "AccountId"),
+        ("Attachment", "ParentId"),
+        ("Task", "WhatId"),
+        ("AccountShare", "AccountId"),
+    ] {
         assert_eq!(child(object, field), Some((true, false)), "{object}.{field}");
     }
     for (object, field) in [("Case", "AccountId"), ("Order", "AccountId"), ("Contract", "AccountId")] {
@@ -105,10 +117,18 @@ fn the_demonstration_org_has_every_kind_of_field() {
     assert!(project.field("Cost__c").is_some_and(|field| field.calculated && field.summary.is_some()));
     let detail = schema.object("Project_Task__c").expect("there");
     let master = detail.field("Project__c").expect("there");
-    assert!(master.is_master_detail() && master.cascade_delete && !master.nillable && !master.updateable && !detail.has("OwnerId"));
+    assert!(
+        master.is_master_detail()
+            && master.cascade_delete
+            && !master.nillable
+            && !master.updateable
+            && !detail.has("OwnerId")
+    );
     assert!(project.child("Project_Tasks__r").is_some_and(|child| child.cascade_delete));
     assert!(project.relationship("Account__r").is_some());
-    assert!(schema.object("Billing_Setting__c").is_some_and(|object| object.custom_setting && object.has("SetupOwnerId")));
+    assert!(
+        schema.object("Billing_Setting__c").is_some_and(|object| object.custom_setting && object.has("SetupOwnerId"))
+    );
     assert!(schema.object("Region_Rule__mdt").is_some_and(|object| !object.createable && object.is_custom_metadata()));
 }
 
@@ -123,7 +143,8 @@ fn flags_agree_with_recorded_describes() {
     let schema = Schema::standard();
     let (mut same, mut all) = (0u32, 0u32);
     for name in ["Account", "Contact", "Case"] {
-        let text = std::fs::read(folder.join(format!("GET_sobjects_{name}_describe.json"))).expect("the describe is there");
+        let text =
+            std::fs::read(folder.join(format!("GET_sobjects_{name}_describe.json"))).expect("the describe is there");
         let real: serde_json::Value = serde_json::from_slice(&text).expect("it is JSON");
         let object = schema.object(name).expect("there");
         for real in real["fields"].as_array().expect("fields") {

@@ -51,9 +51,9 @@ const BUSINESS_OBJECTS: [&str; 18] = [
     "Task",
 ];
 
-/// The platform as it was when the org was made: its first administrator.
-pub fn platform() -> Caller {
-    Caller { user_id: id::make("005", 1), bypass: true, ..Caller::default() }
+/// The platform itself, in the name of the org's first administrator.
+pub fn platform(tx: &Tx<'_>) -> Caller {
+    Caller { user_id: tx.first_user_id(), bypass: true, ..Caller::default() }
 }
 
 /// Fills a new org. Nothing happens to one that has its organisation row.
@@ -61,11 +61,8 @@ pub fn fill(tx: &mut Tx<'_>, number: usize) -> Result<(), SaveError> {
     if tx.count("Organization", "1 = 1", &[]) > 0 {
         return Ok(());
     }
-    let seed = &mut Seed { tx, caller: platform(), domain: format!("org-{}.orgkeep.example", number + 1) };
-    // The organisation's number is the org's: skip those of the orgs before it.
-    for _ in 0..number {
-        seed.tx.next_number("00D");
-    }
+    let caller = platform(tx);
+    let seed = &mut Seed { tx, caller, domain: format!("org-{}.orgkeep.example", number + 1) };
     seed.organization(number)?;
     seed.people()?;
     seed.statuses()?;
@@ -76,6 +73,7 @@ pub fn fill(tx: &mut Tx<'_>, number: usize) -> Result<(), SaveError> {
 pub fn record_types(tx: &mut Tx<'_>) -> Result<Vec<(String, String, String)>, SaveError> {
     let schema = tx.schema.clone();
     let mut found = Vec::new();
+    let caller = platform(tx);
     let Some(kinds) = schema.object("RecordType") else { return Ok(found) };
     for object in schema.objects() {
         for kind in &object.record_types {
@@ -88,7 +86,7 @@ pub fn record_types(tx: &mut Tx<'_>) -> Result<Vec<(String, String, String)>, Sa
                 Some(id) => id,
                 None => record::insert(
                     tx,
-                    &platform(),
+                    &caller,
                     kinds,
                     row([
                         ("SobjectType", text(&object.name)),

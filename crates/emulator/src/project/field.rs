@@ -76,7 +76,9 @@ fn default_value(text: &str, kind: FieldType) -> Option<Value> {
     match (kind, text.to_ascii_lowercase().as_str()) {
         (_, "") => None,
         (FieldType::Boolean, word) => Some(Value::Bool(word == "true")),
-        (kind, word) if kind.is_number() => word.parse::<i64>().map(Value::Int).or_else(|_| word.parse().map(Value::Num)).ok(),
+        (kind, word) if kind.is_number() => {
+            word.parse::<i64>().map(Value::Int).or_else(|_| word.parse().map(Value::Num)).ok()
+        }
         (kind, _) if kind.is_text() => {
             let quoted = text.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\'']));
             quoted.map(Value::from)
@@ -120,7 +122,8 @@ fn picklist(field: &mut Field, node: &Node, value_sets: &ValueSets) -> Result<()
 }
 
 fn default_of_picklist(field: &mut Field) -> Result<(), String> {
-    let default = field.picklist.iter().find(|value| value.default_value).map(|value| Value::from(value.value.as_str()));
+    let default =
+        field.picklist.iter().find(|value| value.default_value).map(|value| Value::from(value.value.as_str()));
     if default.is_some() {
         field.default_value = default;
     }

@@ -18,7 +18,8 @@ pub struct Described {
 
 /// Adds all of them to a schema.
 pub fn add(schema: &Schema, described: BTreeMap<String, Described>, value_sets: &ValueSets) -> Project {
-    let mut objects: BTreeMap<String, Object> = schema.to_objects().into_iter().map(|object| (object.name.clone(), object)).collect();
+    let mut objects: BTreeMap<String, Object> =
+        schema.to_objects().into_iter().map(|object| (object.name.clone(), object)).collect();
     let mut skipped = Vec::new();
     let mut children = Vec::new();
     let mut numbers: BTreeMap<char, u32> = BTreeMap::new();
@@ -94,7 +95,8 @@ fn make(
 fn free_prefix(letter: char, numbers: &mut BTreeMap<char, u32>, known: &BTreeMap<String, Object>) -> String {
     let number = numbers.entry(letter).or_insert(62);
     loop {
-        let digit = |n: u32| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 62) as usize]);
+        let digit =
+            |n: u32| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 62) as usize]);
         let prefix = format!("{letter}{}{}", digit(*number / 62), digit(*number));
         *number += 1;
         if known.values().all(|object| object.key_prefix.as_deref() != Some(&prefix)) {

@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn elements_texts_and_entities() {
-        let root = parse("<?xml version=\"1.0\"?><a xmlns=\"x\"><b>1 &lt; 2 &amp; &#65;</b><c/><b><![CDATA[<z>]]></b></a>").expect("well-formed");
+        let root =
+            parse("<?xml version=\"1.0\"?><a xmlns=\"x\"><b>1 &lt; 2 &amp; &#65;</b><c/><b><![CDATA[<z>]]></b></a>")
+                .expect("well-formed");
         assert_eq!(root.name, "a");
         let texts: Vec<&str> = root.all("b").map(|b| b.text.as_str()).collect();
         assert_eq!(texts, ["1 < 2 & A", "<z>"]);

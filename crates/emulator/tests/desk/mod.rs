@@ -64,7 +64,13 @@ impl Desk {
         })
     }
 
-    pub fn upsert(&self, object: &str, key: &str, value: &str, fields: &[(&str, &str)]) -> Result<(String, bool), SaveError> {
+    pub fn upsert(
+        &self,
+        object: &str,
+        key: &str,
+        value: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<(String, bool), SaveError> {
         let fields: Vec<(&str, Input)> = fields.iter().map(|(name, value)| (*name, text(value))).collect();
         self.org.write(|tx| {
             let object = tx.schema.object(object).expect("the object is there").clone();
@@ -123,7 +129,10 @@ impl Find for Org {
     fn id_of(&self, object: &str, field: &str, value: &str) -> String {
         self.read(|tx| {
             let object = tx.schema.object(object).expect("the object is there");
-            tx.ids_where(object, &format!("\"{field}\" = ?1"), &[&value]).into_iter().next().expect("there is such a row")
+            tx.ids_where(object, &format!("\"{field}\" = ?1"), &[&value])
+                .into_iter()
+                .next()
+                .expect("there is such a row")
         })
     }
 }

@@ -41,7 +41,7 @@ pub fn version(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<()
     draft.set_if_null("ContentModifiedById", caller.user_id.clone());
     draft.set("IsLatest", true);
     draft.set_if_null("PublishStatus", "R");
-    draft.set_if_null("ContentBodyId", crate::id::make("05T", tx.next_number("05T")));
+    draft.set_if_null("ContentBodyId", tx.next_id_of("05T"));
     for counter in ["RatingCount", "PositiveRatingCount", "NegativeRatingCount"] {
         draft.set_if_null(counter, 0);
     }
