@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // jsforce, unmodified, against an emulated org over a socket: SOAP login, identity, rows, queries, Bulk 2.0, files.
 //
-// Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON, and the
+// Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR, and the
 // folder whose node_modules hold jsforce from NODE_FOLDER. Exits non-zero at the first difference. Results of several pages
 // are not read through `bulk2.query`, which miscounts them in jsforce 3.10.
 
@@ -11,13 +11,14 @@ import { join } from "node:path";
 
 const require = createRequire(join(process.env.NODE_FOLDER, "package.json"));
 const { Connection, OAuth2 } = require("jsforce");
-const emulator = JSON.parse(process.env.EMULATOR);
+const said = JSON.parse(process.env.EMULATOR);
+const emulator = { ...said, ...said.orgs?.[0] };
 /** Marks what this run creates, so that it can be run again on the same org. */
 const mark = `js-${Date.now().toString(36)}`;
 const started = Date.now();
 
 const bySoap = new Connection({ loginUrl: emulator.url, version: "59.0" });
-await bySoap.login(emulator.username, emulator.password + emulator.security_token);
+await bySoap.login(emulator.username, emulator.password + (emulator.security_token ?? ""));
 assert.equal((await bySoap.identity()).username, emulator.username);
 await assert.rejects(new Connection({ loginUrl: emulator.url }).login(emulator.username, "wrong"), /INVALID_LOGIN/);
 

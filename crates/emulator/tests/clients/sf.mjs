@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `sf` CLI, unmodified, against an emulated org over a socket: login, records, queries, trees, Bulk 2.0 both ways.
 //
-// Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON, and the
+// Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR, and the
 // command that is `sf` from SF (default: sf). Exits non-zero at the first difference.
 
 import assert from "node:assert/strict";
@@ -10,7 +10,8 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const emulator = JSON.parse(process.env.EMULATOR);
+const said = JSON.parse(process.env.EMULATOR);
+const emulator = { ...said, ...said.orgs?.[0] };
 const rows = Number(process.env.ROWS ?? 2500);
 /** Marks what this run creates, so that it can be run again on the same org. */
 const mark = Date.now().toString(36);

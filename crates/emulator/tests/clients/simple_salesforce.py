@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0.
 
-Reads the line that the example `serve` prints from the environment variable EMULATOR, as JSON. The client
+Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR. The client
 writes https:// and login.salesforce.com into every address; the adapter below sends both to the emulator, and nothing anywhere
 else. Exits non-zero at the first difference.
 """
@@ -29,7 +29,8 @@ from simple_salesforce.exceptions import (  # noqa: E402
     SalesforceResourceNotFound,
 )
 
-EMULATOR = json.loads(os.environ["EMULATOR"])
+SAID = json.loads(os.environ["EMULATOR"])
+EMULATOR = {**SAID, **(SAID.get("orgs") or [{}])[0]}
 ROWS = int(os.environ.get("ROWS", "2500"))
 # Marks what this run creates, so that it can be run again on the same org.
 MARK = f"py-{time.time_ns()}"
@@ -70,7 +71,6 @@ def sign_in():
     user, password, token = EMULATOR["username"], EMULATOR["password"], EMULATOR.get("security_token", "")
     by_soap = Salesforce(username=user, password=password, security_token=token, session=session())
     key = EMULATOR.get("jwt_private_key")
-    by_key = key and Salesforce(username=user, consumer_key=EMULATOR["client_id"], privatekey=key, session=session())
     by_secret = Salesforce(
         consumer_key=EMULATOR["client_id"], consumer_secret=EMULATOR["client_secret"], domain="acme.my", session=session()
     )
