@@ -71,6 +71,7 @@ def sign_in():
     user, password, token = EMULATOR["username"], EMULATOR["password"], EMULATOR.get("security_token", "")
     by_soap = Salesforce(username=user, password=password, security_token=token, session=session())
     key = EMULATOR.get("jwt_private_key")
+    by_key = key and Salesforce(username=user, consumer_key=EMULATOR["client_id"], privatekey=key, session=session())
     by_secret = Salesforce(
         consumer_key=EMULATOR["client_id"], consumer_secret=EMULATOR["client_secret"], domain="acme.my", session=session()
     )
