@@ -175,7 +175,7 @@ pub(crate) async fn each(
             }
             (Err(sides::Skip::Failed(error)), _) | (_, Err(sides::Skip::Failed(error))) => return Err(error),
         };
-        object.old_ids = lineage.pairs().map(|(old, new)| (new.to_owned(), old.to_owned())).collect();
+        object.old_ids = lineage.pairs().filter(|(old, new)| old != new).map(|(old, new)| (new.to_owned(), old.to_owned())).collect();
         let mut rows = 0;
         let mut changes = merge(older, newer);
         while let Some(change) = changes.try_next().await? {

@@ -33,40 +33,44 @@ impl Lineage {
                 }
             }
         }
-        now.retain(|old, new| old != new);
         Ok(Lineage { now })
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.now.is_empty()
+    /// Whether every record is known under its own Id.
+    pub fn is_identity(&self) -> bool {
+        self.now.iter().all(|(old, new)| old == new)
     }
 
     pub fn add(&mut self, old: impl Into<String>, new: impl Into<String>) {
-        let (old, new) = (old.into(), new.into());
-        if old != new {
-            self.now.insert(old, new);
-        }
+        self.now.insert(old.into(), new.into());
     }
 
-    /// The newest Id, if it is another one. A record restored twice has two steps.
-    pub fn renamed(&self, id: &str) -> Option<&str> {
+    /// The newest Id of a record that a restore made, which in another org may by chance be the same: a sandbox counts
+    /// on from where its production org was copied. A record restored twice has two steps.
+    pub fn made(&self, id: &str) -> Option<&str> {
         let mut newest = self.now.get(id)?;
         // Each step is a later restore, so there is no circle; the bound keeps a damaged ledger from making one.
         for _ in 0..self.now.len() {
             match self.now.get(newest) {
-                Some(next) => newest = next,
-                None => break,
+                Some(next) if next != newest => newest = next,
+                _ => break,
             }
         }
         Some(newest)
     }
 
     pub fn current<'a>(&'a self, id: &'a str) -> &'a str {
-        self.renamed(id).unwrap_or(id)
+        self.made(id).unwrap_or(id)
     }
 
+    /// Old and newest Ids.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.now.keys().map(|old| (old.as_str(), self.current(old)))
+    }
+
+    /// The newest Id, where it is another one.
+    pub fn renamed(&self, id: &str) -> Option<&str> {
+        self.made(id).filter(|new| *new != id)
     }
 }
 
@@ -87,6 +91,6 @@ mod tests {
         let mut lineage = Lineage::default();
         lineage.add("a", "b");
         lineage.add("b", "a");
-        assert!(lineage.renamed("a").is_some());
+        assert!(lineage.made("a").is_some());
     }
 }

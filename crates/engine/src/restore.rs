@@ -80,6 +80,8 @@ pub struct RestoreReport {
     pub uploaded: u64,
     pub updated: u64,
     pub relinked: u64,
+    /// Records that the org made, or brought back, along with others.
+    pub already_there: u64,
     pub failed: u64,
     /// Records that Salesforce refused, with its words.
     pub refused: Vec<Refused>,

@@ -160,8 +160,8 @@ impl<'a> Decisions<'a> {
 
     /// The Id under which the target would have a record; none in another org that never received it.
     fn current(&self, id: &str) -> Option<String> {
-        match self.lineage.renamed(id) {
-            Some(renamed) => Some(renamed.to_owned()),
+        match self.lineage.made(id) {
+            Some(made) => Some(made.to_owned()),
             None if self.same_org => Some(id.to_owned()),
             None => self.names.twin(id).map(str::to_owned),
         }
@@ -223,7 +223,9 @@ impl<'a> Decisions<'a> {
             }
             if let Some(to) = before.filter(|_| field.field_type.name() == "reference") {
                 let required = !field.nillable;
-                self.refer(object, batch.id(row), &name, &to, required);
+                if !self.refer(object, batch.id(row), &name, &to, required) {
+                    continue;
+                }
             }
             fields.push(name);
         }
@@ -300,7 +302,11 @@ impl<'a> Decisions<'a> {
             self.create_fields.entry(object.to_owned()).or_default().insert(name.clone());
             if field.field_type.name() == "reference" {
                 let required = field.required_on_create() || (object == "ContentVersion" && name == "ContentDocumentId");
-                self.refer(object, &id, &name, &value, required);
+                if !self.refer(object, &id, &name, &value, required) {
+                    let reason = format!("{name} is required, and the target org has nothing that stands for its value");
+                    self.leave(object, &id, &reason, None);
+                    return;
+                }
                 if self.setup_object(&value).is_none() {
                     node.references.push(Reference { field: name, to: value, required });
                 }
@@ -351,14 +357,15 @@ impl<'a> Decisions<'a> {
         }
     }
 
-    /// Notes that a written field refers to another record.
-    fn refer(&mut self, object: &str, id: &str, field: &str, to: &str, required: bool) {
+    /// Notes that a written field refers to another record. False where a required one has no counterpart.
+    fn refer(&mut self, object: &str, id: &str, field: &str, to: &str, required: bool) -> bool {
         match self.setup_object(to) {
             Some(setup) => match self.names.setup(setup, field, to) {
                 Some(twin) if twin == to => {}
                 Some(twin) => {
                     self.references.insert(format!("{field}:{to}"), twin);
                 }
+                None if required => return false,
                 None => self.drop_lookup(object, id, field, to),
             },
             None => {
@@ -368,6 +375,7 @@ impl<'a> Decisions<'a> {
                 self.uses.push(Use { object: object.into(), id: id.into(), field: field.into(), to: to.into(), required });
             }
         }
+        true
     }
 
     fn drop_lookup(&mut self, object: &str, id: &str, field: &str, to: &str) {

@@ -83,7 +83,9 @@ impl<'a> Execution<'a> {
         let failed = std::mem::take(&mut self.progress.failed);
         for (step, records) in settled {
             let failed = failed.iter().filter(|(at, ..)| *at == step).count() as u64;
-            self.count(step, records - failed);
+            let there = self.progress.there.get(&step).copied().unwrap_or_default();
+            self.count(step, records - failed - there);
+            self.report.already_there += there;
         }
         for (step, id, reason) in failed {
             self.refuse(step, id, reason);
@@ -184,8 +186,10 @@ impl<'a> Execution<'a> {
             .iter()
             .map(|(id, outcome)| match outcome {
                 Outcome::Done(new_id) => {
-                    let new_id = new_id.clone().filter(|new_id| new_id != id);
-                    Line::Done { step, id: id.clone(), new_id }
+                    Line::Done { step, id: id.clone(), new_id: new_id.clone(), there: false }
+                }
+                Outcome::There(now) => {
+                    Line::Done { step, id: id.clone(), new_id: Some(now.clone()), there: true }
                 }
                 Outcome::Refused(reason) => Line::Failed { step, id: id.clone(), reason: reason.clone() },
             })
@@ -199,6 +203,10 @@ impl<'a> Execution<'a> {
                         self.lineage.add(&id, new_id);
                     }
                     self.count(step, 1);
+                }
+                Outcome::There(now) => {
+                    self.lineage.add(&id, now);
+                    self.report.already_there += 1;
                 }
                 Outcome::Refused(reason) => self.refuse(step, id, reason),
             }
@@ -279,8 +287,8 @@ impl<'a> Execution<'a> {
         if let Some(twin) = self.plan.references.get(&format!("{}:{value}", field.name)) {
             return Some(twin.clone());
         }
-        if let Some(renamed) = self.lineage.renamed(value) {
-            return Some(renamed.to_owned());
+        if let Some(made) = self.lineage.made(value) {
+            return Some(made.to_owned());
         }
         match self.plan.references.get(value) {
             Some(twin) => Some(twin.clone()),
@@ -302,5 +310,7 @@ impl<'a> Execution<'a> {
 pub(super) enum Outcome {
     /// With the Id it has in the target.
     Done(Option<String>),
+    /// It was there already: the org made it, or brought it back, with another record.
+    There(String),
     Refused(String),
 }

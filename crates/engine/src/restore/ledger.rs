@@ -25,6 +25,9 @@ pub(crate) enum Line {
         /// Where the record has another Id now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new_id: Option<String>,
+        /// It was there already, so nothing was created.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        there: bool,
     },
     Failed { step: usize, id: String, reason: String },
     /// A record that came into being along with another one.
@@ -73,6 +76,8 @@ pub(crate) async fn append(ledger: &RestoreLedger, lines: &[Line]) -> Result<()>
 pub(crate) struct Progress {
     /// Per step, Ids with an outcome.
     pub settled: HashMap<usize, HashSet<String>>,
+    /// Per step, how many of them were there already.
+    pub there: HashMap<usize, u64>,
     pub failed: Vec<(usize, String, String)>,
     /// Intents of which some record has no outcome.
     pub open: Vec<OpenIntent>,
@@ -94,7 +99,8 @@ impl Progress {
         for line in lines {
             match line {
                 Line::Intent { step, at, job, ids } => intents.push(OpenIntent { step, at, job, ids }),
-                Line::Done { step, id, .. } => {
+                Line::Done { step, id, there, .. } => {
+                    *progress.there.entry(step).or_default() += u64::from(there);
                     progress.settled.entry(step).or_default().insert(id);
                 }
                 Line::Failed { step, id, reason } => {

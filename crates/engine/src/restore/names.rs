@@ -40,6 +40,10 @@ impl Names {
                 names.match_by(source, target, object, key, None).await?;
             }
         }
+        // Usernames are unique in all of Salesforce, so the same person has another one in another org.
+        for key in ["FederationIdentifier", "Email", "Name"] {
+            names.match_by(source, target, "User", &[key], None).await?;
+        }
         names.match_by(source, target, "Pricebook2", &["IsStandard"], Some("IsStandard = true")).await?;
         Ok(names)
     }
@@ -59,12 +63,13 @@ impl Names {
         columns.extend(key.iter().map(|field| (*field).to_owned()));
         let mut soql = format!("SELECT {} FROM {object}", columns.join(", "));
         condition.iter().for_each(|condition| soql.push_str(&format!(" WHERE {condition}")));
-        let mut by_key: HashMap<Vec<Option<String>>, String> = HashMap::new();
+        // None where two records have the same key: then it tells nothing.
+        let mut by_key: HashMap<Vec<Option<String>>, Option<String>> = HashMap::new();
         let mut pages = target.org.query(&soql, &columns, Scope::Live);
         while let Some(rows) = pages.try_next().await? {
             for row in 0..rows.len() {
                 let values = (1..columns.len()).map(|column| rows.cell(row, column).map(str::to_lowercase)).collect();
-                by_key.entry(values).or_insert_with(|| rows.cell(row, 0).unwrap_or_default().to_owned());
+                by_key.entry(values).and_modify(|twin| *twin = None).or_insert_with(|| rows.cell(row, 0).map(str::to_owned));
             }
         }
         let mut batches = source.rows(object, Some(columns), None).await?;
@@ -73,9 +78,9 @@ impl Names {
                 let values: Vec<Option<String>> =
                     key.iter().map(|field| cell(&batch, row, field).map(|text| text.to_lowercase())).collect();
                 if values.iter().all(Option::is_some)
-                    && let Some(twin) = by_key.get(&values)
+                    && let Some(Some(twin)) = by_key.get(&values)
                 {
-                    self.stands_for.insert(batch.id(row).to_owned(), twin.clone());
+                    self.stands_for.entry(batch.id(row).to_owned()).or_insert_with(|| twin.clone());
                 }
             }
         }
@@ -95,7 +100,8 @@ impl Names {
         match found {
             Some(user) if field == "OwnerId" && self.inactive.contains(&user) => Some(self.running_user.clone()),
             Some(user) => Some(user),
-            None => Some(self.running_user.clone()),
+            None if matches!(field, "OwnerId" | "CreatedById" | "LastModifiedById") => Some(self.running_user.clone()),
+            None => None,
         }
     }
 

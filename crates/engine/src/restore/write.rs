@@ -163,7 +163,7 @@ impl Execution<'_> {
                 self.writer.update(&object, &rows).await?;
             }
             let outcomes =
-                chunk.iter().map(|r| (r.item.id.clone(), Outcome::Done(Some(there[&r.item.id].clone())))).collect();
+                chunk.iter().map(|r| (r.item.id.clone(), Outcome::There(there[&r.item.id].clone()))).collect();
             self.settle(number, outcomes).await?;
         }
         Ok(rest)
@@ -448,7 +448,7 @@ impl Execution<'_> {
             && let Some(document) = record.value("ContentDocumentId")
         {
             // The first version makes the file; those after it belong to that file.
-            match self.lineage.renamed(&document) {
+            match self.lineage.made(&document) {
                 Some(made) => drop(row.insert("ContentDocumentId".into(), made.into())),
                 None => drop(row.remove("ContentDocumentId")),
             }
@@ -499,7 +499,7 @@ impl Execution<'_> {
         let unknown: Vec<&(Record<'_>, String)> = created
             .iter()
             .filter(|(record, _)| {
-                record.value("ContentDocumentId").is_some_and(|document| self.lineage.renamed(&document).is_none())
+                record.value("ContentDocumentId").is_some_and(|document| self.lineage.made(&document).is_none())
             })
             .collect();
         if unknown.is_empty() {

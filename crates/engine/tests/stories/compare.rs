@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Comparisons: two backups, or a backup with the org as it is.
+
+use crate::stage::Stage;
+use orgkeep_engine::{ChangeKind, CompareOptions, Side, compare};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_names_what_was_added_removed_and_changed() {
+    let stage = Stage::new();
+    let ids = stage.create("Account", &[json!({"Name": "a", "Phone": "1"}), json!({"Name": "b"}), json!({"Name": "c"})]).await;
+    stage.backup().await;
+    stage.later(24);
+    stage.update("Account", &ids[0], json!({"Phone": "2"})).await;
+    stage.delete(&ids[1..2]).await;
+    stage.create_one("Account", json!({"Name": "d"})).await;
+    stage.backup().await;
+    let vault = stage.vault().await;
+    let options = CompareOptions { object: Some("account".into()), details: 10 };
+    for to in [Side::Backup(2), Side::Live(&stage.org().await)] {
+        let comparison = compare(&vault, Side::Backup(1), to, &options, &stage.ears).await.unwrap();
+        let account = &comparison.objects[0];
+        assert_eq!((account.added, account.removed, account.changed, account.same), (1, 1, 1, 1), "{account:?}");
+        let changed = account.details.iter().find(|change| change.kind == ChangeKind::Changed).unwrap();
+        assert_eq!((changed.id.as_str(), changed.name.as_deref()), (ids[0].as_str(), Some("a")));
+        let phone = changed.fields.iter().find(|change| change.field == "Phone").unwrap();
+        assert_eq!((phone.before.as_deref(), phone.after.as_deref()), (Some("1"), Some("2")));
+        assert!(account.system_fields.contains("SystemModstamp"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_did_not_change_has_no_difference() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a", "AnnualRevenue": 0.1}), json!({"Name": "b"})]).await;
+    stage.backup().await;
+    let options = CompareOptions::default();
+    let org = stage.org().await;
+    let comparison = compare(&stage.vault().await, Side::Backup(1), Side::Live(&org), &options, &stage.ears).await.unwrap();
+    for object in &comparison.objects {
+        assert!(!object.differs(), "{object:?}");
+    }
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Stories of an org and its vault, told in-process under paused time: an hour of polling takes milliseconds, and every single request
+//! can be made to fail.
+
+mod backup;
+mod compare;
+mod restore;
+mod stage;
+mod sweep;
+mod worlds;

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The scene of every story: an emulated org, a vault in memory, and a network that does as it is told.
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use orgkeep_emulator::{Clock as OrgClock, Emulator, Settings};
+use orgkeep_engine::{
+    BackupOptions, BackupReport, Clock, Event, Monitor, Plan, PlanOptions, RestoreReport, Result, Selection,
+};
+use orgkeep_salesforce::{Body, Login, Options, Org, Request, Response, Secret, SendError, Transport, Writer};
+use orgkeep_vault::{OrgVault, Protection, Unlock, Vault};
+use serde_json::{Map, Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// 2026-01-02T03:04:05Z
+const START_MS: i64 = 1_767_323_045_000;
+
+/// When and how the network fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// The request of this number gets lost before the org sees it; all others arrive.
+    Before(usize),
+    /// The org acts on the request of this number, and its reply gets lost.
+    After(usize),
+    /// From this request on nothing arrives any more, as after a pulled plug; the reply of the one before it came.
+    Down(usize),
+    /// As `Down`, but the org still acted on this request.
+    DownAfter(usize),
+}
+
+/// The in-process network to an emulator.
+pub struct Network {
+    emulator: Emulator,
+    requests: AtomicUsize,
+    fault: Mutex<Fault>,
+    pub log: Mutex<Vec<String>>,
+}
+
+impl Network {
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Counts from here on, and fails so.
+    pub fn set(&self, fault: Fault) {
+        self.requests.store(0, Ordering::Relaxed);
+        self.log.lock().unwrap().clear();
+        *self.fault.lock().unwrap() = fault;
+    }
+}
+
+pub struct Wire(pub Arc<Network>);
+
+impl Transport for Wire {
+    fn send(&self, request: Request) -> BoxFuture<'static, std::result::Result<Response, SendError>> {
+        let network = self.0.clone();
+        async move {
+            let host = request.url.host_str().unwrap_or_default().to_owned();
+            let number = network.requests.fetch_add(1, Ordering::Relaxed);
+            network.log.lock().unwrap().push(format!("{} {}", request.method, request.url.path()));
+            let fault = *network.fault.lock().unwrap();
+            let unseen = match fault {
+                Fault::Before(at) => number == at,
+                Fault::Down(from) => number >= from,
+                Fault::DownAfter(from) => number > from,
+                Fault::None | Fault::After(_) => false,
+            };
+            if unseen {
+                return Err(SendError::lost(&host, "the story cut the connection"));
+            }
+            let body = match request.body {
+                Body::Empty => axum::body::Body::empty(),
+                Body::Bytes(bytes) => axum::body::Body::from(bytes),
+                stream @ Body::Stream(_) => axum::body::Body::from_stream(stream.open()),
+            };
+            let mut sent = http::Request::new(body);
+            *sent.method_mut() = request.method;
+            *sent.uri_mut() = request.url.as_str().parse().expect("a URL is a URI");
+            *sent.headers_mut() = request.headers;
+            sent.headers_mut().insert(http::header::HOST, host.parse().expect("a host is a header value"));
+            let (parts, body) = network.emulator.handle(sent).await.into_parts();
+            if matches!(fault, Fault::After(at) | Fault::DownAfter(at) if number == at) {
+                return Err(SendError::lost(&host, "the story lost the reply"));
+            }
+            let body = body.into_data_stream().map_err(move |error| SendError::lost(&host, error)).boxed();
+            Ok(Response { status: parts.status, headers: parts.headers, body })
+        }
+        .boxed()
+    }
+}
+
+/// The emulator's clock is the only one.
+struct Time(OrgClock);
+
+impl Clock for Time {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.0.now()).unwrap()
+    }
+}
+
+/// Hears and remembers.
+#[derive(Default)]
+pub struct Ears(pub Mutex<Vec<Event>>);
+
+impl Monitor for Ears {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+impl Ears {
+    pub fn notices(&self) -> Vec<String> {
+        let events = self.0.lock().unwrap();
+        let notice = |event: &Event| match event {
+            Event::Notice { message, .. } => Some(message.clone()),
+            _ => None,
+        };
+        events.iter().filter_map(notice).collect()
+    }
+}
+
+pub struct Stage {
+    pub emulator: Emulator,
+    pub network: Arc<Network>,
+    pub store: Arc<InMemory>,
+    pub ears: Ears,
+}
+
+impl Stage {
+    /// An org with nothing in it but what every org has.
+    pub fn new() -> Stage {
+        Stage::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Stage {
+        let emulator = Emulator::start(Settings { clock: OrgClock::starting_at(START_MS), ..settings }).unwrap();
+        Stage::around(emulator)
+    }
+
+    pub fn around(emulator: Emulator) -> Stage {
+        let network = Arc::new(Network {
+            emulator: emulator.clone(),
+            requests: AtomicUsize::new(0),
+            fault: Mutex::new(Fault::None),
+            log: Mutex::default(),
+        });
+        Stage { emulator, network, store: Arc::new(InMemory::new()), ears: Ears::default() }
+    }
+
+    pub fn clock(&self) -> impl Clock + use<> {
+        Time(self.emulator.clock().clone())
+    }
+
+    /// Lets time pass.
+    pub fn later(&self, hours: u64) {
+        self.emulator.clock().advance(Duration::from_secs(hours * 3600));
+    }
+
+    pub async fn org(&self) -> Org {
+        self.org_number(0).await
+    }
+
+    pub async fn org_number(&self, number: usize) -> Org {
+        self.connect(number).await.unwrap()
+    }
+
+    pub async fn connect(&self, number: usize) -> orgkeep_salesforce::Result<Org> {
+        let credentials = self.emulator.credentials(number);
+        let login = Login::ClientCredentials {
+            login_url: "https://acme.my.salesforce.com".parse().unwrap(),
+            client_id: credentials.client_id,
+            client_secret: Secret::from(credentials.client_secret.as_str()),
+        };
+        Org::connect(Arc::new(Wire(self.network.clone())), login, Options::default()).await
+    }
+
+    pub async fn vault(&self) -> OrgVault {
+        self.vault_on(self.store.clone()).await.unwrap()
+    }
+
+    pub async fn vault_on(&self, store: Arc<dyn object_store::ObjectStore>) -> orgkeep_vault::Result<OrgVault> {
+        let vault = match Vault::open(store.clone(), Unlock::None).await {
+            Ok(vault) => vault,
+            Err(error) if error.kind() == orgkeep_vault::Kind::NotFound => {
+                Vault::init(store, Protection::None).await?.0
+            }
+            Err(error) => return Err(error),
+        };
+        vault.org(&self.emulator.orgs()[0].id).await
+    }
+
+    pub async fn backup(&self) -> BackupReport {
+        self.try_backup(false).await.unwrap()
+    }
+
+    pub async fn full_backup(&self) -> BackupReport {
+        self.try_backup(true).await.unwrap()
+    }
+
+    pub async fn try_backup(&self, full: bool) -> Result<BackupReport> {
+        let org = self.connect(0).await?;
+        let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1 };
+        orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears).await
+    }
+
+    pub async fn plan(&self, at: u64, selection: Selection, related: bool) -> Plan {
+        self.try_plan(0, at, selection, related).await.unwrap()
+    }
+
+    pub async fn try_plan(&self, target: usize, at: u64, selection: Selection, related: bool) -> Result<Plan> {
+        let options = PlanOptions { at, selection, related, skip_missing: false };
+        let org = self.connect(target).await?;
+        let vault = self.vault_on(self.store.clone()).await?;
+        orgkeep_engine::plan(&vault, &org, &options, &self.clock(), &self.ears).await
+    }
+
+    pub async fn apply(&self, plan: &Plan) -> RestoreReport {
+        self.try_apply(0, plan).await.unwrap()
+    }
+
+    pub async fn try_apply(&self, target: usize, plan: &Plan) -> Result<RestoreReport> {
+        let writer = Writer::new(self.connect(target).await?);
+        let vault = self.vault_on(self.store.clone()).await?;
+        orgkeep_engine::apply(&vault, plan, writer, &self.clock(), &self.ears).await
+    }
+
+    /// Plans and applies.
+    pub async fn restore(&self, at: u64, selection: Selection, related: bool) -> RestoreReport {
+        let plan = self.plan(at, selection, related).await;
+        self.apply(&plan).await
+    }
+
+    // What a user of the org does.
+
+    pub async fn create(&self, object: &str, rows: &[Value]) -> Vec<String> {
+        let writer = Writer::new(self.org().await);
+        let mut ids = Vec::new();
+        for rows in rows.chunks(200) {
+            let rows: Vec<Map<String, Value>> = rows.iter().map(|row| row.as_object().unwrap().clone()).collect();
+            for result in writer.create(object, &rows).await.unwrap() {
+                assert!(result.success, "{object}: {:?}", result.errors);
+                ids.push(result.id.unwrap());
+            }
+        }
+        ids
+    }
+
+    pub async fn create_one(&self, object: &str, row: Value) -> String {
+        self.create(object, &[row]).await.remove(0)
+    }
+
+    pub async fn update(&self, object: &str, id: &str, fields: Value) {
+        let mut row = fields.as_object().unwrap().clone();
+        row.insert("Id".into(), json!(id));
+        let results = Writer::new(self.org().await).update(object, &[row]).await.unwrap();
+        assert!(results[0].success, "{:?}", results[0].errors);
+    }
+
+    pub async fn delete(&self, ids: &[String]) {
+        let writer = Writer::new(self.org().await);
+        for ids in ids.chunks(200) {
+            for result in writer.delete(ids).await.unwrap() {
+                assert!(result.success, "{:?}", result.errors);
+            }
+        }
+    }
+
+    /// Past the recycle bin, leaving no trace.
+    pub async fn delete_for_good(&self, object: &str, ids: &[String]) {
+        let writer = Writer::new(self.org().await);
+        let job = writer.ingest(object, orgkeep_salesforce::Operation::HardDelete).await.unwrap();
+        job.upload(Body::Bytes(format!("Id\n{}\n", ids.join("\n")).into())).await.unwrap();
+        job.close().await.unwrap();
+        let done = job.wait(&mut |_| {}).await.unwrap();
+        assert_eq!(done.number_records_failed, Some(0).unwrap_or_default());
+    }
+
+    /// Rows of a query as texts, null as "".
+    pub async fn query(&self, soql: &str, columns: &[&str]) -> Vec<Vec<String>> {
+        self.query_number(0, soql, columns).await
+    }
+
+    pub async fn query_number(&self, number: usize, soql: &str, columns: &[&str]) -> Vec<Vec<String>> {
+        let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+        let org = self.org_number(number).await;
+        let batches: Vec<_> = org.query(soql, &columns, orgkeep_salesforce::Scope::Live).try_collect().await.unwrap();
+        batches
+            .iter()
+            .flat_map(|rows| {
+                rows.iter().map(|row| row.map(|cell| cell.unwrap_or_default().to_owned()).collect()).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
+pub fn records(object: &str, ids: &[String]) -> Selection {
+    Selection::Records { object: object.to_owned(), ids: ids.to_vec() }
+}
