@@ -514,3 +514,14 @@ mod bulk {
         assert_eq!((seen, ended.unwrap_err().code.as_str()), (1, "ENOUGH"));
     }
 }
+
+/// Objects whose names are keywords (`salesforce-api.md` 7.2 has both in clients' statements).
+#[test]
+fn groups_and_orders_can_be_asked_for() {
+    for text in
+        ["SELECT Id FROM Group", "SELECT Id FROM Order ORDER BY Id", "SELECT COUNT(Id) n FROM Order GROUP BY Status"]
+    {
+        assert!(orgkeep_emulator::soql::parse(text).is_ok(), "{text}");
+    }
+    assert!(orgkeep_emulator::soql::parse("SELECT Id FROM GROUP BY Id").is_err());
+}
