@@ -15,6 +15,7 @@ pub use sides::Side;
 use crate::browse::FieldChange;
 use crate::error::{Error, Result, nearest};
 use crate::event::{Event, Monitor};
+use crate::restore::rules;
 use futures::stream::TryStreamExt;
 use orgkeep_vault::{Change, OrgVault, Row, merge};
 use serde::Serialize;
@@ -76,6 +77,8 @@ pub struct ObjectComparison {
     pub system_fields: BTreeSet<String>,
     /// Whether records of this object can be created through the API at all.
     pub writable: bool,
+    /// Whether its records make up the org's set-up, which a data restore does not write.
+    pub setup: bool,
     pub details: Vec<RecordChange>,
     /// Whether there are more changes than `details` holds.
     pub more: bool,
@@ -114,6 +117,7 @@ pub async fn compare(
             objects.push(ObjectComparison {
                 object: object.name.clone(),
                 writable: object.writable,
+                setup: rules::is_setup(&object.name),
                 ..ObjectComparison::default()
             });
         }
@@ -200,7 +204,7 @@ impl Object {
             Some(describe) => describe
                 .fields
                 .iter()
-                .filter(|field| !field.createable && !field.updateable)
+                .filter(|field| !field.createable && !field.updateable || rules::withheld(name, &field.name))
                 .map(|field| field.name.clone())
                 .collect(),
             None => BTreeSet::new(),

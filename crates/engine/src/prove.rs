@@ -57,6 +57,11 @@ pub async fn prove(vault: &OrgVault, at: u64, org: &Org, monitor: &dyn Monitor) 
         skipped: comparison.skipped,
     };
     for object in comparison.objects {
+        if object.setup {
+            let differing = object.removed + object.changed + object.added;
+            explain(format!("{}: part of the org's set-up, which a data restore does not write", object.object), differing);
+            continue;
+        }
         proof.records += object.removed + object.changed + object.touched + object.same;
         proof.equal += object.touched + object.same;
         explain("new Id: deleted for good, created again".into(), object.recreated);

@@ -15,7 +15,7 @@ pub(crate) mod ledger;
 mod names;
 mod order;
 mod plan;
-mod rules;
+pub(crate) mod rules;
 mod select;
 mod settle;
 mod target;
@@ -132,6 +132,14 @@ pub async fn plan(
         not_written: decisions.not_written(),
         references: std::mem::take(&mut decisions.references),
     })
+}
+
+/// Adds to a lineage which records of another org's set-up stand for those of a backup.
+pub(crate) async fn add_twins(vault: &OrgVault, at: u64, org: &Org, lineage: &mut Lineage) -> Result<()> {
+    let source = Source::open(vault, at).await?;
+    let names = Names::load(&source, &Target::new(org).await?, false).await?;
+    names.pairs().for_each(|(old, new)| lineage.add(old, new));
+    Ok(())
 }
 
 /// Steps in the order of execution: out of the bin parents first, then creations level by level, then updates, then lookups that had to wait.

@@ -5,6 +5,7 @@ use super::live;
 use crate::error::{Error, Result};
 use crate::lineage::Lineage;
 use crate::point::Point;
+use crate::restore;
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Org};
 use orgkeep_vault::{BatchStream, Builder, OrgVault, Scan};
@@ -114,11 +115,13 @@ async fn renamed(vault: &OrgVault, mut rows: BatchStream, lineage: &Lineage) -> 
     Ok(sorter.sorted().await?)
 }
 
-/// Restores into the org itself are followed; a comparison of two backups before any restore has none.
+/// Which record of the newer side is which of the older one: what restores made, and in another org also the users, record types
+/// and so on that stand for those of the backup.
 pub(super) async fn lineage(vault: &OrgVault, from: Side<'_>, to: Side<'_>) -> Result<Lineage> {
-    let target = match (from, to) {
-        (Side::Backup(_), Side::Live(org)) => org.identity().org_id.clone(),
-        _ => vault.id().to_owned(),
-    };
-    Lineage::into_target(vault, &target).await
+    let (Side::Backup(at), Side::Live(org)) = (from, to) else { return Lineage::of_org(vault).await };
+    let mut lineage = Lineage::into_target(vault, &org.identity().org_id).await?;
+    if org.identity().org_id != vault.id() {
+        restore::add_twins(vault, at, org, &mut lineage).await?;
+    }
+    Ok(lineage)
 }

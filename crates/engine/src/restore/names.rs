@@ -105,6 +105,10 @@ impl Names {
         }
     }
 
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.stands_for.iter().map(|(old, new)| (old.as_str(), new.as_str()))
+    }
+
     /// What stands for a record that is no set-up but exists once in every org: the standard price book.
     pub fn twin(&self, id: &str) -> Option<&str> {
         self.stands_for.get(id).map(String::as_str)

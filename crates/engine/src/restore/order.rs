@@ -50,6 +50,7 @@ pub(crate) fn order(nodes: &[Node]) -> Order {
     }
     let mut order = Order::default();
     let mut done = vec![false; nodes.len()];
+    let mut dead = vec![false; nodes.len()];
     let mut ready: Vec<usize> = (0..nodes.len()).filter(|node| waits[*node] == 0).collect();
     let mut left = nodes.len();
     loop {
@@ -76,44 +77,71 @@ pub(crate) fn order(nodes: &[Node]) -> Order {
         if left == 0 {
             break;
         }
-        let Some(node) = cheapest(nodes, &place, &done, &cut_marks) else {
-            order.impossible = (0..nodes.len()).filter(|node| !done[*node]).collect();
-            break;
-        };
-        for (index, reference) in nodes[node].references.iter().enumerate() {
-            let open = place.get(reference.to.as_str()).is_some_and(|to| !done[*to]);
-            if open && !reference.required && !cut_marks[node][index] {
-                cut_marks[node][index] = true;
+        // Whoever still waits is in a circle, or waits for somebody who is.
+        match circle(nodes, &place, &done, &dead, &cut_marks) {
+            Stuck::Cut { node, reference } => {
+                cut_marks[node][reference] = true;
                 waits[node] -= 1;
-                order.cut.push((node, reference.field.clone()));
+                order.cut.push((node, nodes[node].references[reference].field.clone()));
+                if waits[node] == 0 {
+                    ready.push(node);
+                }
+            }
+            Stuck::Dead(all) => {
+                left -= all.len();
+                all.iter().for_each(|node| dead[*node] = true);
+                order.impossible.extend(all);
             }
         }
-        if waits[node] == 0 {
-            ready.push(node);
-        }
     }
+    order.impossible.sort_unstable();
     order
 }
 
-/// Among the records that wait, one that comes free by cutting the fewest lookups; where none does, one whose cutting helps others.
-fn cheapest(nodes: &[Node], place: &HashMap<&str, usize>, done: &[bool], cut_marks: &[Vec<bool>]) -> Option<usize> {
-    let mut best: Option<(usize, usize, usize)> = None;
-    for (at, node) in nodes.iter().enumerate().filter(|(at, _)| !done[*at]) {
-        let open = node.references.iter().enumerate().filter(|(index, reference)| {
-            !cut_marks[at][*index] && place.get(reference.to.as_str()).is_some_and(|to| !done[*to])
-        });
-        let (mut optional, mut required) = (0, 0);
-        for (_, reference) in open {
-            if reference.required { required += 1 } else { optional += 1 }
+enum Stuck {
+    /// A lookup that may be empty, in a circle.
+    Cut { node: usize, reference: usize },
+    /// A circle of required references, or a record that needs one of its members.
+    Dead(Vec<usize>),
+}
+
+/// Walks from a waiting record along what it waits for until a record comes up again: that is a circle. In it the lookup is cut
+/// whose record then waits for the least.
+fn circle(
+    nodes: &[Node],
+    place: &HashMap<&str, usize>,
+    done: &[bool],
+    dead: &[bool],
+    cut_marks: &[Vec<bool>],
+) -> Stuck {
+    let open = |node: usize| {
+        nodes[node].references.iter().enumerate().filter_map(move |(index, reference)| {
+            let to = *place.get(reference.to.as_str())?;
+            (!cut_marks[node][index] && !done[to]).then_some((index, to))
+        })
+    };
+    let start = (0..nodes.len()).find(|node| !done[*node] && !dead[*node]).expect("somebody waits");
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    let mut node = start;
+    loop {
+        if let Some((index, _)) = open(node).find(|(_, to)| dead[*to]) {
+            return match nodes[node].references[index].required {
+                true => Stuck::Dead(vec![node]),
+                false => Stuck::Cut { node, reference: index },
+            };
         }
-        if optional > 0 && best.is_none_or(|(r, o, _)| (required, optional) < (r, o)) {
-            best = Some((required, optional, at));
-            if (required, optional) == (0, 1) {
-                break;
-            }
+        if let Some(at) = path.iter().position(|(seen, _)| *seen == node) {
+            let members = &path[at..];
+            let optional = members.iter().filter(|(node, index)| !nodes[*node].references[*index].required);
+            return match optional.min_by_key(|(node, _)| open(*node).count()) {
+                Some((node, reference)) => Stuck::Cut { node: *node, reference: *reference },
+                None => Stuck::Dead(members.iter().map(|(node, _)| *node).collect()),
+            };
         }
+        let (index, to) = open(node).next().expect("whoever waits has somebody to wait for");
+        path.push((node, index));
+        node = to;
     }
-    best.map(|(_, _, at)| at)
 }
 
 #[cfg(test)]

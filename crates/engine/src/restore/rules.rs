@@ -47,8 +47,8 @@ pub(crate) fn made_by_the_org(object: &str) -> Option<&'static [&'static str]> {
 pub(crate) fn withheld(object: &str, field: &str) -> bool {
     matches!(
         (object, field),
-        // 6.8: would make a link of its own; links are restored as records. The body is sent, not referred to.
-        ("ContentVersion", "FirstPublishLocationId" | "ContentBodyId" | "VersionData" | "TagCsv" | "IsMajorVersion")
+        // 6.8: the body is sent, not referred to.
+        ("ContentVersion", "ContentBodyId" | "VersionData" | "TagCsv" | "IsMajorVersion")
         // 6.9: exactly one of UnitPrice and TotalPrice.
         | ("OpportunityLineItem" | "QuoteLineItem", "TotalPrice" | "Subtotal")
         | ("Attachment" | "Document", "Body")

@@ -134,7 +134,7 @@ impl Execution<'_> {
         let mut wanted: Vec<(&Record<'_>, Vec<(String, String)>)> = records
             .iter()
             .map(|record| {
-                let sent = self.fields(step, record.item).into_iter().filter(|name| *name != "ContentDocumentId");
+                let sent = self.fields(step, record.item).into_iter().filter(|name| !matches!(*name, "ContentDocumentId" | "FirstPublishLocationId"));
                 let mut values: Vec<(String, String)> = sent
                     .filter_map(|name| {
                         let field = described.field(name)?;

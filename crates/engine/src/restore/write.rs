@@ -449,7 +449,10 @@ impl Execution<'_> {
         {
             // The first version makes the file; those after it belong to that file.
             match self.lineage.made(&document) {
-                Some(made) => drop(row.insert("ContentDocumentId".into(), made.into())),
+                Some(made) => {
+                    row.insert("ContentDocumentId".into(), made.into());
+                    row.remove("FirstPublishLocationId");
+                }
                 None => drop(row.remove("ContentDocumentId")),
             }
         }

@@ -21,7 +21,12 @@ async fn comes_back_whole(seed: u64, records: u64) {
     let target = stage.org_number(1).await;
     let proof = prove(&stage.vault().await, 1, &target, &stage.ears).await.unwrap();
     assert!(proof.records > records / 2, "{proof:?}");
-    assert!(proof.holds(), "seed {seed}: {} unexplained: {:#?}", proof.unexplained, proof.examples);
+    let unexplained: Vec<String> = proof
+        .examples
+        .iter()
+        .map(|change| format!("{} {:?} {} {:?}", change.object, change.kind, change.id, change.fields.iter().map(|f| (&f.field, &f.before, &f.after)).collect::<Vec<_>>()))
+        .collect();
+    assert!(proof.holds(), "seed {seed}: {} unexplained: {unexplained:#?}", proof.unexplained);
 }
 
 #[tokio::test(start_paused = true)]
