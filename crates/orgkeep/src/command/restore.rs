@@ -114,8 +114,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     }
     if !plan.missing.is_empty() && !plan.skip_missing {
         return Err(Failure::invalid(format!(
-            "the target org lacks {} that this plan needs; nothing was written",
-            counted(plan.missing.len() as u64, "object or field")
+            "the target org lacks objects or fields that this plan needs ({} in all); nothing was written",
+            grouped(plan.missing.len() as u64)
         ))
         .hint("create them in the target org, or leave them out with --skip-missing"));
     }

@@ -79,9 +79,11 @@ pub fn line(event: &Event) -> Option<String> {
         Event::StepStarted { step, steps, action, object, records } => {
             Some(format!("step {step} of {steps}: {} {} of {object}", verb(*action), counted(*records, "record")))
         }
-        Event::StepFinished { step, done, failed } if *failed > 0 => {
-            Some(format!("step {step}: {} written, {} refused", grouped(*done), grouped(*failed)))
-        }
+        Event::StepFinished { step, done, failed } if *failed > 0 => Some(format!(
+            "step {step}: {} done, {} of this object refused so far",
+            counted(*done, "record"),
+            grouped(*failed)
+        )),
         _ => None,
     }
 }

@@ -70,10 +70,10 @@ impl Standing {
             Event::StepProgress { step, records } => {
                 self.reading.insert(step.to_string(), (*records, 0));
             }
-            Event::StepFinished { step, done, failed } => {
+            Event::StepFinished { step, done, .. } => {
                 self.reading.remove(&step.to_string());
                 self.objects += 1;
-                self.rows += done + failed;
+                self.rows += done;
             }
             Event::CheckProgress { files, bytes, .. } => {
                 self.work = Work::Check;
@@ -160,7 +160,7 @@ mod tests {
         let mut standing = Standing::default();
         standing.add(&Event::RestoreStarted { restore: "r".into(), steps: 4, records: 500, continued: false });
         standing.add(&Event::StepProgress { step: 1, records: 200 });
-        standing.add(&Event::StepFinished { step: 1, done: 298, failed: 2 });
+        standing.add(&Event::StepFinished { step: 1, done: 300, failed: 2 });
         standing.add(&Event::StepProgress { step: 2, records: 10 });
         assert_eq!(standing.line(Duration::from_millis(900)), "1 of 4 steps · 310 records");
     }

@@ -225,7 +225,7 @@ fn a_record_shows_its_fields_and_its_history() {
 fn a_difference_far_into_a_text_is_seen() {
     let long = "The same beginning of a very long description that goes on and on, ";
     let (old, new) = (format!("{long}then ends"), format!("{long}then goes on"));
-    assert_eq!(super::before_and_after(Some(&old), Some(&new)), r#""… on, then ends" -> "… on, then goes on""#);
+    assert_eq!(super::before_and_after(Some(&old), Some(&new)), r#""…nd on, then ends" -> "…nd on, then goes on""#);
     assert_eq!(super::before_and_after(Some("a"), Some("b")), r#""a" -> "b""#);
     assert_eq!(super::before_and_after(None, Some("")), r#"(empty) -> """#);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The program as people and scripts meet it: started as a process, in a world of its own.
 
+mod connections;
 mod demo;
 mod help;
 mod killed;
 mod refusals;
+mod restores;
 mod story;
 mod vaults;
 mod world;
