@@ -45,7 +45,7 @@ const NAME: &str = "demo";
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
     let screen = context.screen.clone();
-    let shape = screen.shape();
+    let shape = screen.shape().narrower(narrator::INDENT);
     let mut tell = Narrator::new(screen.clone());
     // A log of every object would bury the story; bars and JSON Lines do not.
     let progress = progress::Progress::without_lines(&screen);

@@ -18,6 +18,16 @@ pub enum Shape {
     Plain,
 }
 
+impl Shape {
+    /// For a table that is indented.
+    pub fn narrower(self, columns: u16) -> Shape {
+        match self {
+            Shape::Drawn(width) => Shape::Drawn(width.saturating_sub(columns)),
+            Shape::Plain => Shape::Plain,
+        }
+    }
+}
+
 /// Rows of cells under headings. A heading that starts with `>` has its column right-aligned (numbers).
 pub struct Table {
     headings: Vec<(String, bool)>,

@@ -8,6 +8,9 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// Columns before everything that belongs to a step.
+pub const INDENT: u16 = 3;
+
 pub struct Narrator {
     screen: Arc<Screen>,
     story_began: Instant,

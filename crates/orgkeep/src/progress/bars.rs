@@ -21,7 +21,8 @@ pub struct Bars {
 
 struct State {
     standing: Standing,
-    began: Instant,
+    /// When the first event of this piece of work came.
+    began: Option<Instant>,
     whole: Option<ProgressBar>,
     /// By object, or by the number of the step.
     parts: HashMap<String, ProgressBar>,
@@ -29,14 +30,17 @@ struct State {
 
 impl Bars {
     pub fn new() -> Bars {
-        let state = State { standing: Standing::default(), began: Instant::now(), whole: None, parts: HashMap::new() };
+        let state = State { standing: Standing::default(), began: None, whole: None, parts: HashMap::new() };
         Bars { all: MultiProgress::new(), state: Mutex::new(state) }
     }
 }
 
 impl Bars {
+    /// Takes all bars away. What comes next is another piece of work, counted from zero.
     pub fn clear(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clear();
+        (state.standing, state.began) = (Standing::default(), None);
     }
 
     pub fn event(&self, event: &Event) {
@@ -58,15 +62,18 @@ impl Bars {
             Event::StepProgress { step, records } => state.moved(&self.all, &step.to_string(), *records, String::new()),
             Event::StepFinished { step, .. } => state.end(&step.to_string()),
             Event::BackupFinished { .. } | Event::RestoreFinished { .. } => state.clear(),
-            Event::BackupStarted { .. } | Event::RestoreStarted { .. } => state.began = Instant::now(),
-            Event::Allowance { .. } | Event::CheckProgress { .. } => {}
+            Event::BackupStarted { .. }
+            | Event::RestoreStarted { .. }
+            | Event::Allowance { .. }
+            | Event::CheckProgress { .. } => {}
             Event::Notice { .. } => {
                 // Above the bars, and it stays. A terminal that went away has nobody to tell.
                 let _ = self.all.println(lines::line(event).unwrap_or_default());
             }
         }
         if !matches!(event, Event::BackupFinished { .. } | Event::RestoreFinished { .. } | Event::Notice { .. }) {
-            let line = state.standing.line(state.began.elapsed());
+            let elapsed = state.began.get_or_insert_with(Instant::now).elapsed();
+            let line = state.standing.line(elapsed);
             state.whole(&self.all).set_message(line);
         }
     }
@@ -84,8 +91,8 @@ impl State {
     fn begin(&mut self, all: &MultiProgress, key: &str, label: &str, expected: Option<u64>) {
         let bar = match expected {
             Some(expected) => ProgressBar::new(expected)
-                .with_style(style("  {prefix:30!} {bar:24} {human_pos} of {human_len}  {per_sec:>14}  {msg}")),
-            None => ProgressBar::new_spinner().with_style(style("  {prefix:30!} {human_pos}  {per_sec:>14}  {msg}")),
+                .with_style(style("  {prefix:30!} {bar:24} {human_pos} of {human_len}  {msg}")),
+            None => ProgressBar::new_spinner().with_style(style("  {prefix:30!} {human_pos}  {msg}")),
         };
         let bar = all.insert(0, bar.with_prefix(label.to_owned()));
         if let Some(former) = self.parts.insert(key.to_owned(), bar) {

@@ -44,10 +44,11 @@ pub fn plan(plan: &Plan, shape: Shape) -> String {
         ));
     }
     if !summary.not_written.is_empty() {
-        let mut table = Table::new(["Object", ">Not written", "Why", "What to do", "For example"]);
+        let mut table = Table::new(["Object", ">Not written", "Why", "For example"]);
         for line in &summary.not_written {
-            let hint = line.hint.as_deref().unwrap_or("");
-            table.row([&line.object, &grouped(line.records), &line.reason, hint, &line.examples.join(" ")]);
+            let hint = line.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let example = line.examples.first().map(String::as_str).unwrap_or("");
+            table.row([&line.object, &grouped(line.records), &format!("{}{hint}", line.reason), example]);
         }
         text.push_str(&format!("\n{}", table.render(shape)));
     }
