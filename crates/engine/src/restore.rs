@@ -42,8 +42,14 @@ use target::Target;
 /// What a person picked to restore.
 #[derive(Clone, Debug)]
 pub enum Selection {
-    Records { object: String, ids: Vec<String> },
-    Where { object: String, filter: Filter },
+    Records {
+        object: String,
+        ids: Vec<String>,
+    },
+    Where {
+        object: String,
+        filter: Filter,
+    },
     /// What differs between this backup and the newest one; 0 is everything.
     ChangesSince(u64),
 }
@@ -168,7 +174,8 @@ async fn steps(source: &Source<'_>, target: &mut Target<'_>, decisions: &mut Dec
         later.entry(place).or_default().push(field);
     }
     for (object, places) in order.levels.into_iter().flatten() {
-        let described = target.describe(&object).await?.ok_or_else(|| Error::bug(format!("{object} vanished from the target")))?;
+        let described =
+            target.describe(&object).await?.ok_or_else(|| Error::bug(format!("{object} vanished from the target")))?;
         let action = if described.spec.body.is_some() { Action::Upload } else { Action::Create };
         let fields = decisions.create_fields.get(&object).into_iter().flatten().cloned().collect();
         let records = places
@@ -240,7 +247,7 @@ pub async fn apply(
         records: plan.records(),
         continued,
     });
-    execution.refuse_moved().await?;
+    execution.refuse_moved(continued).await?;
     for number in 0..plan.steps.len() {
         execution.step(number).await?;
     }
@@ -261,7 +268,11 @@ fn refuse_unfit(vault: &OrgVault, plan: &Plan, writer: &Writer) -> Result<()> {
         Some(field) => format!("field {}.{field}", first.object),
         None => format!("object {}", first.object),
     };
-    let more = if plan.missing.len() > 1 { format!(" and {} more are missing", plan.missing.len() - 1) } else { String::new() };
+    let more = if plan.missing.len() > 1 {
+        format!(" and {} more are missing", plan.missing.len() - 1)
+    } else {
+        String::new()
+    };
     Err(Error::invalid(format!("the target org has no {what}, which {} records need{more}", first.records))
         .hint("deploy it to the target org, or restore without it by --skip-missing"))
 }

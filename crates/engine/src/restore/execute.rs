@@ -97,9 +97,13 @@ impl<'a> Execution<'a> {
     }
 
     /// Records that are to be written and whose stamp has moved mean that somebody works on them.
-    pub async fn refuse_moved(&self) -> Result<()> {
+    ///
+    /// A restore that is continued has moved stamps itself, and more than those of the records it wrote: an account out of the bin
+    /// takes back its place in the lookups that were cleared with it. So then only what another user has edited counts.
+    pub async fn refuse_moved(&self, continued: bool) -> Result<()> {
         for (number, step) in self.plan.steps.iter().enumerate().filter(|(_, step)| step.action == Action::Update) {
-            let Some(stamp) = self.described(&step.object).spec.stamp.clone() else { continue };
+            let spec = &self.described(&step.object).spec;
+            let Some(stamp) = spec.stamp.clone() else { continue };
             let expected: HashMap<&str, &str> = step
                 .records
                 .iter()
@@ -110,14 +114,27 @@ impl<'a> Execution<'a> {
             if ids.is_empty() {
                 continue;
             }
-            let rows = self.writer.org().retrieve(&step.object, &ids, &["Id".to_owned(), stamp]).await?;
-            let now: HashMap<&str, Option<&str>> =
-                (0..rows.len()).filter_map(|row| Some((rows.cell(row, 0)?, rows.cell(row, 1)))).collect();
-            let moved: Vec<&str> = expected
-                .iter()
-                .filter(|(id, stamp)| now.get(*id).copied().flatten() != Some(**stamp))
-                .map(|(id, _)| *id)
+            let mut columns = vec!["Id".to_owned(), stamp];
+            columns.extend(
+                ["LastModifiedById", "LastModifiedDate"]
+                    .map(str::to_owned)
+                    .into_iter()
+                    .filter(|name| spec.position(name).is_some()),
+            );
+            let rows = self.writer.org().retrieve(&step.object, &ids, &columns).await?;
+            let cell = |row: usize, name: &str| rows.column(name).and_then(|column| rows.cell(row, column));
+            let user = self.writer.org().identity().user_id.as_str();
+            let untouched: HashSet<&str> = (0..rows.len())
+                .filter_map(|row| {
+                    let id = rows.cell(row, 0)?;
+                    let stamp = *expected.get(id)?;
+                    let ours = continued
+                        && (cell(row, "LastModifiedById") == Some(user)
+                            || cell(row, "LastModifiedDate").is_some_and(|edited| edited <= stamp));
+                    (ours || rows.cell(row, 1) == Some(stamp)).then_some(id)
+                })
                 .collect();
+            let moved: Vec<&str> = expected.keys().filter(|id| !untouched.contains(*id)).copied().collect();
             if let Some(first) = moved.iter().min() {
                 return Err(Error::busy(format!(
                     "{} records of {} changed in the org since the plan was made, among them {first}",
@@ -132,8 +149,7 @@ impl<'a> Execution<'a> {
 
     pub async fn step(&mut self, number: usize) -> Result<()> {
         let step = &self.plan.steps[number];
-        let open: Vec<&Item> =
-            step.records.iter().filter(|item| !self.progress.is_settled(number, &item.id)).collect();
+        let open: Vec<&Item> = step.records.iter().filter(|item| !self.progress.is_settled(number, &item.id)).collect();
         self.monitor.event(&Event::StepStarted {
             step: number + 1,
             steps: self.plan.steps.len(),
@@ -185,12 +201,8 @@ impl<'a> Execution<'a> {
         let lines: Vec<Line> = outcomes
             .iter()
             .map(|(id, outcome)| match outcome {
-                Outcome::Done(new_id) => {
-                    Line::Done { step, id: id.clone(), new_id: new_id.clone(), there: false }
-                }
-                Outcome::There(now) => {
-                    Line::Done { step, id: id.clone(), new_id: Some(now.clone()), there: true }
-                }
+                Outcome::Done(new_id) => Line::Done { step, id: id.clone(), new_id: new_id.clone(), there: false },
+                Outcome::There(now) => Line::Done { step, id: id.clone(), new_id: Some(now.clone()), there: true },
                 Outcome::Refused(reason) => Line::Failed { step, id: id.clone(), reason: reason.clone() },
             })
             .collect();
@@ -259,7 +271,10 @@ impl<'a> Execution<'a> {
             .iter()
             .map(|item| {
                 found.get(item.id.as_str()).cloned().ok_or_else(|| {
-                    Error::invalid(format!("the plan names {object} {}, which backup {} does not hold", item.id, self.plan.backup))
+                    Error::invalid(format!(
+                        "the plan names {object} {}, which backup {} does not hold",
+                        item.id, self.plan.backup
+                    ))
                 })
             })
             .collect()
