@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS _blob (object TEXT, id TEXT, field TEXT, body BLOB, m
 CREATE TABLE IF NOT EXISTS _recycle (id TEXT PRIMARY KEY, object TEXT, root_id TEXT, deleted_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _recycle_root ON _recycle (root_id);
 CREATE TABLE IF NOT EXISTS _cleared (root_id TEXT, object TEXT, id TEXT, field TEXT, was TEXT, PRIMARY KEY (root_id, id, field)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS _cleared_was ON _cleared (was);
 CREATE TABLE IF NOT EXISTS _purged (id TEXT PRIMARY KEY, object TEXT, deleted_ms INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _counter (name TEXT PRIMARY KEY, next INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;

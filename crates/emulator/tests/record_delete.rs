@@ -150,3 +150,32 @@ fn a_junction_falls_with_either_master_and_a_cycle_of_lookups_with_neither() {
     desk.undelete(&project).expect("back");
     assert_eq!(desk.get(&invoice, "Project__c"), Value::Text(project));
 }
+
+#[test]
+fn nothing_comes_back_that_points_at_what_is_gone_for_good() {
+    // 6.7: a hard delete leaves nothing to point at, so what waits in the bin must not either.
+    let desk = Desk::new();
+    let account = desk.make("Account", &[("Name", "A")]);
+    let contact = desk.make("Contact", &[("LastName", "L")]);
+    let campaign = desk.make("Campaign", &[("Name", "C")]);
+    let deal = [
+        ("Name", "D"),
+        ("StageName", "Prospecting"),
+        ("CloseDate", "2024-01-01"),
+        ("AccountId", &account),
+        ("CampaignId", &campaign),
+    ];
+    let deal = desk.make("Opportunity", &deal);
+    let task = desk.make("Task", &[("Subject", "T"), ("WhatId", &account), ("WhoId", &contact)]);
+    desk.delete(&account).expect("deleted");
+    assert!(desk.is_deleted(&deal) && desk.is_deleted(&task));
+    for id in [&contact, &campaign] {
+        desk.delete(id).expect("deleted");
+        desk.empty(id).expect("emptied");
+    }
+    desk.undelete(&account).expect("back");
+    assert!(!desk.is_deleted(&deal));
+    assert_eq!(desk.get(&deal, "AccountId"), Value::Text(account));
+    assert_eq!(desk.get(&deal, "CampaignId"), Value::Null, "a lookup is emptied");
+    assert_eq!(desk.find(&task, "Id"), None, "tasks fall with their contact, as describe says, so they go with it too");
+}

@@ -202,9 +202,28 @@ fn set_deleted(tx: &Tx<'_>, row: &Row, deleted: bool) -> Result<(), SaveError> {
     Ok(())
 }
 
+/// Removes a row for good, and with it what the recycle bin still has of it: no record that is brought back later may point
+/// at one that is gone.
 fn remove(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
     tx.delete_row(&row.object, row.id())?;
     tx.note("INSERT OR REPLACE INTO _purged VALUES (?1, ?2, ?3)", &[&row.id(), &row.object.name, &tx.now])?;
+    tx.note("DELETE FROM _cleared WHERE was = ?1", &[&row.id()])?;
+    for below in tx.schema.plan(&row.object).below.iter().filter(|below| below.object.has("IsDeleted")) {
+        let sql = format!(
+            "SELECT \"Id\" FROM \"{}\" WHERE \"{}\" = ?1 AND \"IsDeleted\" = 1",
+            below.object.name, below.field.name
+        );
+        let mut statement = tx.conn.prepare_cached(&sql)?;
+        let ids: Vec<String> = statement.query_map([row.id()], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for id in ids {
+            if !below.cascade && below.field.nillable {
+                tx.update_row(&below.object, &id, &[&below.field.name], &[&Value::Null])?;
+            } else if let Some(child) = tx.row(&below.object, &id).filter(|_| below.cascade) {
+                remove(tx, &child)?;
+                tx.note("DELETE FROM _recycle WHERE id = ?1", &[&child.id()])?;
+            }
+        }
+    }
     Ok(())
 }
 
