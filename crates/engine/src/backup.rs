@@ -115,7 +115,11 @@ impl Run<'_> {
 
     pub fn say_allowance(&self) {
         let usage = self.org.usage();
-        self.say(Event::Allowance { calls: usage.calls.values().sum(), org_used: usage.org_used, org_max: usage.org_max });
+        self.say(Event::Allowance {
+            calls: usage.calls.values().sum(),
+            org_used: usage.org_used,
+            org_max: usage.org_max,
+        });
     }
 }
 
@@ -190,8 +194,9 @@ fn continued(unfinished: &Unfinished, mode: Mode) -> Result<BTreeMap<String, (Ca
         .outcomes()
         .into_iter()
         .map(|(object, captured)| {
-            let note: Note = serde_json::from_value(captured.note.clone())
-                .map_err(|source| Error::bug(format!("the note of {object} in the unfinished backup cannot be read: {source}")))?;
+            let note: Note = serde_json::from_value(captured.note.clone()).map_err(|source| {
+                Error::bug(format!("the note of {object} in the unfinished backup cannot be read: {source}"))
+            })?;
             Ok((object, (captured, note)))
         })
         .filter(|outcome| !matches!(outcome, Ok((_, (_, note))) if mode == Mode::Full && note.mode != Mode::Full))

@@ -114,7 +114,9 @@ fn shown(names: &[String], kept: &[(Batch, Vec<usize>)]) -> Vec<String> {
     let filled = |name: &str| {
         kept.iter()
             .map(|(batch, rows)| match batch.column_index(name) {
-                Some(column) => rows.iter().filter(|row| batch.text(**row, column).is_some_and(|text| text != "false")).count(),
+                Some(column) => {
+                    rows.iter().filter(|row| batch.text(**row, column).is_some_and(|text| text != "false")).count()
+                }
                 None => 0,
             })
             .sum::<usize>()
@@ -176,7 +178,12 @@ pub async fn history(vault: &OrgVault, object: &str, record_id: &str) -> Result<
             version.batch.names().map(|name| (name.to_owned(), cell(&version.batch, version.row, name))).collect();
         let unknown = version.deleted && after.iter().filter(|(_, value)| value.is_some()).count() <= 1;
         let changes = if unknown { Vec::new() } else { changes(&before, &after) };
-        versions.push(Version { backup: version.backup, taken: taken(version.backup), deleted: version.deleted, changes });
+        versions.push(Version {
+            backup: version.backup,
+            taken: taken(version.backup),
+            deleted: version.deleted,
+            changes,
+        });
         if !unknown {
             before = after;
         }

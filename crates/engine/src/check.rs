@@ -13,7 +13,11 @@ use orgkeep_vault::{CheckReport, OrgVault};
 pub async fn check(vault: &OrgVault, read_data: bool, monitor: &dyn Monitor) -> Result<CheckReport> {
     let report = vault
         .check(read_data, &mut |progress| {
-            monitor.event(&Event::CheckProgress { files: progress.files, bytes: progress.bytes, damaged: progress.damaged });
+            monitor.event(&Event::CheckProgress {
+                files: progress.files,
+                bytes: progress.bytes,
+                damaged: progress.damaged,
+            });
         })
         .await?;
     Ok(report)

@@ -75,6 +75,8 @@ pub struct ObjectComparison {
     pub fields: BTreeMap<String, u64>,
     /// Those among `fields` that nobody can write.
     pub system_fields: BTreeSet<String>,
+    /// Those among `fields` that can be set when a record is created and never again.
+    pub fixed_fields: BTreeSet<String>,
     /// Whether records of this object can be created through the API at all.
     pub writable: bool,
     /// Whether its records make up the org's set-up, which a data restore does not write.
@@ -133,6 +135,8 @@ pub(crate) struct Object {
     pub name: String,
     /// Fields that can neither be set on creation nor afterwards.
     pub system: BTreeSet<String>,
+    /// Fields that can be set on creation only.
+    pub fixed: BTreeSet<String>,
     pub writable: bool,
     /// New Ids of this object's records to their old ones.
     pub old_ids: BTreeMap<String, String>,
@@ -179,14 +183,20 @@ pub(crate) async fn each(
             }
             (Err(sides::Skip::Failed(error)), _) | (_, Err(sides::Skip::Failed(error))) => return Err(error),
         };
-        object.old_ids = lineage.pairs().filter(|(old, new)| old != new).map(|(old, new)| (new.to_owned(), old.to_owned())).collect();
+        object.old_ids = lineage
+            .pairs()
+            .filter(|(old, new)| old != new)
+            .map(|(old, new)| (new.to_owned(), old.to_owned()))
+            .collect();
         let mut rows = 0;
         let mut changes = merge(older, newer);
         while let Some(change) = changes.try_next().await? {
             match &change {
                 Change::Added { right } => visit(&object, None, Some(right)),
                 Change::Removed { left } => visit(&object, Some(left), None),
-                Change::Changed { left, right, .. } | Change::Same { left, right } => visit(&object, Some(left), Some(right)),
+                Change::Changed { left, right, .. } | Change::Same { left, right } => {
+                    visit(&object, Some(left), Some(right))
+                }
             }
             rows += 1;
             if rows % 10_000 == 0 {
@@ -200,18 +210,19 @@ pub(crate) async fn each(
 
 impl Object {
     fn new(name: &str, describe: Option<&orgkeep_salesforce::Describe>) -> Object {
-        let system = match describe {
-            Some(describe) => describe
-                .fields
-                .iter()
-                .filter(|field| !field.createable && !field.updateable || rules::withheld(name, &field.name))
-                .map(|field| field.name.clone())
-                .collect(),
-            None => BTreeSet::new(),
-        };
+        let fields = || describe.into_iter().flat_map(|describe| &describe.fields);
+        let system: BTreeSet<String> = fields()
+            .filter(|field| !field.createable && !field.updateable || rules::withheld(name, &field.name))
+            .map(|field| field.name.clone())
+            .collect();
+        let fixed = fields()
+            .filter(|field| field.createable && !field.updateable && !system.contains(&field.name))
+            .map(|field| field.name.clone())
+            .collect();
         Object {
             name: name.to_owned(),
             system,
+            fixed,
             writable: describe.is_none_or(|describe| describe.createable),
             old_ids: BTreeMap::new(),
         }
@@ -261,6 +272,8 @@ fn tally(comparison: &mut ObjectComparison, object: &Object, left: Option<&Row>,
         *comparison.fields.entry(change.field.clone()).or_default() += 1;
         if object.system.contains(&change.field) {
             comparison.system_fields.insert(change.field.clone());
+        } else if object.fixed.contains(&change.field) {
+            comparison.fixed_fields.insert(change.field.clone());
         }
     }
     if kind == ChangeKind::Touched && comparison.changed + comparison.added + comparison.removed > 0 {

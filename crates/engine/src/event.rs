@@ -78,9 +78,23 @@ pub enum Action {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
-    BackupStarted { org: String, sequence: u64, mode: Mode, continued: bool, objects: usize },
-    ObjectStarted { object: String, route: Route, rows_expected: Option<u64> },
-    ObjectProgress { object: String, rows: u64, bytes: u64 },
+    BackupStarted {
+        org: String,
+        sequence: u64,
+        mode: Mode,
+        continued: bool,
+        objects: usize,
+    },
+    ObjectStarted {
+        object: String,
+        route: Route,
+        rows_expected: Option<u64>,
+    },
+    ObjectProgress {
+        object: String,
+        rows: u64,
+        bytes: u64,
+    },
     ObjectFinished {
         object: String,
         route: Route,
@@ -92,9 +106,19 @@ pub enum Event {
         rows_in_org: Option<u64>,
         gaps: Vec<Gap>,
     },
-    FileProgress { files: u64, bytes: u64 },
-    Allowance { calls: u64, org_used: Option<u64>, org_max: Option<u64> },
-    Notice { message: String, hint: Option<String> },
+    FileProgress {
+        files: u64,
+        bytes: u64,
+    },
+    Allowance {
+        calls: u64,
+        org_used: Option<u64>,
+        org_max: Option<u64>,
+    },
+    Notice {
+        message: String,
+        hint: Option<String>,
+    },
     BackupFinished {
         sequence: u64,
         state: State,
@@ -107,12 +131,46 @@ pub enum Event {
         bytes: u64,
         calls: u64,
     },
-    CompareProgress { object: String, rows: u64 },
-    PlanProgress { object: String, records: u64 },
-    RestoreStarted { restore: String, steps: usize, records: u64, continued: bool },
-    StepStarted { step: usize, steps: usize, action: Action, object: String, records: u64 },
-    StepProgress { step: usize, records: u64 },
-    StepFinished { step: usize, done: u64, failed: u64 },
-    RestoreFinished { restore: String, undeleted: u64, created: u64, updated: u64, failed: u64 },
-    CheckProgress { files: u64, bytes: u64, damaged: u64 },
+    CompareProgress {
+        object: String,
+        rows: u64,
+    },
+    PlanProgress {
+        object: String,
+        records: u64,
+    },
+    RestoreStarted {
+        restore: String,
+        steps: usize,
+        records: u64,
+        continued: bool,
+    },
+    StepStarted {
+        step: usize,
+        steps: usize,
+        action: Action,
+        object: String,
+        records: u64,
+    },
+    StepProgress {
+        step: usize,
+        records: u64,
+    },
+    StepFinished {
+        step: usize,
+        done: u64,
+        failed: u64,
+    },
+    RestoreFinished {
+        restore: String,
+        undeleted: u64,
+        created: u64,
+        updated: u64,
+        failed: u64,
+    },
+    CheckProgress {
+        files: u64,
+        bytes: u64,
+        damaged: u64,
+    },
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rows of a backup as CSV, JSON Lines or Parquet, streamed.
 
-use crate::point::Point;
 use crate::error::{Error, Kind, Result};
+use crate::point::Point;
 use futures::stream::TryStreamExt;
 use orgkeep_salesforce::csv;
 use orgkeep_vault::{Batch, OrgVault, Scan};
@@ -63,12 +63,21 @@ fn written(source: std::io::Error) -> Error {
     Error::new(Kind::Unreachable, "the output could not be written").caused_by(source)
 }
 
-fn json_line(buffer: &mut Vec<u8>, batch: &Batch, names: &[&str], cells: &[Option<std::borrow::Cow<'_, str>>]) -> Result<()> {
+fn json_line(
+    buffer: &mut Vec<u8>,
+    batch: &Batch,
+    names: &[&str],
+    cells: &[Option<std::borrow::Cow<'_, str>>],
+) -> Result<()> {
     let mut line = serde_json::Map::new();
     for (name, cell) in names.iter().zip(cells) {
-        line.insert((*name).to_owned(), cell.as_deref().map_or(serde_json::Value::Null, |text| typed(batch, name, text)));
+        line.insert(
+            (*name).to_owned(),
+            cell.as_deref().map_or(serde_json::Value::Null, |text| typed(batch, name, text)),
+        );
     }
-    serde_json::to_writer(&mut *buffer, &line).map_err(|source| Error::bug(format!("a row cannot be written as JSON: {source}")))?;
+    serde_json::to_writer(&mut *buffer, &line)
+        .map_err(|source| Error::bug(format!("a row cannot be written as JSON: {source}")))?;
     buffer.push(b'\n');
     Ok(())
 }
@@ -77,10 +86,16 @@ fn json_line(buffer: &mut Vec<u8>, batch: &Batch, names: &[&str], cells: &[Optio
 fn typed(batch: &Batch, name: &str, text: &str) -> serde_json::Value {
     use orgkeep_vault::ColumnType;
     let kind = batch.schema().columns().iter().find(|column| column.name == name).map(|column| column.kind);
-    let number = || serde_json::from_str(text).ok().filter(|value: &serde_json::Value| value.is_number() && value.to_string() == text);
+    let number = || {
+        serde_json::from_str(text)
+            .ok()
+            .filter(|value: &serde_json::Value| value.is_number() && value.to_string() == text)
+    };
     match kind {
         Some(ColumnType::Boolean) => serde_json::Value::Bool(text == "true"),
-        Some(ColumnType::Integer | ColumnType::Decimal { .. } | ColumnType::Double) => number().unwrap_or_else(|| text.into()),
+        Some(ColumnType::Integer | ColumnType::Decimal { .. } | ColumnType::Double) => {
+            number().unwrap_or_else(|| text.into())
+        }
         _ => text.into(),
     }
 }

@@ -29,6 +29,6 @@ pub use export::{Format, export};
 pub use filter::Filter;
 pub use prove::{Proof, prove};
 pub use restore::{
-    Item, Missing, NotWritten, NotWrittenLine, PLAN_FORMAT, Plan, PlanOptions, PlanSummary, Refused, RestoreReport, Selection,
-    Step, StepLine, apply, plan,
+    Item, Missing, NotWritten, NotWrittenLine, PLAN_FORMAT, Plan, PlanOptions, PlanSummary, Refused, RestoreReport,
+    Selection, Step, StepLine, apply, plan,
 };

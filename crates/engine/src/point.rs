@@ -72,7 +72,8 @@ impl Point {
     /// A backup, or the newest one.
     pub async fn at(vault: &OrgVault, sequence: Option<u64>) -> Result<Point> {
         let none = || {
-            Error::not_found("this vault holds no finished backup of the org").hint("take one with `orgkeep backup NAME`")
+            Error::not_found("this vault holds no finished backup of the org")
+                .hint("take one with `orgkeep backup NAME`")
         };
         match sequence {
             Some(sequence) => Point::of(vault.manifest(sequence).await?),
@@ -105,9 +106,11 @@ impl Point {
 
     /// The state of an object; nothing for one without rows.
     pub async fn rows(&self, vault: &OrgVault, object: &str, scan: Scan) -> Result<BatchStream> {
-        let held = vault.manifests().await?.iter().any(|manifest| {
-            manifest.sequence <= self.sequence && manifest.objects.contains_key(object)
-        });
+        let held = vault
+            .manifests()
+            .await?
+            .iter()
+            .any(|manifest| manifest.sequence <= self.sequence && manifest.objects.contains_key(object));
         if !held {
             return Ok(Box::pin(futures::stream::empty()));
         }
@@ -117,8 +120,9 @@ impl Point {
     /// The describe that was kept of an object.
     pub async fn describe(&self, vault: &OrgVault, object: &str) -> Result<Option<Describe>> {
         let Some(hash) = self.entry(object).and_then(|entry| entry.note.describe.clone()) else { return Ok(None) };
-        let raw = serde_json::from_slice(&vault.document(&DocumentRef(hash)).await?)
-            .map_err(|source| Error::new(Kind::Corrupt, format!("the describe of {object} in the vault is no JSON: {source}")))?;
+        let raw = serde_json::from_slice(&vault.document(&DocumentRef(hash)).await?).map_err(|source| {
+            Error::new(Kind::Corrupt, format!("the describe of {object} in the vault is no JSON: {source}"))
+        })?;
         Ok(Some(Describe::from_raw(raw)?))
     }
 }

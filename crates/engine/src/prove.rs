@@ -59,7 +59,10 @@ pub async fn prove(vault: &OrgVault, at: u64, org: &Org, monitor: &dyn Monitor) 
     for object in comparison.objects {
         if object.setup {
             let differing = object.removed + object.changed + object.added;
-            explain(format!("{}: part of the org's set-up, which a data restore does not write", object.object), differing);
+            explain(
+                format!("{}: part of the org's set-up, which a data restore does not write", object.object),
+                differing,
+            );
             continue;
         }
         proof.records += object.removed + object.changed + object.touched + object.same;
@@ -71,10 +74,31 @@ pub async fn prove(vault: &OrgVault, at: u64, org: &Org, monitor: &dyn Monitor) 
             }
         }
         if !object.writable {
-            explain(format!("{}: written by Salesforce alone, kept in the vault for reading", object.object), object.removed + object.added);
+            explain(
+                format!("{}: written by Salesforce alone, kept in the vault for reading", object.object),
+                object.removed + object.added,
+            );
         }
-        let forgiven = |change: &RecordChange| !object.writable && matches!(change.kind, ChangeKind::Added | ChangeKind::Removed);
+        let forgiven =
+            |change: &RecordChange| !object.writable && matches!(change.kind, ChangeKind::Added | ChangeKind::Removed);
         for change in object.details {
+            // Emptied with the record it pointed at, and Salesforce takes it on creation only. A record that was created again
+            // has no such excuse.
+            let cannot_be_set =
+                |field: &String| object.system_fields.contains(field) || object.fixed_fields.contains(field);
+            if change.kind == ChangeKind::Changed
+                && change.was_id.is_none()
+                && change.fields.iter().all(|differs| cannot_be_set(&differs.field))
+            {
+                proof.equal += 1;
+                for differs in change.fields.iter().filter(|differs| object.fixed_fields.contains(&differs.field)) {
+                    explain(
+                        format!("{}.{}: can only be set when a record is created", object.object, differs.field),
+                        1,
+                    );
+                }
+                continue;
+            }
             if change.kind != ChangeKind::Touched && !forgiven(&change) {
                 proof.unexplained += 1;
                 if proof.examples.len() < 20 {

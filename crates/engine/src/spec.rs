@@ -40,10 +40,14 @@ impl Spec {
     pub fn new(describe: &Describe) -> Result<Spec> {
         let has = |name: &str| describe.fields.iter().any(|field| field.name == name);
         let first = |names: &[&str]| names.iter().find(|name| has(name)).map(|name| (*name).to_owned());
-        let mut readable: Vec<&Field> =
-            describe.fields.iter().filter(|field| !matches!(field.field_type.name(), "address" | "location" | "base64")).collect();
+        let mut readable: Vec<&Field> = describe
+            .fields
+            .iter()
+            .filter(|field| !matches!(field.field_type.name(), "address" | "location" | "base64"))
+            .collect();
         readable.sort_by_key(|field| field.name != "Id");
-        let mut columns: Vec<Column> = readable.iter().map(|field| Column::new(&field.name, column_type(field))).collect();
+        let mut columns: Vec<Column> =
+            readable.iter().map(|field| Column::new(&field.name, column_type(field))).collect();
         let mut bodies = describe.fields.iter().filter(|field| field.field_type.name() == "base64");
         let body = bodies.next().map(|field| Body {
             field: field.name.clone(),

@@ -24,7 +24,8 @@ pub(super) async fn rows(run: &Run<'_>, catalog: &Catalog) -> Result<BTreeMap<St
 pub(crate) async fn counts(org: &Org, entries: &[&Entry]) -> Result<BTreeMap<String, Result<u64, String>>> {
     let mut counts = BTreeMap::new();
     for group in entries.chunks(QUERIES_PER_CALL) {
-        let queries: Vec<(String, Vec<String>)> = group.iter().map(|entry| (soql(entry), vec!["n".to_owned()])).collect();
+        let queries: Vec<(String, Vec<String>)> =
+            group.iter().map(|entry| (soql(entry), vec!["n".to_owned()])).collect();
         let answers = org.composite_queries(&queries, Scope::All).await?;
         for (entry, answer) in group.iter().zip(answers) {
             let count = match answer {

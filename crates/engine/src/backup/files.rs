@@ -54,7 +54,8 @@ impl<'a> Bodies<'a> {
             let mut batches = run.held_rows(&spec.object, &["Id", checksum, &body.field], None).await?;
             while let Some(batch) = batches.try_next().await? {
                 for row in 0..batch.len() {
-                    if let (Some(md5), Some(reference)) = (cell(&batch, row, checksum), cell(&batch, row, &body.field)) {
+                    if let (Some(md5), Some(reference)) = (cell(&batch, row, checksum), cell(&batch, row, &body.field))
+                    {
                         known.insert(md5.to_ascii_lowercase(), reference);
                     }
                 }
@@ -71,7 +72,9 @@ impl<'a> Bodies<'a> {
         let mut first_with: HashMap<String, usize> = HashMap::new();
         for (row, reference) in references.iter_mut().enumerate() {
             let cell = |name: &str| self.spec.position(name).and_then(|column| rows.cell(row, column));
-            if cell("IsDeleted") == Some("true") || self.body.length.as_deref().and_then(cell) == Some("0") && self.is_link(&cell) {
+            if cell("IsDeleted") == Some("true")
+                || self.body.length.as_deref().and_then(cell) == Some("0") && self.is_link(&cell)
+            {
                 continue;
             }
             let id = cell("Id").unwrap_or_default().to_owned();

@@ -101,8 +101,10 @@ impl Failure {
     /// Where there is no going on without the rows.
     pub(super) fn into_error(self) -> Error {
         match self {
-            Failure::Refused(reason) => Error::new(crate::Kind::Busy, format!("an object refused to be read again: {reason}"))
-                .hint("run the backup again; it continues"),
+            Failure::Refused(reason) => {
+                Error::new(crate::Kind::Busy, format!("an object refused to be read again: {reason}"))
+                    .hint("run the backup again; it continues")
+            }
             Failure::Stop(error) => error,
         }
     }

@@ -105,8 +105,7 @@ async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
         }
     }
     drop(batches);
-    let missing: Vec<&str> =
-        in_org.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(id, _)| id.as_str()).collect();
+    let missing: Vec<&str> = in_org.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(id, _)| id.as_str()).collect();
     if gone.is_empty() && missing.is_empty() {
         return Ok(());
     }

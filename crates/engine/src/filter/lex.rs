@@ -60,8 +60,11 @@ impl Lexer {
                 '>' => (Token::Op(">"), 1),
                 '\'' => quoted(text, at, &chars[i + 1..])?,
                 c if c.is_alphabetic() => {
-                    let word: String =
-                        chars[i..].iter().map(|(_, c)| *c).take_while(|c| c.is_alphanumeric() || "_.".contains(*c)).collect();
+                    let word: String = chars[i..]
+                        .iter()
+                        .map(|(_, c)| *c)
+                        .take_while(|c| c.is_alphanumeric() || "_.".contains(*c))
+                        .collect();
                     let taken = word.chars().count();
                     (Token::Word(word), taken)
                 }

@@ -10,7 +10,12 @@ fn holds(condition: &str, row: &[(&str, &str)]) -> bool {
 
 #[test]
 fn compares_as_soql_does() {
-    let row = [("Name", "Acme"), ("Amount", "1000.5"), ("Id", "001D000000IqhSLIAZ"), ("CreatedDate", "2024-01-01T10:00:00.000Z")];
+    let row = [
+        ("Name", "Acme"),
+        ("Amount", "1000.5"),
+        ("Id", "001D000000IqhSLIAZ"),
+        ("CreatedDate", "2024-01-01T10:00:00.000Z"),
+    ];
     for yes in [
         "name = 'ACME'",
         "Amount > 999 AND Amount <= 1000.5",
@@ -28,7 +33,9 @@ fn compares_as_soql_does() {
     ] {
         assert!(holds(yes, &row), "{yes}");
     }
-    for no in ["Missing > 1", "Name = 'Acm'", "Name LIKE 'b%'", "Amount < 1000", "NOT Name = 'acme'", "Missing LIKE '%'"] {
+    for no in
+        ["Missing > 1", "Name = 'Acm'", "Name LIKE 'b%'", "Amount < 1000", "NOT Name = 'acme'", "Missing LIKE '%'"]
+    {
         assert!(!holds(no, &row), "{no}");
     }
 }

@@ -255,7 +255,12 @@ impl<'a> Decisions<'a> {
             return;
         }
         if !describe.createable {
-            self.leave(object, &id, "Salesforce lets nobody create records of this object; they stay readable in the vault", None);
+            self.leave(
+                object,
+                &id,
+                "Salesforce lets nobody create records of this object; they stay readable in the vault",
+                None,
+            );
             return;
         }
         if rules::rebuilt(object, cell(batch, row, "RowCause").as_deref()) {
@@ -280,7 +285,12 @@ impl<'a> Decisions<'a> {
             && cell(batch, row, &body.field).is_none()
             && cell(batch, row, "ContentUrl").is_none()
         {
-            self.leave(object, &id, "the backup does not hold its content", Some("see the coverage of that backup".into()));
+            self.leave(
+                object,
+                &id,
+                "the backup does not hold its content",
+                Some("see the coverage of that backup".into()),
+            );
             return;
         }
         let shared = self.shared_fields(described, batch, row);
@@ -301,9 +311,11 @@ impl<'a> Decisions<'a> {
             }
             self.create_fields.entry(object.to_owned()).or_default().insert(name.clone());
             if field.field_type.name() == "reference" {
-                let required = field.required_on_create() || (object == "ContentVersion" && name == "ContentDocumentId");
+                let required =
+                    field.required_on_create() || (object == "ContentVersion" && name == "ContentDocumentId");
                 if !self.refer(object, &id, &name, &value, required) {
-                    let reason = format!("{name} is required, and the target org has nothing that stands for its value");
+                    let reason =
+                        format!("{name} is required, and the target org has nothing that stands for its value");
                     self.leave(object, &id, &reason, None);
                     return;
                 }
@@ -372,7 +384,13 @@ impl<'a> Decisions<'a> {
                 if let Some(twin) = self.names.twin(to) {
                     self.references.insert(to.to_owned(), twin.to_owned());
                 }
-                self.uses.push(Use { object: object.into(), id: id.into(), field: field.into(), to: to.into(), required });
+                self.uses.push(Use {
+                    object: object.into(),
+                    id: id.into(),
+                    field: field.into(),
+                    to: to.into(),
+                    required,
+                });
             }
         }
         true

@@ -29,11 +29,21 @@ pub(crate) enum Line {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         there: bool,
     },
-    Failed { step: usize, id: String, reason: String },
+    Failed {
+        step: usize,
+        id: String,
+        reason: String,
+    },
     /// A record that came into being along with another one.
-    Along { id: String, new_id: String },
+    Along {
+        id: String,
+        new_id: String,
+    },
     /// Nothing more will be written under this restore.
-    Finished { at: DateTime<Utc>, interrupted: bool },
+    Finished {
+        at: DateTime<Utc>,
+        interrupted: bool,
+    },
 }
 
 /// The part of a plan that later restores need without reading all of it.

@@ -69,7 +69,10 @@ impl Names {
         while let Some(rows) = pages.try_next().await? {
             for row in 0..rows.len() {
                 let values = (1..columns.len()).map(|column| rows.cell(row, column).map(str::to_lowercase)).collect();
-                by_key.entry(values).and_modify(|twin| *twin = None).or_insert_with(|| rows.cell(row, 0).map(str::to_owned));
+                by_key
+                    .entry(values)
+                    .and_modify(|twin| *twin = None)
+                    .or_insert_with(|| rows.cell(row, 0).map(str::to_owned));
             }
         }
         let mut batches = source.rows(object, Some(columns), None).await?;

@@ -159,10 +159,16 @@ mod tests {
 
     #[test]
     fn a_hierarchy_needs_no_second_pass() {
-        let nodes =
-            [node("A", "leaf", &[("mid", false)]), node("A", "mid", &[("root", false)]), node("A", "root", &[("old", true)])];
+        let nodes = [
+            node("A", "leaf", &[("mid", false)]),
+            node("A", "mid", &[("root", false)]),
+            node("A", "root", &[("old", true)]),
+        ];
         let order = order(&nodes);
-        assert_eq!(order.levels.iter().map(|level| level["A"].clone()).collect::<Vec<_>>(), [vec![2], vec![1], vec![0]]);
+        assert_eq!(
+            order.levels.iter().map(|level| level["A"].clone()).collect::<Vec<_>>(),
+            [vec![2], vec![1], vec![0]]
+        );
         assert!(order.cut.is_empty());
     }
 
@@ -182,7 +188,12 @@ mod tests {
 
     #[test]
     fn a_circle_of_required_references_is_impossible() {
-        let nodes = [node("A", "a", &[("b", true)]), node("B", "b", &[("a", true)]), node("C", "c", &[("a", true)]), node("C", "d", &[])];
+        let nodes = [
+            node("A", "a", &[("b", true)]),
+            node("B", "b", &[("a", true)]),
+            node("C", "c", &[("a", true)]),
+            node("C", "d", &[]),
+        ];
         let order = order(&nodes);
         assert_eq!(order.impossible, [0, 1, 2]);
         assert_eq!(order.levels.len(), 1);

@@ -134,12 +134,16 @@ impl Plan {
             format: u32,
         }
         let unreadable = |source: serde_json::Error| {
-            Error::invalid(format!("this is not a restore plan: {source}")).hint("a plan is written by `orgkeep restore … --dry-run --plan FILE`")
+            Error::invalid(format!("this is not a restore plan: {source}"))
+                .hint("a plan is written by `orgkeep restore … --dry-run --plan FILE`")
         };
         let version: Version = serde_json::from_slice(json).map_err(unreadable)?;
         if version.format != PLAN_FORMAT {
-            return Err(Error::invalid(format!("the plan has format {}, this program reads {PLAN_FORMAT}", version.format))
-                .hint("make the plan again with this version"));
+            return Err(Error::invalid(format!(
+                "the plan has format {}, this program reads {PLAN_FORMAT}",
+                version.format
+            ))
+            .hint("make the plan again with this version"));
         }
         serde_json::from_slice(json).map_err(unreadable)
     }

@@ -20,8 +20,16 @@ pub(crate) const SETUP: [(&str, &[&str]); 11] = [
 
 /// Further objects that belong to the set-up and that nothing of a data restore refers to.
 const SETUP_ONLY: [&str; 10] = [
-    "GroupMember", "PermissionSetAssignment", "ObjectPermissions", "FieldPermissions", "SetupEntityAccess", "QueueSobject",
-    "PermissionSetLicense", "PermissionSetLicenseAssign", "UserLogin", "UserPreference",
+    "GroupMember",
+    "PermissionSetAssignment",
+    "ObjectPermissions",
+    "FieldPermissions",
+    "SetupEntityAccess",
+    "QueueSobject",
+    "PermissionSetLicense",
+    "PermissionSetLicenseAssign",
+    "UserLogin",
+    "UserPreference",
 ];
 
 pub(crate) fn setup_key(object: &str) -> Option<&'static [&'static str]> {

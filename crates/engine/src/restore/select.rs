@@ -144,8 +144,10 @@ async fn by_ids(source: &Source<'_>, object: &str, ids: &[String], wanted: &mut 
 async fn changed(source: &Source<'_>, since: u64, wanted: &mut Wanted, monitor: &dyn Monitor) -> Result<()> {
     let newest = Point::at(source.vault, None).await?.sequence;
     if since >= newest {
-        return Err(Error::invalid(format!("there is no backup after {since}, so nothing is known to have changed since"))
-            .hint("take a backup first with `orgkeep backup NAME`; it costs only what changed"));
+        return Err(Error::invalid(format!(
+            "there is no backup after {since}, so nothing is known to have changed since"
+        ))
+        .hint("take a backup first with `orgkeep backup NAME`; it costs only what changed"));
     }
     let mut skipped = Vec::new();
     let (from, to) = (Side::Backup(since), Side::Backup(newest));

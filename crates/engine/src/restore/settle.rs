@@ -89,7 +89,13 @@ impl Execution<'_> {
         }
     }
 
-    async fn settle_job(&mut self, number: usize, id: &str, operation: &Operation, records: &[Record<'_>]) -> Result<()> {
+    async fn settle_job(
+        &mut self,
+        number: usize,
+        id: &str,
+        operation: &Operation,
+        records: &[Record<'_>],
+    ) -> Result<()> {
         let object = &self.plan.steps[number].object;
         let job = IngestJob::resume(&self.writer, id.to_owned(), object);
         let state = match job.state().await {
@@ -134,7 +140,10 @@ impl Execution<'_> {
         let mut wanted: Vec<(&Record<'_>, Vec<(String, String)>)> = records
             .iter()
             .map(|record| {
-                let sent = self.fields(step, record.item).into_iter().filter(|name| !matches!(*name, "ContentDocumentId" | "FirstPublishLocationId"));
+                let sent = self
+                    .fields(step, record.item)
+                    .into_iter()
+                    .filter(|name| !matches!(*name, "ContentDocumentId" | "FirstPublishLocationId"));
                 let mut values: Vec<(String, String)> = sent
                     .filter_map(|name| {
                         let field = described.field(name)?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The org that a restore goes to: what it lets be written, and what it has of the records in question.
 
-use crate::error::Result;
 use crate::backup::{IDS_PER_QUERY, in_list};
+use crate::error::Result;
 use crate::spec::Spec;
 use futures::stream::TryStreamExt;
 use orgkeep_salesforce::{Describe, Field, Org, Rows, Scope};
@@ -40,7 +40,8 @@ pub(crate) struct Present {
 
 impl<'a> Target<'a> {
     pub async fn new(org: &'a Org) -> Result<Target<'a>> {
-        let objects = org.describe_global().await?.into_iter().map(|summary| (summary.name, summary.key_prefix)).collect();
+        let objects =
+            org.describe_global().await?.into_iter().map(|summary| (summary.name, summary.key_prefix)).collect();
         Ok(Target { org, objects, describes: HashMap::new() })
     }
 

@@ -35,11 +35,14 @@ impl Execution<'_> {
         for chunk in items.chunks(ROWS_PER_CALL) {
             let ids: Vec<String> = chunk.iter().map(|item| self.target_id(item)).collect();
             let refused: HashMap<String, String> = match self.writer.undelete(&ids).await {
-                Ok(results) => ids.iter().zip(&results).filter(|(_, r)| !r.success).map(|(id, r)| (id.clone(), words(r))).collect(),
-                // The reply was lost: what is not out of the bin now was not undeleted.
-                Err(error) if error.sent => {
-                    ids.iter().map(|id| (id.clone(), "the org did not answer, and it is still in the recycle bin".to_owned())).collect()
+                Ok(results) => {
+                    ids.iter().zip(&results).filter(|(_, r)| !r.success).map(|(id, r)| (id.clone(), words(r))).collect()
                 }
+                // The reply was lost: what is not out of the bin now was not undeleted.
+                Err(error) if error.sent => ids
+                    .iter()
+                    .map(|id| (id.clone(), "the org did not answer, and it is still in the recycle bin".to_owned()))
+                    .collect(),
                 Err(error) => return Err(error.into()),
             };
             // Its parent may have taken it along, or a lost reply may have been a success.
@@ -138,7 +141,9 @@ impl Execution<'_> {
         if undeleted && self.plan.source_org == self.plan.target_org {
             let ids: Vec<String> = records.iter().map(|record| self.target_id(record.item)).collect();
             let existing = self.existing(&object, &ids).await?;
-            there.extend(records.iter().zip(ids).filter(|(_, id)| existing.contains(id)).map(|(r, id)| (r.item.id.clone(), id)));
+            there.extend(
+                records.iter().zip(ids).filter(|(_, id)| existing.contains(id)).map(|(r, id)| (r.item.id.clone(), id)),
+            );
         }
         if let Some(key) = rules::made_by_the_org(&object) {
             there.extend(self.by_key(&object, key, &records).await?);
@@ -202,8 +207,9 @@ impl Execution<'_> {
             let mut pages = self.writer.org().query(&soql, &columns, Scope::Live);
             while let Some(rows) = pages.try_next().await? {
                 for row in 0..rows.len() {
-                    let values: Vec<String> =
-                        (1..columns.len()).map(|column| rows.cell(row, column).unwrap_or_default().to_lowercase()).collect();
+                    let values: Vec<String> = (1..columns.len())
+                        .map(|column| rows.cell(row, column).unwrap_or_default().to_lowercase())
+                        .collect();
                     if let Some(id) = wanted.get(&values) {
                         found.insert(id.clone(), rows.cell(row, 0).unwrap_or_default().to_owned());
                     }
@@ -442,7 +448,9 @@ impl Execution<'_> {
             return Ok(results.first().map_or(Outcome::Refused("the org gave no result".into()), outcome));
         };
         let hash = hash_of(&reference)
-            .ok_or_else(|| Error::bug(format!("{} {} refers to its content by {reference}", step.object, record.item.id)))?
+            .ok_or_else(|| {
+                Error::bug(format!("{} {} refers to its content by {reference}", step.object, record.item.id))
+            })?
             .to_owned();
         if step.object == "ContentVersion"
             && let Some(document) = record.value("ContentDocumentId")
@@ -459,8 +467,7 @@ impl Execution<'_> {
         let name = record.value("PathOnClient").or_else(|| record.value("Name")).unwrap_or_else(|| "file".into());
         let vault = self.source.vault.clone();
         let length = body.length.as_deref().and_then(|name| record.value(name)).and_then(|length| length.parse().ok());
-        let length =
-            length.ok_or_else(|| Error::bug(format!("{} {} has no length", step.object, record.item.id)))?;
+        let length = length.ok_or_else(|| Error::bug(format!("{} {} has no length", step.object, record.item.id)))?;
         let stream = Body::Stream(Arc::new(move || {
             let (vault, hash) = (vault.clone(), hash.clone());
             futures::stream::once(async move { vault.blob(&hash).await })
@@ -530,7 +537,8 @@ fn outcome(result: &RowResult) -> Outcome {
 
 /// The org's words on a refused row.
 fn words(result: &RowResult) -> String {
-    let words: Vec<String> = result.errors.iter().map(|error| format!("{}: {}", error.status_code, error.message)).collect();
+    let words: Vec<String> =
+        result.errors.iter().map(|error| format!("{}: {}", error.status_code, error.message)).collect();
     if words.is_empty() { "the org refused it without a reason".into() } else { words.join("; ") }
 }
 

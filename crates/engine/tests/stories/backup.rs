@@ -9,7 +9,9 @@ use serde_json::json;
 async fn a_first_backup_holds_every_row_the_org_counts() {
     let stage = Stage::new();
     let account = stage.create_one("Account", json!({"Name": "Acme 🦀", "AnnualRevenue": 950000000})).await;
-    stage.create("Contact", &[json!({"LastName": "Löwe", "AccountId": account}), json!({"LastName": " spaced "})]).await;
+    stage
+        .create("Contact", &[json!({"LastName": "Löwe", "AccountId": account}), json!({"LastName": " spaced "})])
+        .await;
     let report = stage.backup().await;
     assert_eq!((report.line.sequence, report.line.mode), (1, Mode::Full));
     for line in report.objects.iter().filter(|line| line.route != Route::None) {
@@ -18,7 +20,9 @@ async fn a_first_backup_holds_every_row_the_org_counts() {
     }
     let contacts = report.objects.iter().find(|line| line.object == "Contact").unwrap();
     assert_eq!((contacts.rows_held, contacts.added), (2, 2));
-    let listing = list(&stage.vault().await, "contact", None, Some(&Filter::parse("LastName = 'löwe'").unwrap()), 10).await.unwrap();
+    let listing = list(&stage.vault().await, "contact", None, Some(&Filter::parse("LastName = 'löwe'").unwrap()), 10)
+        .await
+        .unwrap();
     assert_eq!(listing.rows.len(), 1);
     let shown = record(&stage.vault().await, "Account", &account[..15], None).await.unwrap();
     assert!(shown.fields.contains(&("AnnualRevenue".into(), Some("950000000".into()))));
@@ -98,7 +102,11 @@ fn base64(text: &str) -> String {
     for chunk in text.as_bytes().chunks(3) {
         let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for digit in 0..4 {
-            encoded.push(if digit <= chunk.len() { DIGITS[(bits >> (18 - 6 * digit)) as usize & 63] as char } else { '=' });
+            encoded.push(if digit <= chunk.len() {
+                DIGITS[(bits >> (18 - 6 * digit)) as usize & 63] as char
+            } else {
+                '='
+            });
         }
     }
     encoded

@@ -8,7 +8,9 @@ use serde_json::json;
 #[tokio::test(start_paused = true)]
 async fn a_comparison_names_what_was_added_removed_and_changed() {
     let stage = Stage::new();
-    let ids = stage.create("Account", &[json!({"Name": "a", "Phone": "1"}), json!({"Name": "b"}), json!({"Name": "c"})]).await;
+    let ids = stage
+        .create("Account", &[json!({"Name": "a", "Phone": "1"}), json!({"Name": "b"}), json!({"Name": "c"})])
+        .await;
     stage.backup().await;
     stage.later(24);
     stage.update("Account", &ids[0], json!({"Phone": "2"})).await;
@@ -36,7 +38,8 @@ async fn an_org_that_did_not_change_has_no_difference() {
     stage.backup().await;
     let options = CompareOptions::default();
     let org = stage.org().await;
-    let comparison = compare(&stage.vault().await, Side::Backup(1), Side::Live(&org), &options, &stage.ears).await.unwrap();
+    let comparison =
+        compare(&stage.vault().await, Side::Backup(1), Side::Live(&org), &options, &stage.ears).await.unwrap();
     for object in &comparison.objects {
         assert!(!object.differs(), "{object:?}");
     }

@@ -6,5 +6,6 @@ mod backup;
 mod compare;
 mod restore;
 mod stage;
+mod store;
 mod sweep;
 mod worlds;

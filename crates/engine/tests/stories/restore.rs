@@ -9,8 +9,12 @@ use serde_json::json;
 async fn a_deleted_account_comes_back_with_its_contacts() {
     let stage = Stage::new();
     let account = stage.create_one("Account", json!({"Name": "Acme"})).await;
-    let contacts =
-        stage.create("Contact", &[json!({"LastName": "a", "AccountId": account}), json!({"LastName": "b", "AccountId": account})]).await;
+    let contacts = stage
+        .create(
+            "Contact",
+            &[json!({"LastName": "a", "AccountId": account}), json!({"LastName": "b", "AccountId": account})],
+        )
+        .await;
     stage.backup().await;
     stage.later(1);
     stage.delete(&[account.clone()]).await;
@@ -80,7 +84,9 @@ async fn a_plan_survives_a_file_and_a_moved_org_refuses_it() {
 #[tokio::test(start_paused = true)]
 async fn a_condition_selects_records_of_the_backup() {
     let stage = Stage::new();
-    let ids = stage.create("Account", &[json!({"Name": "a", "AnnualRevenue": 5}), json!({"Name": "b", "AnnualRevenue": 50})]).await;
+    let ids = stage
+        .create("Account", &[json!({"Name": "a", "AnnualRevenue": 5}), json!({"Name": "b", "AnnualRevenue": 50})])
+        .await;
     stage.backup().await;
     stage.later(1);
     stage.delete(&ids).await;
@@ -129,7 +135,10 @@ async fn a_file_gone_for_good_comes_back_with_all_its_versions_and_links() {
     assert_eq!(report.failed, 0, "{report:?}");
     assert_eq!(report.uploaded, 2);
     let rows = stage
-        .query("SELECT Title, VersionNumber, ContentSize FROM ContentVersion ORDER BY VersionNumber", &["Title", "VersionNumber", "ContentSize"])
+        .query(
+            "SELECT Title, VersionNumber, ContentSize FROM ContentVersion ORDER BY VersionNumber",
+            &["Title", "VersionNumber", "ContentSize"],
+        )
         .await;
     assert_eq!(rows, [["v1", "1", "5"], ["v2", "2", "6"]]);
     let soql = format!("SELECT ContentDocument.Title FROM ContentDocumentLink WHERE LinkedEntityId = '{account}'");
@@ -146,7 +155,11 @@ async fn a_missing_optional_parent_is_left_out_and_said() {
     stage.delete_for_good("Contact", &[contact.clone()]).await;
     stage.delete_for_good("Account", &[account]).await;
     let plan = stage.plan(1, records("Contact", &[contact]), false).await;
-    assert!(plan.not_written.iter().any(|line| line.reason.contains("AccountId is left empty")), "{:?}", plan.not_written);
+    assert!(
+        plan.not_written.iter().any(|line| line.reason.contains("AccountId is left empty")),
+        "{:?}",
+        plan.not_written
+    );
     let report = stage.apply(&plan).await;
     assert_eq!((report.created, report.failed), (1, 0), "{report:?}");
 }

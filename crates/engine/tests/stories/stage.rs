@@ -38,12 +38,13 @@ pub struct Network {
     emulator: Emulator,
     requests: AtomicUsize,
     fault: Mutex<Fault>,
-    pub log: Mutex<Vec<String>>,
+    log: Mutex<Vec<String>>,
 }
 
 impl Network {
-    pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::Relaxed)
+    /// Method and path of each request since the last fault was set.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 
     /// Counts from here on, and fails so.
@@ -198,14 +199,11 @@ impl Stage {
         self.try_backup(false).await.unwrap()
     }
 
-    pub async fn full_backup(&self) -> BackupReport {
-        self.try_backup(true).await.unwrap()
-    }
-
     pub async fn try_backup(&self, full: bool) -> Result<BackupReport> {
         let org = self.connect(0).await?;
         let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1 };
-        orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears).await
+        orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears)
+            .await
     }
 
     pub async fn plan(&self, at: u64, selection: Selection, related: bool) -> Plan {

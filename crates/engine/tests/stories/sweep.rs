@@ -1,3 +1,244 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The sweep: every single request of a story fails once, before the org sees it and after the org acted on it, alone and with
-//! everything after it. Then the story is told again, and the org and the vault must be as if nothing had happened.
+//! The sweep: every single request, and every single write to the vault, fails once before its effect and once after it; requests
+//! moreover with everything after them. Then the story is told again, and the vault and the org must be as if nothing had happened.
+//!
+//! The org has few objects, so that the sweep is exhaustive and still short.
+
+use crate::stage::{Fault, Stage};
+use crate::store::{FaultyStore, StoreFault};
+use object_store::memory::InMemory;
+use orgkeep_engine::{BackupOptions, Selection};
+use orgkeep_vault::OrgVault;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the story is about. The others are there for signing in and cannot be queried.
+const OBJECTS: [&str; 8] = [
+    "Account",
+    "AccountContactRelation",
+    "Attachment",
+    "Contact",
+    "ContentDocument",
+    "ContentDocumentLink",
+    "ContentVersion",
+    "User",
+];
+
+const SIGN_IN: [&str; 8] = [
+    "Group",
+    "ObjectPermissions",
+    "Organization",
+    "PermissionSet",
+    "PermissionSetAssignment",
+    "Profile",
+    "UserLicense",
+    "UserRole",
+];
+
+/// An org with a little of everything that a restore treats in its own way.
+async fn org() -> (Stage, Vec<String>) {
+    let stage = Stage::new();
+    stage.emulator.orgs()[0]
+        .change_schema(|objects| objects.retain(|object| OBJECTS.contains(&object.name.as_str())))
+        .unwrap();
+    let parent = stage.create_one("Account", json!({"Name": "Parent", "Phone": "1"})).await;
+    let child = stage.create_one("Account", json!({"Name": "Child", "ParentId": parent})).await;
+    let kept = stage.create_one("Account", json!({"Name": "Kept", "Phone": "1"})).await;
+    let contact = stage.create_one("Contact", json!({"LastName": "Löwe", "AccountId": child})).await;
+    let boss =
+        stage.create_one("Contact", json!({"LastName": "Boss", "AccountId": kept, "ReportsToId": contact})).await;
+    let version =
+        json!({"Title": "File", "PathOnClient": "a.txt", "VersionData": "Zmlyc3Q=", "FirstPublishLocationId": child});
+    stage.create_one("ContentVersion", version).await;
+    let attachment = json!({"Name": "note.txt", "ParentId": child, "Body": "c2Vjb25k"});
+    stage.create_one("Attachment", attachment).await;
+    (stage, vec![parent, child, kept, contact, boss])
+}
+
+/// The bad day: some deleted for good, some into the bin, one overwritten.
+async fn damage(stage: &Stage, ids: &[String]) {
+    stage.later(24);
+    let document = stage.query("SELECT Id FROM ContentDocument", &["Id"]).await[0][0].clone();
+    stage.delete_for_good("ContentDocument", &[document]).await;
+    stage.delete_for_good("Contact", &ids[3..4]).await;
+    stage.delete_for_good("Account", &ids[1..2]).await;
+    stage.delete(&ids[4..5]).await;
+    stage.delete(&ids[0..1]).await;
+    stage.update("Account", &ids[2], json!({"Phone": "2"})).await;
+}
+
+/// What a vault says of its newest backup: per object the digest of its state and the counts.
+async fn content(vault: &OrgVault) -> (u64, BTreeMap<String, Value>) {
+    let manifest = vault.manifests().await.unwrap().pop().unwrap();
+    let objects = manifest.content["objects"].as_object().unwrap().clone();
+    let pick = |entry: &Value| json!([entry["live"], entry["digest"], entry["state"], entry["note"]["rows_in_org"]]);
+    (manifest.sequence, objects.iter().map(|(object, entry)| (object.clone(), pick(entry))).collect())
+}
+
+/// What a person sees in the org, without Ids.
+async fn seen(stage: &Stage) -> Vec<Vec<Vec<String>>> {
+    vec![
+        stage
+            .query("SELECT Name, Phone, Parent.Name FROM Account ORDER BY Name", &["Name", "Phone", "Parent.Name"])
+            .await,
+        stage
+            .query(
+                "SELECT LastName, Account.Name, ReportsTo.LastName FROM Contact ORDER BY LastName",
+                &["LastName", "Account.Name", "ReportsTo.LastName"],
+            )
+            .await,
+        stage
+            .query("SELECT Title, Checksum, VersionNumber FROM ContentVersion", &["Title", "Checksum", "VersionNumber"])
+            .await,
+        stage
+            .query("SELECT Name, BodyLength, Parent.Name FROM Attachment", &["Name", "BodyLength", "Parent.Name"])
+            .await,
+        stage.query("SELECT COUNT(Id) n FROM ContentDocumentLink", &["n"]).await,
+        stage.query("SELECT COUNT(Id) n FROM AccountContactRelation", &["n"]).await,
+    ]
+}
+
+/// All faults of a story's requests. A GET has no effect, so losing its reply is losing it, and dying after it is dying before
+/// the next request.
+fn request_faults(log: &[String]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (n, request) in log.iter().enumerate() {
+        faults.extend([Fault::Before(n), Fault::Down(n)]);
+        if !request.starts_with("GET ") {
+            faults.extend([Fault::After(n), Fault::DownAfter(n)]);
+        }
+    }
+    faults
+}
+
+fn store_faults(writes: usize) -> impl Iterator<Item = StoreFault> {
+    (0..writes).flat_map(|n| [StoreFault::Before(n), StoreFault::After(n)])
+}
+
+/// Takes a backup into a copy of `base`, failing as told, then again until it succeeds.
+async fn backup_on(
+    stage: &Stage,
+    base: &InMemory,
+    request: Fault,
+    store: StoreFault,
+    full: bool,
+) -> (u64, BTreeMap<String, Value>) {
+    let store = Arc::new(FaultyStore::new(base.fork(), store));
+    stage.network.set(request);
+    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1 };
+    for attempt in 0.. {
+        let taken = async {
+            let org = stage.connect(0).await.map_err(orgkeep_engine::Error::from)?;
+            let vault = stage.vault_on(store.clone()).await.map_err(orgkeep_engine::Error::from)?;
+            orgkeep_engine::backup(&org, &vault, &options, &stage.clock(), &stage.ears).await
+        };
+        match taken.await {
+            Ok(_) => break,
+            Err(error) => assert!(attempt < 3, "{request:?}, {attempt}: {error}"),
+        }
+        stage.network.set(Fault::None);
+        store.heal();
+        // A lease of the interrupted run may still be there.
+        stage.later(1);
+    }
+    stage.network.set(Fault::None);
+    store.heal();
+    content(&stage.vault_on(store).await.unwrap()).await
+}
+
+async fn sweep_backup(stage: &Stage, base: &InMemory, full: bool) {
+    let expected = backup_on(stage, base, Fault::None, StoreFault::None, full).await;
+    let counted = Arc::new(FaultyStore::new(base.fork(), StoreFault::None));
+    stage.network.set(Fault::None);
+    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1 };
+    let org = stage.connect(0).await.unwrap();
+    let vault = stage.vault_on(counted.clone()).await.unwrap();
+    orgkeep_engine::backup(&org, &vault, &options, &stage.clock(), &stage.ears).await.unwrap();
+    let (log, writes) = (stage.network.log(), counted.writes());
+    assert!(log.len() > 20 && writes > 10, "{} requests, {writes} writes", log.len());
+    for fault in request_faults(&log) {
+        assert_eq!(backup_on(stage, base, fault, StoreFault::None, full).await, expected, "{fault:?} of {log:#?}");
+    }
+    for fault in store_faults(writes) {
+        assert_eq!(backup_on(stage, base, Fault::None, fault, full).await, expected, "{fault:?} of {writes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_backup_may_fail_anywhere() {
+    let (stage, _) = org().await;
+    let base = InMemory::new();
+    stage.vault_on(Arc::new(base.fork())).await.unwrap();
+    sweep_backup(&stage, &base, true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incremental_backup_may_fail_anywhere() {
+    let (stage, ids) = org().await;
+    stage.backup().await;
+    damage(&stage, &ids).await;
+    sweep_backup(&stage, &stage.store.fork(), false).await;
+}
+
+/// Tells the whole story up to the damage; the restore comes after.
+async fn damaged() -> Stage {
+    let (stage, ids) = org().await;
+    stage.backup().await;
+    damage(&stage, &ids).await;
+    stage.backup().await;
+    stage
+}
+
+async fn restore_on(stage: &Stage, store: Arc<FaultyStore>, request: Fault) -> u64 {
+    stage.network.set(request);
+    for attempt in 0.. {
+        let restored = async {
+            let org = stage.connect(0).await.map_err(orgkeep_engine::Error::from)?;
+            let vault = stage.vault_on(store.clone()).await.map_err(orgkeep_engine::Error::from)?;
+            let options = orgkeep_engine::PlanOptions {
+                at: 1,
+                selection: Selection::ChangesSince(1),
+                related: false,
+                skip_missing: false,
+            };
+            let plan = orgkeep_engine::plan(&vault, &org, &options, &stage.clock(), &stage.ears).await?;
+            let writer = orgkeep_salesforce::Writer::new(org);
+            orgkeep_engine::apply(&vault, &plan, writer, &stage.clock(), &stage.ears).await
+        };
+        match restored.await {
+            Ok(report) => return report.failed,
+            Err(error) => assert!(attempt < 3, "{request:?}, {attempt}: {error}"),
+        }
+        stage.network.set(Fault::None);
+        store.heal();
+    }
+    unreachable!("the loop ends by returning")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_may_fail_anywhere() {
+    let before = {
+        let (stage, _) = org().await;
+        seen(&stage).await
+    };
+    let stage = damaged().await;
+    let store = Arc::new(FaultyStore::new(stage.store.fork(), StoreFault::None));
+    let failed = restore_on(&stage, store.clone(), Fault::None).await;
+    let (log, writes) = (stage.network.log(), store.writes());
+    assert_eq!(failed, 0);
+    assert_eq!(seen(&stage).await, before, "without any fault");
+    assert!(log.len() > 20 && writes > 8, "{} requests, {writes} writes", log.len());
+    for fault in request_faults(&log) {
+        let stage = damaged().await;
+        let store = Arc::new(FaultyStore::new(stage.store.fork(), StoreFault::None));
+        restore_on(&stage, store, fault).await;
+        assert_eq!(seen(&stage).await, before, "{fault:?} of {log:#?}");
+    }
+    for fault in store_faults(writes) {
+        let stage = damaged().await;
+        let store = Arc::new(FaultyStore::new(stage.store.fork(), fault));
+        restore_on(&stage, store, Fault::None).await;
+        assert_eq!(seen(&stage).await, before, "{fault:?} of {writes}");
+    }
+}

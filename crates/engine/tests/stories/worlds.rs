@@ -24,7 +24,15 @@ async fn comes_back_whole(seed: u64, records: u64) {
     let unexplained: Vec<String> = proof
         .examples
         .iter()
-        .map(|change| format!("{} {:?} {} {:?}", change.object, change.kind, change.id, change.fields.iter().map(|f| (&f.field, &f.before, &f.after)).collect::<Vec<_>>()))
+        .map(|change| {
+            format!(
+                "{} {:?} {} {:?}",
+                change.object,
+                change.kind,
+                change.id,
+                change.fields.iter().map(|f| (&f.field, &f.before, &f.after)).collect::<Vec<_>>()
+            )
+        })
         .collect();
     assert!(proof.holds(), "seed {seed}: {} unexplained: {unexplained:#?}", proof.unexplained);
 }
