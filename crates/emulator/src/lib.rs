@@ -160,8 +160,7 @@ impl Emulator {
 /// Fills a new org; one that is found again in its store stays as it was left.
 fn populate_once(org: &Org, seed: u64, records: u64) -> Result<(), world::WorldError> {
     const MARK: &str = "world made";
-    let known =
-        org.read(|tx| tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [MARK], |_| Ok(())).is_ok());
+    let known = org.read(|tx| tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [MARK], |_| Ok(())).is_ok());
     if records == 0 || known {
         return Ok(());
     }
