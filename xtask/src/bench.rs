@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cargo xtask bench [NAME…] [--json] [--rows N] [--debug]`: what Orgkeep has to hold beside other programs, measured on this machine.
+//! `cargo xtask bench [NAME…] [--json] [--rows N] [--debug] [--as-built]`: what Orgkeep has to hold beside other programs, measured on this machine.
 //!
 //! An emulated org with N accounts and N contacts (200,000) runs as a program of its own. Every program that is compared meets that
 //! same org, in the same run, in turn; a figure is the median of three rounds. A NAME selects the figures whose names contain it. Both
 //! sides share the processors with the emulator, so ratios mean more than seconds.
 //!
-//! Everything is built in release. `--debug` uses debug builds, to try the measuring itself. A missing `sf` leaves out what it
+//! Everything is built in release. `--debug` uses debug builds, to try the measuring itself; `--as-built` takes the
+//! programs that were built before. A missing `sf` leaves out what it
 //! would be compared with. The command fails when a bar does not hold.
 
 mod backup;
@@ -41,15 +42,17 @@ struct Wanted {
     json: bool,
     rows: u64,
     profile: &'static str,
+    as_built: bool,
 }
 
 impl Wanted {
     fn parse(arguments: &[String]) -> Result<Wanted> {
-        let mut wanted = Wanted { names: Vec::new(), json: false, rows: 200_000, profile: "release" };
+        let mut wanted = Wanted { names: Vec::new(), json: false, rows: 200_000, profile: "release", as_built: false };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--json" => wanted.json = true,
+                "--as-built" => wanted.as_built = true,
                 "--debug" => wanted.profile = "debug",
                 "--rows" => {
                     let rows = arguments.next().and_then(|rows| rows.parse().ok()).filter(|rows| *rows >= 1000);
@@ -77,7 +80,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !clients::runs(Command::new("curl").arg("--version")) {
         return Err("there is no curl on this machine, which writes and reads the org for the measurements".to_owned());
     }
-    build(&place, &wanted)?;
+    if !wanted.as_built {
+        build(&place, &wanted)?;
+    }
     let folder = place.scratch("bench")?;
     let store = folder.join("org.sqlite");
     let measure = place.built(wanted.profile, "measure");
