@@ -32,20 +32,17 @@ fn stopped_at(world: &World, line: &str, kind: &str, times: usize, signal: &str)
     child.wait().expect("an end").code()
 }
 
-/// Every object of the newest backup as CSV.
-fn content(world: &World, name: &str) -> Vec<(String, String)> {
+/// How many rows of each object the first backup holds, and those of a few objects of every kind as CSV.
+fn content(world: &World, name: &str) -> (Vec<(String, u64)>, Vec<String>) {
     let objects = world.orgkeep(&format!("ls {name} --json")).ok().result();
-    objects["objects"]
-        .as_array()
-        .expect("objects")
-        .iter()
-        .filter(|line| line["rows_held"].as_u64() > Some(0))
-        .map(|line| {
-            let object = line["object"].as_str().expect("a name");
-            let csv = world.orgkeep(&format!("export {name} {object} --at 1 --format csv")).ok().stdout;
-            (object.to_owned(), csv)
-        })
-        .collect()
+    let lines = objects["objects"].as_array().expect("objects");
+    let held = |line: &Value| {
+        (line["object"].as_str().unwrap_or_default().to_owned(), line["rows_held"].as_u64().unwrap_or(0))
+    };
+    let export = |object: &&str| world.orgkeep(&format!("export {name} {object} --at 1 --format csv")).ok().stdout;
+    let exported =
+        ["Account", "Contact", "Task", "ContentVersion", "Attachment", "Invoice__c", "User"].iter().map(export);
+    (lines.iter().map(held).collect(), exported.collect())
 }
 
 #[test]
@@ -68,9 +65,7 @@ fn a_backup_that_was_killed_is_continued_and_equals_one_that_was_not() {
     let other = World::new();
     other.connected(&served);
     other.orgkeep("backup acme").ok();
-    for (killed, whole) in content(&world, "acme").into_iter().zip(content(&other, "acme")) {
-        assert_eq!(killed, whole);
-    }
+    assert_eq!(content(&world, "acme"), content(&other, "acme"));
 }
 
 #[test]
