@@ -31,11 +31,15 @@ use crate::event::{Clock, Event, Gap, Mode, Monitor};
 use crate::note::Note;
 use crate::point::Point;
 use catalog::Entry;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
-use orgkeep_vault::{Captured, OrgVault, Unfinished};
+use orgkeep_vault::{Captured, Lock, OrgVault, Unfinished};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+
+/// A lease in a bucket ends after ten minutes of silence.
+const RENEWAL: TimeDelta = TimeDelta::minutes(2);
 
 /// How a backup is to be taken.
 #[derive(Clone, Debug)]
@@ -61,6 +65,12 @@ pub(crate) struct Run<'a> {
     pub previous: Option<&'a Point>,
     pub mode: Mode,
     pub monitor: &'a dyn Monitor,
+    lock: &'a Lock,
+    clock: &'a dyn Clock,
+    /// When the lock was last renewed.
+    renewed: Mutex<DateTime<Utc>>,
+    /// Calls that this connection had made before.
+    calls_before: BTreeMap<&'static str, u64>,
     /// What has its commit in this backup: before an interruption, or now.
     outcomes: Mutex<BTreeMap<String, (Captured, Note)>>,
     /// What was not read, with the note that says why.
@@ -113,10 +123,30 @@ impl Run<'_> {
         self.monitor.event(&event);
     }
 
+    /// Says, every few minutes, that this backup is still at work.
+    pub async fn renew_lock(&self) -> Result<()> {
+        let now = self.clock.now();
+        let due = {
+            let mut renewed = self.renewed.lock().expect("no holder of this lock panics");
+            let due = now - *renewed >= RENEWAL;
+            if due {
+                *renewed = now;
+            }
+            due
+        };
+        if due { Ok(self.lock.renew(now).await?) } else { Ok(()) }
+    }
+
+    /// API calls of this backup, by family.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        let before = |family: &str| self.calls_before.get(family).copied().unwrap_or_default();
+        self.org.usage().calls.iter().map(|(family, calls)| ((*family).to_owned(), calls - before(family))).collect()
+    }
+
     pub fn say_allowance(&self) {
         let usage = self.org.usage();
         self.say(Event::Allowance {
-            calls: usage.calls.values().sum(),
+            calls: self.calls().values().sum(),
             org_used: usage.org_used,
             org_max: usage.org_max,
         });
@@ -135,15 +165,34 @@ pub async fn backup(
     clock: &dyn Clock,
     monitor: &dyn Monitor,
 ) -> Result<BackupReport> {
-    let started = clock.now();
+    // 1. One writer per org.
+    let lock = vault.lock(&options.holder, clock.now()).await?;
+    let report = take(org, vault, options, &lock, clock, monitor).await;
+    // Where this fails too, the lease runs out by itself; the reason why the backup failed is what matters.
+    let released = lock.release().await;
+    let report = report?;
+    released?;
+    monitor.event(&report.event());
+    Ok(report)
+}
 
-    // 1. One writer per org; an interrupted backup is continued under its number.
-    let lock = vault.lock(&options.holder, started).await?;
+async fn take(
+    org: &Org,
+    vault: &OrgVault,
+    options: &BackupOptions,
+    lock: &Lock,
+    clock: &dyn Clock,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport> {
+    let started = clock.now();
+    let calls_before = org.usage().calls;
+
+    // 2. An interrupted backup is continued under its number.
     let previous = vault.manifests().await?.pop().map(Point::of).transpose()?;
-    let unfinished = vault.begin(&lock).await?;
+    let unfinished = vault.begin(lock).await?;
     let mode = if options.full || previous.is_none() { Mode::Full } else { Mode::Incremental };
 
-    // 2. What the org has and how each object can be read.
+    // 3. What the org has and how each object can be read.
     let catalog = Catalog::inspect(org).await?;
     let run = Run {
         org,
@@ -151,6 +200,10 @@ pub async fn backup(
         previous: previous.as_ref(),
         mode,
         monitor,
+        lock,
+        clock,
+        renewed: Mutex::new(started),
+        calls_before,
         outcomes: Mutex::new(continued(&unfinished, mode)?),
         unread: Mutex::default(),
         counts: Mutex::default(),
@@ -164,7 +217,7 @@ pub async fn backup(
         objects: catalog.entries.len(),
     });
 
-    // 3. Rows, and with them the files, object by object.
+    // 4. Rows, and with them the files, object by object.
     let expected = count::rows(&run, &catalog).await?;
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
     for group in [first, later] {
@@ -175,16 +228,13 @@ pub async fn backup(
             .await?;
     }
 
-    // 4. The org's count of every object against the vault's; what differs is looked into.
+    // 5. The org's count of every object against the vault's; what differs is looked into.
     reconcile::counts(&run, &catalog).await?;
 
-    // 5. The manifest, which makes it a backup.
+    // 6. The manifest, which makes it a backup.
     let draft = report::draft(&run, &catalog, started, clock.now())?;
     drop(run);
-    let report = BackupReport::new(Point::of(unfinished.finish(draft).await?)?);
-    lock.release().await?;
-    monitor.event(&report.event());
-    Ok(report)
+    Ok(BackupReport::new(Point::of(unfinished.finish(draft).await?)?))
 }
 
 /// What an interrupted run of this backup has committed and this one need not read again. A full backup reads again what was read

@@ -192,6 +192,7 @@ where
     };
     while let Some(rows) = stream.next().await {
         let rows = rows.map_err(or_stop)?;
+        run.renew_lock().await?;
         let references = match &mut bodies {
             Some(bodies) => bodies.of(&rows, note).await?,
             None => Vec::new(),

@@ -173,7 +173,7 @@ pub(super) fn draft(
         }
     }
     let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
-    let calls = run.org.usage().calls.iter().map(|(family, calls)| ((*family).to_owned(), *calls)).collect();
+    let calls = run.calls();
     let without_rows = catalog.without_rows.iter().cloned().collect();
     let content = Content { mode: run.mode, state, objects, without_rows, calls };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");

@@ -34,27 +34,14 @@ impl Execution<'_> {
         let object = self.plan.steps[number].object.clone();
         for chunk in items.chunks(ROWS_PER_CALL) {
             let ids: Vec<String> = chunk.iter().map(|item| self.target_id(item)).collect();
-            let refused: HashMap<String, String> = match self.writer.undelete(&ids).await {
-                Ok(results) => {
-                    ids.iter().zip(&results).filter(|(_, r)| !r.success).map(|(id, r)| (id.clone(), words(r))).collect()
-                }
-                // The reply was lost: what is not out of the bin now was not undeleted.
-                Err(error) if error.sent => ids
-                    .iter()
-                    .map(|id| (id.clone(), "the org did not answer, and it is still in the recycle bin".to_owned()))
-                    .collect(),
-                Err(error) => return Err(error.into()),
-            };
-            // Its parent may have taken it along, or a lost reply may have been a success.
-            let asked: Vec<String> = refused.keys().cloned().collect();
-            let out = self.existing(&object, &asked).await?;
+            let refused = self.out_of_the_bin(&object, ids.clone()).await?;
             let outcomes = chunk
                 .iter()
                 .zip(&ids)
                 .map(|(item, id)| {
                     let outcome = match refused.get(id) {
-                        Some(reason) if !out.contains(id) => Outcome::Refused(reason.clone()),
-                        _ => Outcome::Done(None),
+                        Some(reason) => Outcome::Refused(reason.clone()),
+                        None => Outcome::Done(None),
                     };
                     (item.id.clone(), outcome)
                 })
@@ -62,6 +49,30 @@ impl Execution<'_> {
             self.settle(number, outcomes).await?;
         }
         Ok(())
+    }
+
+    /// Takes records out of the recycle bin; gives those that are still in it, with the org's words.
+    async fn out_of_the_bin(&self, object: &str, mut ids: Vec<String>) -> Result<HashMap<String, String>> {
+        for attempt in 0.. {
+            let answer = self.writer.undelete(&ids).await;
+            let mut refused: HashMap<String, String> = match &answer {
+                Ok(results) => {
+                    ids.iter().zip(results).filter(|(_, r)| !r.success).map(|(id, r)| (id.clone(), words(r))).collect()
+                }
+                Err(error) if error.sent => ids.iter().map(|id| (id.clone(), error.to_string())).collect(),
+                Err(_) => HashMap::new(),
+            };
+            // Its parent may have taken it along, or a lost reply may have been a success.
+            let asked: Vec<String> = refused.keys().cloned().collect();
+            let out = self.existing(object, &asked).await?;
+            refused.retain(|id, _| !out.contains(id));
+            match answer {
+                Err(error) if !error.sent || attempt >= LOCK_RETRIES && !refused.is_empty() => return Err(error.into()),
+                Err(_) if !refused.is_empty() => ids.retain(|id| refused.contains_key(id)),
+                _ => return Ok(refused),
+            }
+        }
+        Ok(HashMap::new())
     }
 
     pub(super) async fn existing(&self, object: &str, ids: &[String]) -> Result<BTreeSet<String>> {

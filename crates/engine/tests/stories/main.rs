@@ -4,6 +4,7 @@
 
 mod backup;
 mod compare;
+mod days;
 mod restore;
 mod stage;
 mod store;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the story is about. The others are there for signing in and cannot be queried.
+/// What the story is about. The others are there for signing in, flagged as something that a backup leaves out.
 const OBJECTS: [&str; 8] = [
     "Account",
     "AccountContactRelation",
@@ -39,9 +39,13 @@ const SIGN_IN: [&str; 8] = [
 /// An org with a little of everything that a restore treats in its own way.
 async fn org() -> (Stage, Vec<String>) {
     let stage = Stage::new();
-    stage.emulator.orgs()[0]
-        .change_schema(|objects| objects.retain(|object| OBJECTS.contains(&object.name.as_str())))
-        .unwrap();
+    let few = |objects: &mut Vec<orgkeep_emulator::schema::Object>| {
+        objects.retain(|object| OBJECTS.iter().chain(&SIGN_IN).any(|name| object.name == *name));
+        for object in objects.iter_mut().filter(|object| SIGN_IN.contains(&object.name.as_str())) {
+            object.associate_entity_type = Some("ChangeEvent".into());
+        }
+    };
+    stage.emulator.orgs()[0].change_schema(few).unwrap();
     let parent = stage.create_one("Account", json!({"Name": "Parent", "Phone": "1"})).await;
     let child = stage.create_one("Account", json!({"Name": "Child", "ParentId": parent})).await;
     let kept = stage.create_one("Account", json!({"Name": "Kept", "Phone": "1"})).await;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bad days: schemas that change, allowances that run out, sessions that end, orgs that lack what is needed.
+
+use crate::stage::{Fault, Stage, records};
+use orgkeep_emulator::Settings;
+use orgkeep_emulator::schema::{Field, FieldType};
+use orgkeep_engine::{Kind, PlanOptions, Selection, State, history, record};
+use orgkeep_salesforce::Writer;
+use serde_json::json;
+
+fn text_field(name: &str) -> Field {
+    Field {
+        custom: true,
+        createable: true,
+        updateable: true,
+        nillable: true,
+        ..Field::usual(name, name, FieldType::String, 80)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_appears_vanishes_or_changes_its_type_fails_no_backup() {
+    let stage = Stage::new();
+    let account = stage.create_one("Account", json!({"Name": "a", "Phone": "1"})).await;
+    stage.backup().await;
+    stage.later(1);
+
+    let org = stage.emulator.orgs()[0].clone();
+    assert!(org.add_field("Account", text_field("Colour__c")));
+    stage.update("Account", &account, json!({"Colour__c": "blue"})).await;
+    let second = stage.backup().await;
+    let line = second.objects.iter().find(|line| line.object == "Account").unwrap();
+    assert_eq!((line.changed, line.state), (1, State::Green));
+
+    stage.later(1);
+    let number = Field { precision: 18, scale: 2, ..text_field("Colour__c") };
+    assert!(org.add_field("Account", Field { kind: FieldType::Double, length: 0, ..number }));
+    stage.update("Account", &account, json!({"Colour__c": 12.5})).await;
+    stage.backup().await;
+
+    stage.later(1);
+    assert!(org.drop_field("Account", "Colour__c"));
+    stage.update("Account", &account, json!({"Phone": "2"})).await;
+    assert_eq!(stage.backup().await.objects.iter().find(|line| line.object == "Account").unwrap().state, State::Green);
+
+    let vault = stage.vault().await;
+    for (at, colour) in [(2, "blue"), (3, "12.5")] {
+        let shown = record(&vault, "Account", &account, Some(at)).await.unwrap();
+        assert!(shown.fields.contains(&("Colour__c".into(), Some(colour.into()))), "{at}: {:?}", shown.fields);
+    }
+    assert_eq!(history(&vault, "Account", &account).await.unwrap().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_without_allowance_stops_and_the_next_one_continues() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    let org = stage.emulator.orgs()[0].clone();
+    let (used, _) = org.daily_usage();
+    org.set_daily_limit(used, used + 250);
+    let error = stage.try_backup(false).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Limited, "{error}");
+    org.set_daily_limit(0, 1_000_000);
+    let report = stage.backup().await;
+    assert_eq!(report.line.sequence, 1);
+    assert_eq!(report.objects.iter().find(|line| line.object == "Account").unwrap().rows_held, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_backup_has_read_is_not_read_again() {
+    let stage = Stage::new();
+    let body =
+        |n: usize| json!({"Title": format!("{n}"), "PathOnClient": "a.txt", "VersionData": format!("Zmlyc3Q{n}")});
+    stage.create("ContentVersion", &(0..9).map(body).collect::<Vec<_>>()).await;
+    stage.network.set(Fault::None);
+    let whole = stage.backup().await;
+    let log = stage.network.log();
+    let files = |log: &[String]| log.iter().filter(|request| request.ends_with("/VersionData")).count();
+    assert_eq!(files(&log), usize::try_from(whole.line.files).unwrap());
+
+    // The same org, a fresh vault, and the plug pulled some requests after the last file.
+    let last_file = log.iter().rposition(|request| request.ends_with("/VersionData")).unwrap();
+    let again = Stage::around(stage.emulator.clone());
+    again.network.set(Fault::Down(last_file + 10));
+    again.try_backup(false).await.unwrap_err();
+    again.network.set(Fault::None);
+    // The lease of the killed process runs out.
+    again.later(1);
+    let continued = again.backup().await;
+    assert_eq!(continued.line.rows, whole.line.rows);
+    assert_eq!(files(&again.network.log()), 0, "files that were read are not read again");
+    let queries = |log: &[String]| log.iter().filter(|request| request.ends_with("/queryAll")).count();
+    assert!(queries(&again.network.log()) < queries(&log), "nor are objects that were read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_lacks_a_field_is_refused_until_told_to_go_without() {
+    let stage = Stage::with(Settings { orgs: 2, ..Settings::default() });
+    assert!(stage.emulator.orgs()[0].add_field("Account", text_field("Colour__c")));
+    let account = stage.create_one("Account", json!({"Name": "a", "Colour__c": "blue"})).await;
+    stage.backup().await;
+    let plan = stage.try_plan(1, 1, records("Account", &[account]), false).await.unwrap();
+    assert_eq!(plan.missing[0].field.as_deref(), Some("Colour__c"));
+    let error = stage.try_apply(1, &plan).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert!(error.to_string().contains("Account.Colour__c"), "{error}");
+    assert!(stage.query_number(1, "SELECT Name FROM Account", &["Name"]).await.is_empty(), "nothing was written");
+    let without = orgkeep_engine::Plan { skip_missing: true, ..plan };
+    assert_eq!(stage.try_apply(1, &without).await.unwrap().created, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_lacks_the_object_is_told_so() {
+    let stage = Stage::with(Settings { orgs: 2, ..Settings::default() });
+    let account = stage.create_one("Account", json!({"Name": "a"})).await;
+    let asset = stage.create_one("Asset", json!({"Name": "pump", "AccountId": account})).await;
+    stage.backup().await;
+    assert!(stage.emulator.orgs()[1].remove_object("Asset"));
+    let plan = stage.try_plan(1, 1, records("Asset", &[asset]), false).await.unwrap();
+    assert_eq!((plan.missing[0].object.as_str(), &plan.missing[0].field), ("Asset", &None));
+    assert_eq!(stage.try_apply(1, &plan).await.unwrap_err().kind(), Kind::Invalid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_session_is_said_to_be_one() {
+    let stage = Stage::new();
+    let org = stage.org().await;
+    let client_id = stage.emulator.credentials(0).client_id;
+    stage.emulator.orgs()[0].expire_sessions();
+    stage.emulator.orgs()[0].change_app(&client_id, |app| app.client_secret = Some("changed since".into()));
+    let vault = stage.vault().await;
+    let options = orgkeep_engine::BackupOptions::default();
+    let error = orgkeep_engine::backup(&org, &vault, &options, &stage.clock(), &stage.ears).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_who_left_is_replaced_by_who_restores() {
+    let stage = Stage::new();
+    let sales = stage.query("SELECT Id FROM User WHERE Username LIKE 'sales%'", &["Id"]).await[0][0].clone();
+    let account = stage.create_one("Account", json!({"Name": "a", "OwnerId": sales})).await;
+    stage.backup().await;
+    stage.later(1);
+    stage.delete_for_good("Account", &[account.clone()]).await;
+    stage.update("User", &sales, json!({"IsActive": false})).await;
+    let plan = stage.plan(1, records("Account", &[account]), false).await;
+    let report = stage.apply(&plan).await;
+    assert_eq!((report.created, report.failed), (1, 0), "{report:?}");
+    let owner = stage.query("SELECT OwnerId FROM Account", &["OwnerId"]).await[0][0].clone();
+    assert_eq!(owner, stage.org().await.identity().user_id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_records_go_through_bulk_jobs_and_odd_ones_around_them() {
+    let stage = Stage::new();
+    let account = stage.create_one("Account", json!({"Name": "Acme"})).await;
+    let mut rows: Vec<_> =
+        (0..2_100).map(|n| json!({"LastName": format!("c{n}"), "AccountId": account, "Description": "same"})).collect();
+    rows[7]["Description"] = json!("#N/A");
+    rows[8]["LastName"] = json!("  \"quoted\",\nand more ");
+    let contacts = stage.create("Contact", &rows).await;
+    stage.backup().await;
+    stage.later(1);
+    stage.delete_for_good("Contact", &contacts).await;
+    stage.network.set(Fault::None);
+    let options = PlanOptions {
+        at: 1,
+        selection: Selection::Records { object: "Contact".into(), ids: contacts },
+        related: false,
+        skip_missing: false,
+    };
+    let plan = orgkeep_engine::plan(&stage.vault().await, &stage.org().await, &options, &stage.clock(), &stage.ears)
+        .await
+        .unwrap();
+    let writer = Writer::new(stage.org().await);
+    let report = orgkeep_engine::apply(&stage.vault().await, &plan, writer, &stage.clock(), &stage.ears).await.unwrap();
+    assert_eq!((report.created, report.failed), (2_100, 0));
+    let jobs = stage
+        .network
+        .log()
+        .iter()
+        .filter(|request| request.starts_with("POST") && request.ends_with("/jobs/ingest"))
+        .count();
+    assert_eq!(jobs, 1);
+    let odd = stage.query("SELECT Id FROM Contact WHERE LastName = 'c7'", &["Id"]).await;
+    let soql = format!("SELECT Description FROM Contact WHERE Id = '{}'", odd[0][0]);
+    assert_eq!(stage.query(&soql, &["Description"]).await, [["#N/A"]]);
+    assert_eq!(stage.query("SELECT COUNT(Id) n FROM Contact", &["n"]).await, [["2100"]]);
+}
