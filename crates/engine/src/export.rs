@@ -87,9 +87,9 @@ fn typed(batch: &Batch, name: &str, text: &str) -> serde_json::Value {
     use orgkeep_vault::ColumnType;
     let kind = batch.schema().columns().iter().find(|column| column.name == name).map(|column| column.kind);
     let number = || {
-        serde_json::from_str(text)
-            .ok()
-            .filter(|value: &serde_json::Value| value.is_number() && value.to_string() == text)
+        serde_json::from_str(text).ok().filter(|value: &serde_json::Value| {
+            value.as_number().is_some_and(|number| format!("{number}").as_str() == text)
+        })
     };
     match kind {
         Some(ColumnType::Boolean) => serde_json::Value::Bool(text == "true"),

@@ -42,6 +42,16 @@ struct Use {
     required: bool,
 }
 
+/// A record that is there, with the lookups that may need to be set again: those to records that get a new Id.
+struct Relink {
+    object: String,
+    item: Item,
+    /// Field and the Id it has in the backup.
+    lookups: Vec<(String, String)>,
+    /// It is restored in every field, so that lookups to what comes back under its own Id are known already.
+    exact: bool,
+}
+
 pub(crate) struct Decisions<'a> {
     source: &'a Source<'a>,
     names: &'a Names,
@@ -56,8 +66,7 @@ pub(crate) struct Decisions<'a> {
     pub dropped: HashMap<String, Vec<String>>,
     pub references: BTreeMap<String, String>,
     uses: Vec<Use>,
-    /// Related records that exist: object, Id, and the lookups that may need to be set again.
-    relink: Vec<(String, Item, Vec<(String, String)>)>,
+    relink: Vec<Relink>,
     /// Versions to be created of each file, with their numbers.
     versions: HashMap<String, Vec<(u64, String)>>,
     /// First version of each file that is created.
@@ -118,7 +127,7 @@ impl<'a> Decisions<'a> {
             }
             versions_of_documents(self.source, &mut wanted).await?;
         }
-        self.relink_related();
+        self.relink_records();
         self.order_versions();
         self.order_price_book_entries().await
     }
@@ -182,7 +191,7 @@ impl<'a> Decisions<'a> {
                 self.fates.insert(id.clone(), Fate::Exists);
                 let lookups = self.lookups(described, batch, row, present);
                 let item = item(present);
-                self.relink.push((object, item, lookups));
+                self.relink.push(Relink { object, item, lookups, exact: false });
             }
             Some(present) => {
                 let mut item = item(present);
@@ -195,6 +204,8 @@ impl<'a> Decisions<'a> {
                 } else {
                     self.fates.insert(id.clone(), Fate::Exists);
                 }
+                let lookups = self.settable_lookups(described, batch, row);
+                self.relink.push(Relink { object: object.clone(), item: item.clone(), lookups, exact: true });
                 if !item.fields.is_empty() {
                     self.update.entry(object).or_default().push(item);
                 }
@@ -244,6 +255,16 @@ impl<'a> Decisions<'a> {
                 let now = cell(&present.batch, present.row, &field.name);
                 (now.as_deref() != Some(self.lineage.current(&to))).then(|| (field.name.clone(), to))
             })
+            .collect()
+    }
+
+    /// Lookups to data that can be set after creation.
+    fn settable_lookups(&self, described: &Described, batch: &Batch, row: usize) -> Vec<(String, String)> {
+        let fields = described.describe.fields.iter();
+        fields
+            .filter(|field| field.field_type.name() == "reference" && field.updateable)
+            .filter_map(|field| Some((field.name.clone(), cell(batch, row, &field.name)?)))
+            .filter(|(_, to)| self.setup_object(to).is_none())
             .collect()
     }
 
@@ -461,16 +482,31 @@ impl<'a> Decisions<'a> {
         Ok(parents)
     }
 
-    /// Related records that exist keep their values; only lookups to what is restored are set again.
-    fn relink_related(&mut self) {
-        for (object, mut item, lookups) in std::mem::take(&mut self.relink) {
-            item.fields = lookups
-                .into_iter()
-                .filter(|(_, to)| matches!(self.fates.get(to), Some(Fate::Create | Fate::Undelete | Fate::ComesAlong)))
-                .map(|(field, _)| field)
-                .collect();
-            if !item.fields.is_empty() {
-                self.update.entry(object).or_default().push(item);
+    /// Sets lookups again whose target comes back. Related records that exist keep all their other values; a record restored in
+    /// every field may point at one that will have a new Id, and then differs in nothing yet.
+    fn relink_records(&mut self) {
+        let mut place: HashMap<(String, String), usize> = HashMap::new();
+        for (object, items) in &self.update {
+            place.extend(items.iter().enumerate().map(|(at, item)| ((object.clone(), item.id.clone()), at)));
+        }
+        for Relink { object, mut item, lookups, exact } in std::mem::take(&mut self.relink) {
+            let fields = lookups.into_iter().filter(|(_, to)| match self.fates.get(to) {
+                Some(Fate::Create) => true,
+                Some(Fate::Undelete | Fate::ComesAlong) => !exact,
+                _ => false,
+            });
+            item.fields = fields.map(|(field, _)| field).collect();
+            if item.fields.is_empty() {
+                continue;
+            }
+            let items = self.update.entry(object.clone()).or_default();
+            match place.get(&(object, item.id.clone())) {
+                Some(at) => {
+                    let known = &mut items[*at].fields;
+                    item.fields.retain(|field| !known.contains(field));
+                    known.append(&mut item.fields);
+                }
+                None => items.push(item),
             }
         }
     }

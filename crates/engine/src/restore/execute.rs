@@ -28,6 +28,8 @@ pub(super) struct Execution<'a> {
     described: HashMap<String, Arc<Described>>,
     progress: Progress,
     report: RestoreReport,
+    /// Per step, records that Salesforce refused.
+    refused_in: HashMap<usize, u64>,
     same_org: bool,
 }
 
@@ -70,8 +72,20 @@ impl<'a> Execution<'a> {
         }
         let report = RestoreReport { restore: ledger.id().to_owned(), ..RestoreReport::default() };
         let same_org = plan.source_org == plan.target_org;
-        let mut execution =
-            Execution { plan, writer, ledger, source, clock, monitor, lineage, described, progress, report, same_org };
+        let mut execution = Execution {
+            plan,
+            writer,
+            ledger,
+            source,
+            clock,
+            monitor,
+            lineage,
+            described,
+            progress,
+            report,
+            refused_in: HashMap::new(),
+            same_org,
+        };
         execution.recall();
         Ok(execution)
     }
@@ -165,9 +179,9 @@ impl<'a> Execution<'a> {
                 Action::Update | Action::Relink => self.update(number, &open).await?,
             }
         }
-        let failed = self.report.refused.iter().filter(|refused| refused.object == step.object).count() as u64;
-        let done = self.progress.settled.get(&number).map_or(0, HashSet::len) as u64;
-        self.monitor.event(&Event::StepFinished { step: number + 1, done, failed });
+        let failed = self.refused_in.get(&number).copied().unwrap_or_default();
+        let settled = self.progress.settled.get(&number).map_or(0, HashSet::len) as u64;
+        self.monitor.event(&Event::StepFinished { step: number + 1, done: settled - failed, failed });
         let usage = self.writer.org().usage();
         self.monitor.event(&Event::Allowance {
             calls: usage.calls.values().sum(),
@@ -250,6 +264,7 @@ impl<'a> Execution<'a> {
     fn refuse(&mut self, step: usize, id: String, reason: String) {
         let Step { action, object, .. } = &self.plan.steps[step];
         self.report.failed += 1;
+        *self.refused_in.entry(step).or_default() += 1;
         self.report.refused.push(Refused { object: object.clone(), id, action: *action, reason });
     }
 

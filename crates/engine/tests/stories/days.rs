@@ -141,7 +141,7 @@ async fn an_owner_who_left_is_replaced_by_who_restores() {
     let account = stage.create_one("Account", json!({"Name": "a", "OwnerId": sales})).await;
     stage.backup().await;
     stage.later(1);
-    stage.delete_for_good("Account", &[account.clone()]).await;
+    stage.delete_for_good("Account", std::slice::from_ref(&account)).await;
     stage.update("User", &sales, json!({"IsActive": false})).await;
     let plan = stage.plan(1, records("Account", &[account]), false).await;
     let report = stage.apply(&plan).await;

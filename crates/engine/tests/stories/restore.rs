@@ -17,8 +17,8 @@ async fn a_deleted_account_comes_back_with_its_contacts() {
         .await;
     stage.backup().await;
     stage.later(1);
-    stage.delete(&[account.clone()]).await;
-    let report = stage.restore(1, records("Account", &[account.clone()]), true).await;
+    stage.delete(std::slice::from_ref(&account)).await;
+    let report = stage.restore(1, records("Account", std::slice::from_ref(&account)), true).await;
     assert_eq!(report.failed, 0, "{report:?}");
     let back = stage.query("SELECT Id, AccountId FROM Contact ORDER BY LastName", &["Id", "AccountId"]).await;
     assert_eq!(back, [[contacts[0].clone(), account.clone()], [contacts[1].clone(), account.clone()]]);
@@ -72,7 +72,7 @@ async fn a_plan_survives_a_file_and_a_moved_org_refuses_it() {
     stage.backup().await;
     stage.later(1);
     stage.update("Account", &id, json!({"Name": "b"})).await;
-    let plan = stage.plan(1, records("Account", &[id.clone()]), false).await;
+    let plan = stage.plan(1, records("Account", std::slice::from_ref(&id)), false).await;
     let plan = Plan::from_json(&plan.to_json()).unwrap();
     stage.later(1);
     stage.update("Account", &id, json!({"Name": "c"})).await;
@@ -100,7 +100,7 @@ async fn unknown_names_get_the_nearest() {
     let stage = Stage::new();
     let id = stage.create_one("Account", json!({"Name": "a"})).await;
     stage.backup().await;
-    let error = stage.try_plan(0, 1, records("Acount", &[id.clone()]), false).await.unwrap_err();
+    let error = stage.try_plan(0, 1, records("Acount", std::slice::from_ref(&id)), false).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(error.next_step().unwrap().contains("Account"));
     let error = stage.try_plan(0, 7, records("Account", &[id]), false).await.unwrap_err();
@@ -129,7 +129,7 @@ async fn a_file_gone_for_good_comes_back_with_all_its_versions_and_links() {
     stage.create_one("ContentDocumentLink", link).await;
     stage.backup().await;
     stage.later(1);
-    stage.delete_for_good("ContentDocument", &[document.clone()]).await;
+    stage.delete_for_good("ContentDocument", std::slice::from_ref(&document)).await;
     stage.backup().await;
     let report = stage.restore(1, Selection::ChangesSince(1), false).await;
     assert_eq!(report.failed, 0, "{report:?}");
@@ -152,7 +152,7 @@ async fn a_missing_optional_parent_is_left_out_and_said() {
     let contact = stage.create_one("Contact", json!({"LastName": "a", "AccountId": account})).await;
     stage.backup().await;
     stage.later(1);
-    stage.delete_for_good("Contact", &[contact.clone()]).await;
+    stage.delete_for_good("Contact", std::slice::from_ref(&contact)).await;
     stage.delete_for_good("Account", &[account]).await;
     let plan = stage.plan(1, records("Contact", &[contact]), false).await;
     assert!(

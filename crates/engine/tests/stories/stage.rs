@@ -275,7 +275,7 @@ impl Stage {
         job.upload(Body::Bytes(format!("Id\n{}\n", ids.join("\n")).into())).await.unwrap();
         job.close().await.unwrap();
         let done = job.wait(&mut |_| {}).await.unwrap();
-        assert_eq!(done.number_records_failed, Some(0).unwrap_or_default());
+        assert_eq!(done.number_records_failed, 0);
     }
 
     /// Rows of a query as texts, null as "".
