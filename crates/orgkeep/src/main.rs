@@ -2,6 +2,8 @@
 //! `orgkeep`, the command line: reads arguments, environment and configuration, hands them to the engine, and says what came
 //! of it. What a command does is under `command/`, how it ends under `failure`.
 
+#![allow(rustdoc::bare_urls, reason = "the doc comment of an argument is its help text")]
+
 mod cli;
 mod command;
 mod config;

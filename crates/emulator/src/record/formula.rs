@@ -2,7 +2,7 @@
 //! Formula fields: a subset of the formula language, computed when a row is saved.
 //!
 //! Understood: `+ - * / ^ & = == <> != < <= > >= && ||`, parentheses, texts, numbers, TRUE, FALSE, NULL, fields, fields of
-//! parents (`Account__r.Name`), and the functions listed in [`functions`]. A formula that uses anything else is null on
+//! parents (`Account__r.Name`), and the functions listed in `functions`. A formula that uses anything else is null on
 //! every row. As on the platform, an empty number counts as 0 in arithmetic, and an empty text as empty.
 //!
 //! A row's formulas are computed anew when the row is saved, when a roll-up of it changes, and when the parent that they look

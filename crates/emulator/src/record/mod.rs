@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The platform's save logic, one place for every API (`salesforce-api.md` 6.2 to 6.8).
 //!
-//! A save goes: names to fields and the right to write them ([`access`]), values to the field's type ([`convert`]), parents
-//! named by external id ([`reference`]), defaults, required fields, references, what the platform knows of this object
-//! ([`rules`]), unique values ([`unique`]), audit fields, formulas ([`formula`]), the row, then what follows from it: rows of
-//! other objects, roll-ups of parents ([`rollup`]), history ([`history`]). Everything runs in the caller's savepoint; a row
+//! A save goes: names to fields and the right to write them ([`access`]), values to the field's type (`convert`), parents
+//! named by external id (`reference`), defaults, required fields, references, what the platform knows of this object
+//! (`rules`), unique values (`unique`), audit fields, formulas ([`formula`]), the row, then what follows from it: rows of
+//! other objects, roll-ups of parents (`rollup`), history (`history`). Everything runs in the caller's savepoint; a row
 //! that is refused may leave traces that only its rollback removes.
 //!
 //! Not emulated: triggers, flows, validation rules, assignment rules, sharing beyond "all or own objects", duplicate rules.

@@ -4,7 +4,7 @@
 //!
 //! Every record goes through the platform's save logic, so every rule holds for it; only audit fields are given, so that the records
 //! seem to come from the last six years. Parts follow each other in the order of their references; what points forward or in a circle is
-//! set by a second pass. [`SHARES`] says how many records of each object a thousand have; the rest are rows that the platform makes by
+//! set by a second pass. `SHARES` says how many records of each object a thousand have; the rest are rows that the platform makes by
 //! itself: direct account contact relations, documents and links of files, statuses of campaigns, history.
 //!
 //! A world of 500 records or more has:
