@@ -34,6 +34,9 @@ impl Proof {
     }
 }
 
+/// Fields that every object has, told together.
+const AUDIT: [&str; 5] = ["CreatedById", "CreatedDate", "LastModifiedById", "LastModifiedDate", "SystemModstamp"];
+
 /// Holds the org against a backup.
 ///
 /// # Errors
@@ -70,6 +73,8 @@ pub async fn prove(vault: &OrgVault, at: u64, org: &Org, monitor: &dyn Monitor) 
         explain("new Id: deleted for good, created again".into(), object.recreated);
         for (field, records) in &object.fields {
             if object.system_fields.contains(field) {
+                let audit = AUDIT.contains(&field.as_str());
+                let field = if audit { field.clone() } else { format!("{}.{field}", object.object) };
                 explain(format!("{field}: set by Salesforce, nobody can write it"), *records);
             }
         }
