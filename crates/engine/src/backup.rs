@@ -65,6 +65,8 @@ pub(crate) struct Run<'a> {
     pub previous: Option<&'a Point>,
     pub mode: Mode,
     pub monitor: &'a dyn Monitor,
+    /// Held while a large object is read: sorting and writing its rows takes most of a backup's memory, so there is one at a time.
+    pub large: tokio::sync::Mutex<()>,
     lock: &'a Lock,
     clock: &'a dyn Clock,
     /// When the lock was last renewed.
@@ -200,6 +202,7 @@ async fn take(
         previous: previous.as_ref(),
         mode,
         monitor,
+        large: tokio::sync::Mutex::new(()),
         lock,
         clock,
         renewed: Mutex::new(started),

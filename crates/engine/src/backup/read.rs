@@ -128,6 +128,8 @@ async fn attempt(run: &Run<'_>, entry: &Entry, in_org: Option<u64>) -> Result<()
         (Some(_), _) => None,
         (None, rows) => rows,
     };
+    let is_large = spec.body.is_some() || in_org.is_none_or(|rows| rows > BULK_ROWS);
+    let _alone = if is_large { Some(run.large.lock().await) } else { None };
     let (route, stream) = open(run, entry, condition.as_deref(), expected).await?;
     run.say(Event::ObjectStarted { object: spec.object.clone(), route, rows_expected: expected });
 
