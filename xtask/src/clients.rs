@@ -14,6 +14,7 @@ use crate::{Result, child};
 
 const PYTHON: [&str; 3] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
+const JSFORCE: &str = "jsforce@3.10.16";
 /// The Salesforce CLI needs Node 22, whatever the machine has.
 const NODE: &str = "22.23.3";
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -47,7 +48,7 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
     let folder = place.clients().join("node");
     let modules = folder.join("node_modules");
     let node_version = format!("{node}@{NODE}");
-    installed_once(&folder, &format!("{SALESFORCE_CLI} {node_version}"), |log| {
+    installed_once(&folder, &format!("{SALESFORCE_CLI} {JSFORCE} {node_version}"), |log| {
         if !runs(Command::new("npm").arg("--version")) {
             return Err("there is no npm on this machine".to_owned());
         }
@@ -55,7 +56,7 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
         std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
         let mut npm = Command::new("npm");
         npm.current_dir(&folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-        child::kept(npm.args([SALESFORCE_CLI, &node_version]), log, INSTALL_LIMIT).map(drop)
+        child::kept(npm.args([SALESFORCE_CLI, JSFORCE, &node_version]), log, INSTALL_LIMIT).map(drop)
     })?;
     Ok([modules.join(node).join("bin"), modules.join(".bin")])
 }

@@ -81,6 +81,7 @@ fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> 
     command
         .current_dir(&home)
         .env("PATH", clients::path_with(path))
+        .env("NODE_FOLDER", place.clients().join("node"))
         .env("PYTHONPATH", place.root.join("xtask/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
     let ran = child::kept(command.arg(script), &folder.join("client"), LIMIT)?;
