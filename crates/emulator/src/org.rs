@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One emulated org: its schema, its rows, its clock, and what its APIs remember.
 
+mod background;
+pub mod late;
 pub mod seed;
 
 use std::path::Path;
@@ -23,11 +25,13 @@ pub struct Org {
     clock: Clock,
     schema: RwLock<Arc<Schema>>,
     store: Mutex<Store>,
+    background: background::Background,
 }
 
 impl Org {
     /// Opens the org's store, and fills it when it is new. `number` counts from 0 and tells the orgs of one process apart.
     pub fn open(number: usize, schema: Schema, clock: Clock, path: Option<&Path>) -> rusqlite::Result<Org> {
+        let schema = schema.with_platform_objects();
         let store = Store::open(path, number)?;
         store.create_tables(&schema)?;
         let org = Org {
@@ -36,6 +40,7 @@ impl Org {
             clock,
             schema: RwLock::new(Arc::new(schema)),
             store: Mutex::new(store),
+            background: background::Background::default(),
         };
         let ids = org.write(|tx| {
             seed::fill(tx, number).expect("the seed fits the checked-in schema, as a test shows");
@@ -156,12 +161,34 @@ impl Org {
     /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it never returns.
     pub fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store().write(schema, now, f).expect("the store can be written")
+        self.settled(&schema, now).write(schema, now, f).expect("the store can be written")
     }
 
     pub fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> T) -> T {
         let (schema, now) = (self.schema(), self.clock.now());
-        self.store().read(schema, now, f).expect("the store can be read")
+        self.settled(&schema, now).read(schema, now, f).expect("the store can be read")
+    }
+
+    /// The store, brought up to the org's clock.
+    fn settled(&self, schema: &Arc<Schema>, now: i64) -> MutexGuard<'_, Store> {
+        let mut store = self.store();
+        self.background.settle(&mut store, schema, now).expect("the store can be written");
+        store
+    }
+
+    /// How many rows the recycle bin holds before its oldest are removed; 5,000 for each user licence unless set.
+    pub fn set_recycle_bin_capacity(&self, rows: u32) {
+        self.background.set_bin_rows(i64::from(rows));
+    }
+
+    /// Locks a row as another transaction would: whoever writes it is refused with `UNABLE_TO_LOCK_ROW`.
+    pub fn lock_row(&self, id: &str) {
+        self.store().locks_mut().insert(crate::id::to18(id).unwrap_or_else(|| id.to_owned()));
+    }
+
+    /// Lets a row go. False when it was not locked.
+    pub fn unlock_row(&self, id: &str) -> bool {
+        self.store().locks_mut().remove(&crate::id::to18(id).unwrap_or_else(|| id.to_owned()))
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -11,7 +11,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ const OWN_TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS _blob (object TEXT, id TEXT, field TEXT, body BLOB, md5 TEXT, length INTEGER, PRIMARY KEY (id, field)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _recycle (id TEXT PRIMARY KEY, object TEXT, root_id TEXT, deleted_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _recycle_root ON _recycle (root_id);
+CREATE INDEX IF NOT EXISTS _recycle_time ON _recycle (deleted_ms, root_id);
 CREATE TABLE IF NOT EXISTS _cleared (root_id TEXT, object TEXT, id TEXT, field TEXT, was TEXT, PRIMARY KEY (root_id, id, field)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _cleared_was ON _cleared (was);
 CREATE TABLE IF NOT EXISTS _purged (id TEXT PRIMARY KEY, object TEXT, deleted_ms INTEGER) WITHOUT ROWID;
@@ -41,6 +42,8 @@ pub struct Store {
     /// What the numbers in this org's Ids start above.
     first_id: u64,
     counters: RefCell<Counters>,
+    /// Rows that other transactions hold.
+    locks: HashSet<String>,
 }
 
 /// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
@@ -75,6 +78,7 @@ impl Store {
             conn,
             first_id: org as u64 * IDS_PER_ORG,
             counters: RefCell::new(Counters { next, changed: Vec::new() }),
+            locks: HashSet::new(),
         })
     }
 
@@ -122,8 +126,7 @@ impl Store {
     pub fn write<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let mut tx = Tx { conn: &self.conn, schema, now, counters: &self.counters, first_id: self.first_id, depth: 0 };
-        let result = f(&mut tx);
+        let result = f(&mut self.transaction(schema, now));
         self.write_counters()?;
         self.conn.execute_batch("COMMIT")?;
         Ok(result)
@@ -131,7 +134,17 @@ impl Store {
 
     pub fn read<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
-        Ok(f(&Tx { conn: &self.conn, schema, now, counters: &self.counters, first_id: self.first_id, depth: 0 }))
+        Ok(f(&self.transaction(schema, now)))
+    }
+
+    fn transaction(&self, schema: Arc<Schema>, now: i64) -> Tx<'_> {
+        let (counters, locks) = (&self.counters, &self.locks);
+        Tx { conn: &self.conn, schema, now, counters, locks, first_id: self.first_id, depth: 0 }
+    }
+
+    /// The Ids of rows that other transactions hold.
+    pub fn locks_mut(&mut self) -> &mut HashSet<String> {
+        &mut self.locks
     }
 
     /// A panic inside a transaction leaves it open; whoever comes next undoes it.
@@ -165,7 +178,8 @@ fn column(field: &Field) -> String {
 /// References (but for those every row has, which would make each insert dearer) and what records are found by.
 fn is_indexed(field: &Field) -> bool {
     let everywhere = matches!(field.name.as_str(), "CreatedById" | "LastModifiedById" | "OwnerId" | "RecordTypeId");
-    (field.is_reference() && !everywhere) || field.unique || field.external_id
+    // A record's own Id is what its DeleteEvent is found by.
+    (field.is_reference() && !everywhere) || field.unique || field.external_id || field.name == "Record"
 }
 
 /// Compares as Salesforce does: without case, by simple Unicode folding.
@@ -220,6 +234,7 @@ pub struct Tx<'a> {
     /// The time of the whole transaction, milliseconds since 1970 UTC.
     pub now: i64,
     counters: &'a RefCell<Counters>,
+    locks: &'a HashSet<String>,
     first_id: u64,
     depth: u32,
 }
@@ -235,6 +250,7 @@ impl Tx<'_> {
             schema: self.schema.clone(),
             now: self.now,
             counters: self.counters,
+            locks: self.locks,
             first_id: self.first_id,
             depth: self.depth + 1,
         };
@@ -387,6 +403,34 @@ impl Tx<'_> {
             changed.push(name.to_owned());
         }
         given
+    }
+
+    /// Whether other transactions hold any row.
+    pub(crate) fn has_locks(&self) -> bool {
+        !self.locks.is_empty()
+    }
+
+    /// Whether another transaction holds this row.
+    pub(crate) fn is_locked(&self, id: &str) -> bool {
+        !self.locks.is_empty() && self.locks.contains(id)
+    }
+
+    /// The numbers that are next now, by name.
+    pub(crate) fn numbers(&self) -> HashMap<String, u64> {
+        self.counters.borrow().next.clone()
+    }
+
+    /// Runs `f` as if the numbers of an earlier time were still next; none that was given since is given again later.
+    pub(crate) fn with_numbers<T>(&mut self, then: &HashMap<String, u64>, f: impl FnOnce(&mut Tx<'_>) -> T) -> T {
+        let since = std::mem::replace(&mut self.counters.borrow_mut().next, then.clone());
+        let result = f(self);
+        let mut counters = self.counters.borrow_mut();
+        for (name, number) in since {
+            let next = counters.next.entry(name).or_insert(number);
+            *next = number.max(*next);
+        }
+        drop(counters);
+        result
     }
 
     /// An Id that no record has had before.

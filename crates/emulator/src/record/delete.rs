@@ -12,7 +12,8 @@ use rusqlite::OptionalExtension as _;
 
 use super::access::{self, Deed};
 use super::plan::Below;
-use super::{audit, formula, rollup, rules, unique};
+use super::save::lock;
+use super::{audit, delete_event, formula, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::Object;
@@ -27,7 +28,7 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveErro
     rules::before_delete(tx, &row)?;
     let fall = Fall::below(tx, &row)?;
     let to_bin = row.object.undeletable && row.object.has("IsDeleted");
-    fall.happen(tx, row.id(), to_bin)
+    fall.happen(tx, caller, row.id(), to_bin)
 }
 
 /// Removes a record for good, with what hangs on it; one in the recycle bin too.
@@ -39,7 +40,13 @@ pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), Sav
     }
     rules::before_delete(tx, &row)?;
     let fall = Fall::below(tx, &row)?;
-    fall.happen(tx, row.id(), false)
+    fall.happen(tx, caller, row.id(), false)
+}
+
+/// Puts one record into the recycle bin without what hangs on it, as a merge does.
+pub(super) fn fall_alone(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
+    let to_bin = row.object.undeletable && row.object.has("IsDeleted");
+    Fall { rows: vec![row.clone()], cleared: Vec::new() }.happen(tx, caller, row.id(), to_bin)
 }
 
 /// Brings a record back from the recycle bin, with all that its delete took along, and puts emptied lookups back where
@@ -65,6 +72,11 @@ pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveEr
     for row in &rows {
         check_unique(tx, row)?;
         set_deleted(tx, row, false)?;
+        delete_event::withdraw(tx, row)?;
+        // A record that a merge deleted comes back as one of its own.
+        if !row.get("MasterRecordId").is_null() {
+            tx.update_row(&row.object, row.id(), &["MasterRecordId"], &[&Value::Null])?;
+        }
     }
     put_lookups_back(tx, &root)?;
     tx.note("DELETE FROM _recycle WHERE root_id = ?1", &[&root])?;
@@ -81,13 +93,13 @@ pub fn empty_from_recycle_bin(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Res
     purge(tx, row.id())
 }
 
-fn any_row(tx: &Tx<'_>, id: &str) -> Result<Row, SaveError> {
+pub(super) fn any_row(tx: &Tx<'_>, id: &str) -> Result<Row, SaveError> {
     let id = id::to18(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
     let object = tx.object_of(&id).ok_or_else(|| SaveError::malformed_id(&id, "Id"))?;
     tx.row(&object, &id).ok_or_else(|| SaveError::invalid_cross_reference(&[]))
 }
 
-fn live_row(tx: &Tx<'_>, id: &str) -> Result<Row, SaveError> {
+pub(super) fn live_row(tx: &Tx<'_>, id: &str) -> Result<Row, SaveError> {
     let row = any_row(tx, id)?;
     if row.is_deleted() { Err(SaveError::entity_is_deleted()) } else { Ok(row) }
 }
@@ -159,7 +171,9 @@ impl Fall {
         Ok(())
     }
 
-    fn happen(self, tx: &mut Tx<'_>, root: &str, to_bin: bool) -> Result<(), SaveError> {
+    fn happen(self, tx: &mut Tx<'_>, caller: &Caller, root: &str, to_bin: bool) -> Result<(), SaveError> {
+        let touched = self.rows.iter().map(Row::id).chain(self.cleared.iter().map(|(_, id, ..)| id.as_str()));
+        touched.into_iter().try_for_each(|id| lock(tx, id))?;
         for (object, id, field, was) in &self.cleared {
             let stamp = Value::Int(audit::second(tx.now));
             tx.update_row(object, id, &[field, "SystemModstamp"], &[&Value::Null, &stamp])?;
@@ -173,6 +187,7 @@ impl Fall {
                 set_deleted(tx, row, true)?;
                 let sql = "INSERT OR REPLACE INTO _recycle VALUES (?1, ?2, ?3, ?4)";
                 tx.note(sql, &[&row.id(), &row.object.name, &root, &tx.now])?;
+                delete_event::record(tx, caller, row)?;
             } else {
                 remove(tx, row)?;
             }
@@ -206,6 +221,7 @@ fn set_deleted(tx: &Tx<'_>, row: &Row, deleted: bool) -> Result<(), SaveError> {
 /// at one that is gone.
 fn remove(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
     tx.delete_row(&row.object, row.id())?;
+    delete_event::withdraw(tx, row)?;
     tx.note("INSERT OR REPLACE INTO _purged VALUES (?1, ?2, ?3)", &[&row.id(), &row.object.name, &tx.now])?;
     tx.note("DELETE FROM _cleared WHERE was = ?1", &[&row.id()])?;
     for below in tx.schema.plan(&row.object).below.iter().filter(|below| below.object.has("IsDeleted")) {
@@ -228,7 +244,7 @@ fn remove(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
 }
 
 /// Empties one entry of the recycle bin: a root with all that fell with it, or one record that fell with a root.
-fn purge(tx: &mut Tx<'_>, id: &str) -> Result<(), SaveError> {
+pub(super) fn purge(tx: &mut Tx<'_>, id: &str) -> Result<(), SaveError> {
     let mut rows = members(tx, id);
     if rows.is_empty() {
         rows.extend(any_row(tx, id));

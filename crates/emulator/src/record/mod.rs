@@ -10,15 +10,20 @@
 //! Not emulated: triggers, flows, validation rules, assignment rules, sharing beyond "all or own objects", duplicate rules.
 
 pub mod access;
+mod archive;
 mod audit;
 mod convert;
 mod delete;
+mod delete_event;
 mod draft;
 pub mod formula;
 mod hierarchy;
 mod history;
+mod lead_conversion;
+mod merge;
 mod number;
 mod plan;
+mod recycle_bin;
 mod reference;
 mod rollup;
 mod rules;
@@ -26,11 +31,17 @@ mod save;
 mod unique;
 mod upsert;
 
+pub(crate) use archive::archive_activities;
 pub use convert::picklist_order;
 pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
+pub use lead_conversion::{LeadConvert, LeadConverted, convert_lead};
+pub use merge::{Merged, merge};
 pub use plan::Plan;
+pub(crate) use recycle_bin::expire as expire_recycle_bin;
 pub use save::{insert, update};
 pub use upsert::{find_by_external_id, upsert};
+
+use crate::value::Value;
 
 /// A value as a caller wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +54,19 @@ pub enum Input {
     /// A parent named by an external id: `{"Merchandise__r": {"ExtId__c": 123}}`, or a CSV column `Merchandise__r.ExtId__c`.
     Parent(Vec<(String, Input)>),
     Bytes(Vec<u8>),
+}
+
+impl Input {
+    /// A stored value, as a caller would write it.
+    pub(crate) fn from_value(value: Value) -> Input {
+        match value {
+            Value::Null => Input::Null,
+            Value::Bool(b) => Input::Bool(b),
+            Value::Int(n) => Input::Number(n.to_string()),
+            Value::Num(n) => Input::Number(n.to_string()),
+            Value::Text(text) => Input::Text(text),
+        }
+    }
 }
 
 /// What to write: names as the caller wrote them, in any case.

@@ -53,6 +53,7 @@ pub(super) fn insert_with(
     reference::check(tx, caller, &plan, &mut draft)?;
     rules::check(tx, caller, &draft)?;
     unique::check(tx, &plan, &draft)?;
+    lock_masters(tx, &plan, &draft)?;
     draft.id = tx.next_id(&object);
     draft.values[plan.id] = Value::Text(draft.id.clone());
     name_by_id(&plan, &mut draft);
@@ -77,6 +78,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, field
     }
     access::check_object(caller, &object, Deed::Edit)?;
     let row = tx.row(&object, &id).ok_or_else(|| SaveError::invalid_cross_reference(&[]))?;
+    lock(tx, &id)?;
     if row.is_deleted() && !caller.bypass {
         return Err(SaveError::entity_is_deleted());
     }
@@ -109,6 +111,24 @@ fn current(tx: &Tx<'_>, object: &Object) -> Result<Arc<Object>, SaveError> {
     let known = tx.schema.object(&object.name).cloned();
     known
         .ok_or_else(|| SaveError::new("INVALID_TYPE", format!("sObject type '{}' is not supported.", object.name), &[]))
+}
+
+/// Refuses to write a row that another transaction holds (`salesforce-api.md` 6.6).
+pub(super) fn lock(tx: &Tx<'_>, id: &str) -> Result<(), SaveError> {
+    if !tx.is_locked(id) {
+        return Ok(());
+    }
+    let message = format!("unable to obtain exclusive access to this record or 1 records: {id}");
+    Err(SaveError::new("UNABLE_TO_LOCK_ROW", message, &[]))
+}
+
+/// A detail holds its masters while it is written.
+fn lock_masters(tx: &Tx<'_>, plan: &Plan, draft: &Draft) -> Result<(), SaveError> {
+    if !tx.has_locks() {
+        return Ok(());
+    }
+    let masters = plan.references.iter().filter(|&&at| draft.object.fields[at].is_master_detail());
+    masters.filter_map(|&at| draft.values[at].as_str()).try_for_each(|id| lock(tx, id))
 }
 
 /// Puts what the caller gave in its place.

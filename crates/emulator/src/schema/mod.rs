@@ -10,6 +10,7 @@ mod field;
 mod flags;
 mod load;
 mod object;
+mod platform;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -70,7 +70,8 @@ fn account(tx: &Tx<'_>, draft: &mut Draft) {
 }
 
 /// A lead excludes a related record; an event needs a time.
-pub fn check(draft: &Draft) -> Result<(), SaveError> {
+pub fn check(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    super::lead::check_reference(tx, draft, "WhoId")?;
     let lead = draft.text("WhoId").is_some_and(|who| who.starts_with("00Q"));
     if lead && !draft.get("WhatId").is_null() {
         let message = "Related To ID: a lead cannot be related to another record";

@@ -39,6 +39,7 @@ pub fn check_member(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
     if draft.get("ContactId").is_null() && draft.get("LeadId").is_null() {
         return Err(SaveError::required(vec!["LeadId".into()]));
     }
+    super::lead::check_reference(tx, draft, "LeadId")?;
     if draft.is_new() && twin(tx, draft, &["CampaignId", "LeadOrContactId"]).is_some() {
         let message = "Attempted to add an entity to a campaign that it is already a member of.";
         return Err(SaveError::new("DUPLICATE_VALUE", message, &[]));
