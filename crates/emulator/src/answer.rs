@@ -98,6 +98,9 @@ impl Answer {
         match self.body {
             Content::Json(value) => Some(value),
             Content::Empty => Some(Value::Null),
+            Content::Bytes { content_type, bytes } if content_type.starts_with("application/json") => {
+                serde_json::from_slice(&bytes).ok()
+            }
             Content::Bytes { .. } | Content::Stream { .. } => None,
         }
     }

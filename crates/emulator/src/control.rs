@@ -55,6 +55,7 @@ impl Org {
     pub fn set_permission(&self, user_id: &str, name: &str, given: bool) {
         let mut permissions = lock(&self.faces.permissions);
         permissions.entry(user_id.to_owned()).or_default().insert(name.to_owned(), given);
+        lock(&self.faces.rights).forget();
     }
 
     /// Freezes a user, or thaws one: a frozen user has no sessions and gets none.

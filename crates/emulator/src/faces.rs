@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bulk::Registry;
+use crate::describe::Kept;
 use crate::log::{LogEntry, RequestLog, Usage};
 use crate::oauth::app::Apps;
 use crate::rest::cursor::Cursors;
-use crate::rest::describe::Seen;
 use crate::session::Sessions;
+use crate::user::KnownRights;
 
 /// The memory of an org's faces.
 #[derive(Debug, Default)]
@@ -25,14 +26,16 @@ pub struct Faces {
     pub cursors: Mutex<Cursors>,
     /// Bulk API jobs.
     pub jobs: Mutex<Registry>,
-    /// The schema that was described last, and since when.
-    pub(crate) schema_seen: Mutex<Seen>,
+    /// Descriptions as they were sent.
+    pub(crate) described: Mutex<Kept>,
     /// Calls counted against the daily allowance.
     pub usage: Mutex<Usage>,
     /// The last requests.
     pub log: Mutex<RequestLog>,
     /// Permissions that tests gave to or took from users, over what their profile and permission sets say.
     pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
+    /// What users may do, as read last.
+    pub(crate) rights: Mutex<KnownRights>,
     /// Users that may not log in although they are active (`UserLogin.IsFrozen`).
     pub frozen: Mutex<BTreeSet<String>>,
     /// What the org's owner is told of it.

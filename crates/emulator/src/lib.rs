@@ -13,6 +13,7 @@ mod control;
 mod credentials;
 pub mod ctx;
 pub mod data;
+pub mod describe;
 pub mod error;
 pub mod faces;
 pub mod id;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Clock;
 use crate::error::SaveError;
-use crate::faces::Faces;
+use crate::faces::{Faces, lock};
 use crate::record::{self, Fields};
 use crate::schema::{Field, FieldType, Object, Schema, custom};
 use crate::store::Store;
@@ -32,13 +32,14 @@ impl Org {
     /// Opens the org's store, and fills it when it is new. `number` counts from 0 and tells the orgs of one process apart.
     pub fn open(number: usize, schema: Schema, clock: Clock, path: Option<&Path>) -> rusqlite::Result<Org> {
         let schema = schema.with_platform_objects();
+        let now_ms = clock.now();
         let store = Store::open(path, number)?;
         store.create_tables(&schema)?;
         let org = Org {
             id: store.organization_id(),
             faces: Faces::default(),
             clock,
-            schema: RwLock::new(Arc::new(schema)),
+            schema: RwLock::new(Arc::new(schema.made(now_ms))),
             store: Mutex::new(store),
             background: background::Background::default(),
         };
@@ -53,14 +54,15 @@ impl Org {
 
     /// Changes the schema, as an admin in Setup would: `change` gets all objects. Rows keep what columns they had.
     pub fn change_schema(&self, change: impl FnOnce(&mut Vec<Object>)) -> rusqlite::Result<()> {
-        let mut objects = self.schema().to_objects();
+        let before = self.schema();
+        let mut objects = before.to_objects();
         change(&mut objects);
         let schema = Schema::new(objects);
         self.store().create_tables(&schema)?;
         self.put_schema(schema);
         let ids = self.write(|tx| seed::record_types(tx).expect("record types can always be written"));
         let named = seed::with_record_types(&self.schema(), &ids);
-        self.put_schema(named);
+        self.put_schema(named.in_place_of(&before, self.clock.now()));
         Ok(())
     }
 
@@ -147,6 +149,7 @@ impl Org {
     }
 
     fn put_schema(&self, schema: Schema) {
+        lock(&self.faces.rights).forget();
         *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schema);
     }
 

@@ -152,11 +152,14 @@ pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers:
     };
     let mut ctx = Ctx { version, ..ctx.clone() };
     read_call_headers(&mut ctx.caller, headers);
+    // The answer is embedded in another one, which is zipped as a whole.
+    let mut headers = headers.clone();
+    headers.remove(http::header::ACCEPT_ENCODING);
     let call = Call {
         method: method.clone(),
         path: segments[skipped..].to_vec(),
         query: Query::parse(query),
-        headers: headers.clone(),
+        headers,
         body: Bytes::copy_from_slice(body),
     };
     let answer = if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };

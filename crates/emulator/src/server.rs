@@ -214,14 +214,18 @@ struct Accepted {
 
 impl Accepted {
     fn of(headers: &HeaderMap) -> Accepted {
-        let gzip = header(headers, "accept-encoding").is_some_and(|encodings| {
-            encodings.split(',').any(|one| {
-                let mut parts = one.split(';').map(str::trim);
-                parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && parts.next() != Some("q=0")
-            })
-        });
-        Accepted { gzip, pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1") }
+        Accepted { gzip: takes_gzip(headers), pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1") }
     }
+}
+
+/// Whether the client takes zipped answers.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    header(headers, "accept-encoding").is_some_and(|encodings| {
+        encodings.split(',').any(|one| {
+            let mut parts = one.split(';').map(str::trim);
+            parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && parts.next() != Some("q=0")
+        })
+    })
 }
 
 fn respond(answer: Answer, accepted: &Accepted, limit: Option<String>, head: bool) -> http::Response<Body> {
@@ -291,7 +295,7 @@ fn is_text(content_type: &str) -> bool {
     kind.starts_with("text/") || matches!(kind, "application/json" | "application/xml")
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory cannot fail")
 }

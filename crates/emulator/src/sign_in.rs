@@ -76,7 +76,20 @@ impl Org {
 
     /// A caller with the permissions that the user has now.
     pub fn caller(&self, user_id: &str) -> Caller {
-        let mut permissions = self.read(|tx| granted(tx, user_id));
+        let permissions = self.read(|tx| {
+            let mut known = lock(&self.faces.rights);
+            known.of(tx.rights_state(), user_id, || self.corrected(user_id, granted(tx, user_id)))
+        });
+        Caller {
+            user_id: user_id.to_owned(),
+            permissions,
+            auto_assign: true,
+            ..Caller::default()
+        }
+    }
+
+    /// With what a test gave to the user, and without what it took.
+    fn corrected(&self, user_id: &str, mut permissions: BTreeSet<String>) -> BTreeSet<String> {
         if let Some(changed) = lock(&self.faces.permissions).get(user_id) {
             for (name, given) in changed {
                 if *given {
@@ -86,12 +99,7 @@ impl Org {
                 }
             }
         }
-        Caller {
-            user_id: user_id.to_owned(),
-            permissions: Arc::new(permissions),
-            auto_assign: true,
-            ..Caller::default()
-        }
+        permissions
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Store {
 struct Counters {
     next: HashMap<String, u64>,
     changed: Vec<String>,
+    /// Goes up with each change of a row that rights are made of.
+    rights: u64,
 }
 
 impl Store {
@@ -77,8 +79,8 @@ impl Store {
         Ok(Store {
             conn,
             first_id: org as u64 * IDS_PER_ORG,
-            counters: RefCell::new(Counters { next, changed: Vec::new() }),
             locks: HashSet::new(),
+            counters: RefCell::new(Counters { next, ..Counters::default() }),
         })
     }
 
@@ -322,6 +324,7 @@ impl Tx<'_> {
 
     /// Writes a whole new row; the values stand in the order of the fields.
     pub(crate) fn insert_row(&self, object: &Object, values: &[Value]) -> rusqlite::Result<()> {
+        self.note_rights(object);
         let mut statement = self.conn.prepare_cached(object.insert_sql())?;
         let stored = object.fields.iter().zip(values).filter(|(field, _)| field.stored()).map(|(_, value)| value);
         statement.execute(rusqlite::params_from_iter(stored)).map(|_| ())
@@ -335,6 +338,7 @@ impl Tx<'_> {
         columns: &[&str],
         values: &[&Value],
     ) -> rusqlite::Result<()> {
+        self.note_rights(object);
         let present = |column: &&str| object.has(column);
         let kept: Vec<(&str, &Value)> =
             columns.iter().copied().zip(values.iter().copied()).filter(|(column, _)| present(column)).collect();
@@ -353,10 +357,22 @@ impl Tx<'_> {
 
     /// Removes a row and its bytes for good.
     pub(crate) fn delete_row(&self, object: &Object, id: &str) -> rusqlite::Result<()> {
+        self.note_rights(object);
         let sql = format!("DELETE FROM \"{}\" WHERE \"Id\" = ?1", object.name);
         self.conn.prepare_cached(&sql)?.execute([id])?;
         self.conn.prepare_cached("DELETE FROM _blob WHERE id = ?1")?.execute([id])?;
         Ok(())
+    }
+
+    /// Another number than before whenever a row changed that users' rights are made of.
+    pub fn rights_state(&self) -> u64 {
+        self.counters.borrow().rights
+    }
+
+    fn note_rights(&self, object: &Object) {
+        if object.grants() {
+            self.counters.borrow_mut().rights += 1;
+        }
     }
 
     /// Runs a statement on the store's own tables.
@@ -392,7 +408,7 @@ impl Tx<'_> {
     /// A number that this name has not had before, from 1 on. Not given back when the transaction is undone.
     pub fn next_number(&self, name: &str) -> u64 {
         let mut counters = self.counters.borrow_mut();
-        let Counters { next, changed } = &mut *counters;
+        let Counters { next, changed, .. } = &mut *counters;
         let number = match next.get_mut(name) {
             Some(number) => number,
             None => next.entry(name.to_owned()).or_insert(1),

@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use crate::store::Tx;
 
+mod known;
+
+pub(crate) use known::KnownRights;
+
 /// The user behind a request, with what their profile and permission sets grant.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
@@ -25,6 +29,12 @@ pub struct Caller {
 impl Caller {
     pub fn can(&self, permission: &str) -> bool {
         self.bypass || self.permissions.contains(permission)
+    }
+
+    /// Whether both may do the same, as far as that can be told at once: rights that were read in the same state of the org
+    /// are one set in memory ([`crate::sign_in`]).
+    pub fn has_same_rights(&self, other: &Caller) -> bool {
+        self.bypass == other.bypass && Arc::ptr_eq(&self.permissions, &other.permissions)
     }
 }
 

@@ -6,6 +6,8 @@
 //! Setup's audit field switch), `backup@…` (reads everything, writes nothing), `sales@…` and `support@…` (Standard User: reads
 //! and writes the usual objects) and `former@…` (inactive).
 
+use std::sync::Arc;
+
 use crate::error::SaveError;
 use crate::id;
 use crate::record::{self, Fields, Input};
@@ -104,7 +106,8 @@ pub fn record_types(tx: &mut Tx<'_>) -> Result<Vec<(String, String, String)>, Sa
 
 /// The schema with the Ids of its record types.
 pub fn with_record_types(schema: &Schema, ids: &[(String, String, String)]) -> Schema {
-    let name = |mut object: Object| {
+    let name = |object: &Arc<Object>| {
+        let mut object = Object::clone(object);
         for kind in &mut object.record_types {
             let own = |(of, developer_name, _): &&(String, String, String)| {
                 *of == object.name && *developer_name == kind.developer_name
@@ -115,7 +118,7 @@ pub fn with_record_types(schema: &Schema, ids: &[(String, String, String)]) -> S
         }
         object
     };
-    Schema::new(schema.to_objects().into_iter().map(name))
+    schema.replacing(schema.objects().filter(|object| !object.record_types.is_empty()).map(name))
 }
 
 fn text(value: &str) -> Input {

@@ -54,12 +54,13 @@ pub fn createable(schema: &Schema, object: &Object, field: &Field, caller: &Call
     }
     match object.name.as_str() {
         "FeedItem" | "FeedComment" => caller.can("CanInsertFeedSystemFields"),
-        name => {
-            (object.custom && object.has("OwnerId"))
-                || object.name.ends_with("__c")
-                || WITH_AUDIT_FIELDS.contains(&name)
-        }
+        _ => takes_audit_fields(object),
     }
+}
+
+/// Whether audit fields of this object can be given at all, the switch and the permissions granted.
+pub fn takes_audit_fields(object: &Object) -> bool {
+    object.name.ends_with("__c") || WITH_AUDIT_FIELDS.contains(&object.name.as_str())
 }
 
 /// Whether Setup's switch "Set Audit Fields upon Record Creation" is on.

@@ -135,6 +135,17 @@ pub struct PicklistValue {
     pub valid_for: Option<String>,
 }
 
+/// The filter of a lookup field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilteredLookup {
+    pub controlling_fields: Vec<String>,
+    /// Whether it looks at fields of the record itself.
+    pub dependent: bool,
+    /// Whether values outside may be chosen.
+    pub optional_filter: bool,
+}
+
 /// What a roll-up summary field computes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -213,6 +224,15 @@ pub struct Field {
     pub auto_number_format: Option<String>,
     /// The controlling field of a dependent picklist.
     pub controller: Option<String>,
+    /// A default that is computed, as deployed.
+    pub default_value_formula: Option<String>,
+    pub filtered_lookup: Option<FilteredLookup>,
+    /// Blank numbers count as zero in the formula.
+    pub formula_treat_null_number_as_zero: bool,
+    /// A geolocation that pages show in decimals.
+    pub display_location_in_decimal: bool,
+    /// What an indirect lookup compares: a field of its target.
+    pub reference_target_field: Option<String>,
     /// `all` or `lastFour`, `asterisk` or `X`: how an encrypted field is masked.
     pub mask: Option<(String, String)>,
 }

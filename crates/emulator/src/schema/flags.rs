@@ -103,6 +103,11 @@ impl Field {
             summary: None,
             auto_number_format: None,
             controller: None,
+            default_value_formula: None,
+            filtered_lookup: None,
+            formula_treat_null_number_as_zero: false,
+            display_location_in_decimal: false,
+            reference_target_field: None,
             mask: None,
         }
     }

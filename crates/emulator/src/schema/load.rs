@@ -252,6 +252,7 @@ fn set_object_flag(object: &mut Object, word: &str) {
         "triggerable" => &mut object.triggerable,
         "feedEnabled" => &mut object.feed_enabled,
         "mruEnabled" => &mut object.mru_enabled,
+        "deepCloneable" => &mut object.deep_cloneable,
         "bulk" => &mut object.bulk,
         other => unreachable!("the checked-in schema is read by a test, and {other} is no flag of an object"),
     };

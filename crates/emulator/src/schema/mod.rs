@@ -5,20 +5,23 @@
 //! may add to them. A schema never changes once made: an org that changes its schema makes a new one, so whoever holds one
 //! sees a consistent picture.
 
+mod changes;
 pub mod custom;
 mod field;
 mod flags;
 mod load;
 mod object;
 mod platform;
+mod shape;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use field::{Field, FieldType, PicklistValue, Summary, SummaryOperation};
+pub use field::{Field, FilteredLookup, FieldType, PicklistValue, Summary, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
 
-use crate::record::Plan;
+use crate::record::{Plan, access};
+use changes::Changes;
 
 /// All objects of an org. Names are found in any case.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,7 @@ pub struct Schema {
     by_lower: HashMap<String, String>,
     by_prefix: HashMap<String, String>,
     plans: Plans,
+    changes: Changes,
 }
 
 /// The save plans of objects, made when first asked for. A clone starts without.
@@ -49,6 +53,52 @@ impl Schema {
     /// the reference fields where the description lacks them.
     pub fn new(objects: impl IntoIterator<Item = Object>) -> Schema {
         load::complete(objects.into_iter().collect())
+    }
+
+    /// The schema of an org that is made now.
+    pub(crate) fn made(mut self, now_ms: i64) -> Schema {
+        self.changes = Changes::made(now_ms);
+        self
+    }
+
+    /// The schema that takes the place of another one now: what did not change is shared with it and keeps its time.
+    pub(crate) fn in_place_of(mut self, before: &Schema, now_ms: i64) -> Schema {
+        let mut changed: Vec<String> = Vec::new();
+        // Setup's switch is seen in the describes of all objects that take audit fields.
+        let switched = access::audit_switch(before) != access::audit_switch(&self);
+        for (name, object) in &mut self.objects {
+            match before.objects.get(name) {
+                Some(_) if switched && access::takes_audit_fields(object) => changed.push(name.clone()),
+                Some(known) if known == object => *object = known.clone(),
+                _ => changed.push(name.clone()),
+            }
+        }
+        changed.extend(before.objects.keys().filter(|name| !self.objects.contains_key(*name)).cloned());
+        self.changes = before.changes.clone();
+        if !changed.is_empty() {
+            self.changes.note(changed.iter().map(String::as_str), now_ms);
+        }
+        self
+    }
+
+    /// With some objects replaced whose references are the same as before.
+    pub(crate) fn replacing(&self, objects: impl IntoIterator<Item = Object>) -> Schema {
+        let mut schema = self.clone();
+        for mut object in objects {
+            object.index();
+            schema.objects.insert(object.name.clone(), Arc::new(object));
+        }
+        schema
+    }
+
+    /// When the description of an object last changed: a whole second in milliseconds since 1970 UTC.
+    pub fn last_modified_ms_of(&self, object: &Object) -> i64 {
+        self.changes.of(object)
+    }
+
+    /// When any object was last added, changed or removed: a whole second in milliseconds since 1970 UTC.
+    pub fn last_modified_ms(&self) -> i64 {
+        self.changes.last_ms
     }
 
     pub fn object(&self, name: &str) -> Option<&Arc<Object>> {

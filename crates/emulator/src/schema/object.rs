@@ -6,6 +6,28 @@ use std::sync::Arc;
 
 use super::Field;
 
+/// What users' rights are made of.
+const GRANTING: [&str; 18] = [
+    "CustomPermission",
+    "FieldPermissions",
+    "Group",
+    "GroupMember",
+    "MutingPermissionSet",
+    "ObjectPermissions",
+    "Organization",
+    "PermissionSet",
+    "PermissionSetAssignment",
+    "PermissionSetGroup",
+    "PermissionSetGroupComponent",
+    "PermissionSetLicenseAssign",
+    "PermissionSetTabSetting",
+    "Profile",
+    "SetupEntityAccess",
+    "User",
+    "UserLogin",
+    "UserRole",
+];
+
 /// An object whose queries must be filtered, and by what (`salesforce-api.md` 3.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeedsFilter {
@@ -39,7 +61,7 @@ pub struct RecordTypeInfo {
 }
 
 /// One object. Looking up fields takes names in any case.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
     pub name: String,
     pub label: String,
@@ -60,6 +82,7 @@ pub struct Object {
     pub triggerable: bool,
     pub feed_enabled: bool,
     pub mru_enabled: bool,
+    pub deep_cloneable: bool,
     pub deprecated_and_hidden: bool,
     /// `History`, `Share`, `Feed` … of a generated companion.
     pub associate_entity_type: Option<String>,
@@ -70,6 +93,7 @@ pub struct Object {
     /// Whether the Bulk API takes it.
     pub bulk: bool,
     pub needs_filter: Option<NeedsFilter>,
+    pub(super) grants: bool,
     pub(super) by_name: HashMap<String, usize>,
     pub(super) by_relationship: HashMap<String, usize>,
     pub(super) select_all: String,
@@ -119,6 +143,11 @@ impl Object {
         self.record_types.iter().find(|kind| kind.id == id)
     }
 
+    /// Whether users' rights are made of its rows.
+    pub(crate) fn grants(&self) -> bool {
+        self.grants
+    }
+
     /// `SELECT` of all stored columns, in the order of the fields.
     pub(crate) fn select_all(&self) -> &str {
         &self.select_all
@@ -144,6 +173,7 @@ impl Object {
     }
 
     pub(super) fn index(&mut self) {
+        self.grants = GRANTING.contains(&self.name.as_str());
         let columns: Vec<String> =
             self.fields.iter().filter(|field| field.stored()).map(|field| format!("\"{}\"", field.name)).collect();
         self.select_all = format!("SELECT {} FROM \"{}\"", columns.join(", "), self.name);
