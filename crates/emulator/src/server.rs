@@ -214,7 +214,10 @@ struct Accepted {
 
 impl Accepted {
     fn of(headers: &HeaderMap) -> Accepted {
-        Accepted { gzip: takes_gzip(headers), pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1") }
+        Accepted {
+            gzip: takes_gzip(headers),
+            pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1"),
+        }
     }
 }
 

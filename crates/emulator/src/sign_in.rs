@@ -80,12 +80,7 @@ impl Org {
             let mut known = lock(&self.faces.rights);
             known.of(tx.rights_state(), user_id, || self.corrected(user_id, granted(tx, user_id)))
         });
-        Caller {
-            user_id: user_id.to_owned(),
-            permissions,
-            auto_assign: true,
-            ..Caller::default()
-        }
+        Caller { user_id: user_id.to_owned(), permissions, auto_assign: true, ..Caller::default() }
     }
 
     /// With what a test gave to the user, and without what it took.

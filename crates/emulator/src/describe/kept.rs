@@ -35,7 +35,13 @@ impl Kept {
     }
 
     /// Keeps a description.
-    pub fn keep(&mut self, schema: &Arc<Schema>, key: (Option<String>, String, String), caller: &Caller, zipped: Bytes) {
+    pub fn keep(
+        &mut self,
+        schema: &Arc<Schema>,
+        key: (Option<String>, String, String),
+        caller: &Caller,
+        zipped: Bytes,
+    ) {
         let same = self.schema.as_ref().is_some_and(|known| Arc::ptr_eq(known, schema));
         if !same || self.zipped_bytes + zipped.len() > KEPT_BYTES_MAX {
             *self = Kept { schema: Some(schema.clone()), ..Kept::default() };

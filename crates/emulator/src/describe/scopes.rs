@@ -24,8 +24,8 @@ pub(super) fn scopes(view: View<'_>, object: &Object) -> Vec<Scope> {
     }
     let (name, records) = (object.name.as_str(), object.label_plural.to_lowercase());
     let queues = object.field("OwnerId").is_some_and(|owner| owner.reference_to.iter().any(|target| target == "Group"));
-    let scoped = object.custom
-        || matches!(name, "Account" | "Case" | "Contact" | "Event" | "Lead" | "Opportunity" | "Task");
+    let scoped =
+        object.custom || matches!(name, "Account" | "Case" | "Contact" | "Event" | "Lead" | "Opportunity" | "Task");
     let mut scopes = vec![Scope { label: format!("All {records}"), name: "everything" }];
     let mut add = |applies: bool, label: String, name: &'static str| {
         if applies {

@@ -67,12 +67,20 @@ fn urls(view: View<'_>, object: &Object, pages: bool) -> Urls {
     add(name == "Case", "caseRowArticleSuggestions", format!("{base}/{{ID}}/suggestedArticles"));
     add(name == "WorkOrder", "workOrderRowArticleSuggestions", format!("{base}/{{ID}}/suggestedArticles"));
     add(name == "WorkOrder", "workOrderArticleSuggestions", format!("{base}/suggestedArticles"));
-    add(name == "WorkOrderLineItem", "workOrderLineItemRowArticleSuggestions", format!("{base}/{{ID}}/suggestedArticles"));
+    add(
+        name == "WorkOrderLineItem",
+        "workOrderLineItemRowArticleSuggestions",
+        format!("{base}/{{ID}}/suggestedArticles"),
+    );
     add(name == "User", "namedLayouts", format!("{base}/describe/namedLayouts/{{LayoutName}}"));
     add(name == "User", "passwordUtilities", format!("{base}/{{ID}}/password"));
     add(pages, "uiDetailTemplate", page("/{ID}"));
     add(pages, "uiEditTemplate", page("/{ID}/e"));
-    add(pages && matches!(name, "Account" | "Case"), "defaultValues", format!("{base}/defaultValues?recordTypeId&fields"));
+    add(
+        pages && matches!(name, "Account" | "Case"),
+        "defaultValues",
+        format!("{base}/defaultValues?recordTypeId&fields"),
+    );
     add(object.has_list_views(), "listviews", format!("{base}/listviews"));
     add(object.is_event(), "eventSchema", format!("{base}/eventSchema"));
     add(true, "describe", format!("{base}/describe"));

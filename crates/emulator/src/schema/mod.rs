@@ -17,7 +17,7 @@ mod shape;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use field::{Field, FilteredLookup, FieldType, PicklistValue, Summary, SummaryOperation};
+pub use field::{Field, FieldType, FilteredLookup, PicklistValue, Summary, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
 
 use crate::record::{Plan, access};
