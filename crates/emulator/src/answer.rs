@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::error::ApiError;
 
+pub mod xml;
+
 /// One answer of the org.
 #[derive(Debug)]
 pub struct Answer {
@@ -113,7 +115,11 @@ impl Answer {
 
 impl From<ApiError> for Answer {
     fn from(error: ApiError) -> Answer {
-        Answer::json(error.status, error_json(&error))
+        match error.code.as_str() {
+            // A failed precondition is told by the status alone.
+            "" => Answer::empty(error.status),
+            _ => Answer::json(error.status, error_json(&error)),
+        }
     }
 }
 
@@ -123,6 +129,11 @@ pub fn error_json(error: &ApiError) -> Value {
         Some(Value::Object(members)) => members.clone(),
         _ => serde_json::Map::new(),
     };
+    // Where the path leads nowhere the code stands first, as recorded; everywhere else the message does.
+    let nowhere = error.code == "NOT_FOUND" && error.message == "The requested resource does not exist";
+    if nowhere {
+        one.insert("errorCode".into(), Value::from(error.code.as_str()));
+    }
     one.insert("message".into(), Value::from(error.message.as_str()));
     one.insert("errorCode".into(), Value::from(error.code.as_str()));
     if !error.fields.is_empty() {

@@ -6,7 +6,9 @@
 //! have routes of their own.
 
 mod body;
+pub(crate) mod catalog;
 mod columns;
+mod conditional;
 pub mod cursor;
 pub(crate) mod describe;
 mod external;
@@ -14,6 +16,7 @@ mod limits;
 mod query;
 mod replicate;
 mod rows;
+mod xml_body;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -55,12 +58,19 @@ impl Call {
         request::header(&self.headers, name)
     }
 
-    /// The body as a JSON object.
+    /// The body as a JSON object; one in XML is read as if it were JSON.
     ///
     /// # Errors
-    /// `JSON_PARSER_ERROR`
+    /// `JSON_PARSER_ERROR`, `XML_PARSER_ERROR`, and 415 for another type of content.
     pub fn json(&self) -> Result<Map<String, Value>, ApiError> {
-        parse_json(&self.body)
+        match request::media_type(&self.headers).as_str() {
+            "application/xml" | "text/xml" => xml_body::parse(&self.body),
+            "" | "application/json" | "text/json" => parse_json(&self.body),
+            other => {
+                let text = format!("Content-Type header specified in HTTP request is not supported: {other}");
+                Err(ApiError::new(415, "UNSUPPORTED_MEDIA_TYPE", text))
+            }
+        }
     }
 }
 
@@ -125,6 +135,10 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
     match request.segments()[..] {
         ["jobs", ..] => return bulk::route(ctx, request).await,
         ["composite", ..] => return composite::route(ctx, request).await,
+        ["tooling", "composite", ..] => {
+            request.path.remove(0);
+            return composite::route(ctx, request).await;
+        }
         ["sobjects", ..] if blob::takes(ctx, &request) => return blob::route(ctx, request).await,
         _ => {}
     }
@@ -172,9 +186,9 @@ fn is_read(method: &Method) -> bool {
 
 /// Answers a GET or HEAD.
 fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
-    check_method(call)?;
+    catalog::check(ctx, call)?;
     match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(resources(ctx)),
+        [] => Ok(catalog::resources(ctx)),
         ["limits"] => Ok(limits::limits(ctx, tx)),
         ["limits", "recordCount"] => Ok(limits::record_count(tx, call.query.get("sObjects"))),
         ["sobjects"] => Ok(describe::global(ctx, call)),
@@ -189,51 +203,22 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["query" | "queryAll", locator] => query::next(ctx, tx, call, locator),
         ["tooling", "query"] => query::first(ctx, tx, call, false, true),
         ["tooling", "query", locator] => query::next(ctx, tx, call, locator),
-        _ => Err(ApiError::not_found()),
+        _ => Err(catalog::unknown(&call.path)),
     }
 }
 
 /// Answers any other method.
 fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
-    check_method(call)?;
+    catalog::check(ctx, call)?;
     match (call.method.as_str(), &call.path.iter().map(String::as_str).collect::<Vec<_>>()[..]) {
         ("POST", ["sobjects", object]) => rows::create(ctx, tx, call, object),
         ("POST", ["sobjects", object, id]) if id.eq_ignore_ascii_case("Id") => rows::create(ctx, tx, call, object),
         ("PATCH", ["sobjects", object, id]) => rows::update(ctx, tx, call, object, id),
-        ("DELETE", ["sobjects", object, id]) => rows::delete(ctx, tx, object, id),
+        ("DELETE", ["sobjects", object, id]) => rows::delete(ctx, tx, call, object, id),
         ("PATCH", ["sobjects", object, field, value]) => external::upsert(ctx, tx, call, object, field, value),
         ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, object, field, value),
-        _ => Err(ApiError::not_found()),
+        _ => Err(catalog::unknown(&call.path)),
     }
-}
-
-/// 405 where the resource exists and the method does not (`salesforce-api.md` 2.1).
-fn check_method(call: &Call) -> Result<(), ApiError> {
-    let allowed = match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] | ["limits", ..] | ["sobjects"] | ["query" | "queryAll", ..] | ["tooling", "query", ..] => "GET,HEAD",
-        ["sobjects", _] => "GET,HEAD,POST",
-        ["sobjects", _, "describe" | "updated" | "deleted"] => "GET,HEAD",
-        ["sobjects", _, id] if id.eq_ignore_ascii_case("Id") => "POST",
-        ["sobjects", _, _] => "DELETE,GET,HEAD,PATCH,POST",
-        ["sobjects", _, _, _] => "DELETE,GET,HEAD,PATCH,POST",
-        _ => return Ok(()),
-    };
-    let method = call.method.as_str();
-    let posts_to_row = method == "POST" && call.path.len() > 2 && !call.path[2].eq_ignore_ascii_case("Id");
-    if allowed.split(',').any(|one| one == method) && !posts_to_row {
-        return Ok(());
-    }
-    Err(ApiError::method_not_allowed(method, allowed))
-}
-
-/// The map of the resources that are there; jsforce takes `identity` from it (`salesforce-api.md` 2.2).
-fn resources(ctx: &Ctx) -> Answer {
-    const NAMES: [&str; 7] = ["tooling", "composite", "limits", "jobs", "query", "queryAll", "sobjects"];
-    let mut map: Map<String, Value> =
-        NAMES.iter().map(|name| ((*name).to_owned(), format!("{}/{name}", ctx.data_path()).into())).collect();
-    let identity = format!("{}/id/{}/{}", ctx.base_url, ctx.org.id, ctx.caller.user_id);
-    map.insert("identity".into(), identity.into());
-    Answer::ok(Value::Object(map))
 }
 
 /// The object of a path, in any case.

@@ -17,10 +17,11 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::StreamExt as _;
-use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 
+use crate::answer::xml::{self, Ending};
 use crate::answer::{Answer, Content, render};
 use crate::ctx::{Ctx, base_url};
 use crate::error::ApiError;
@@ -31,7 +32,7 @@ use crate::org::Org;
 use crate::request::{Query, Request, decode_path, header};
 use crate::{Emulator, landing, rest, soap};
 
-/// Longest request target (`salesforce-api.md` 2.1).
+/// Longest request target, and longest target and headers together (`salesforce-api.md` 2.1).
 const URI_MAX_BYTES: usize = 16_384;
 /// Bodies below this are sent as they are, because zipping them saves nothing.
 const GZIP_MIN_BYTES: usize = 1_024;
@@ -57,7 +58,14 @@ impl Emulator {
         let path = parts.uri.path().to_owned();
         let mut query = Query::parse(parts.uri.query().unwrap_or_default());
         let method = overridden(&parts.method, &mut query);
-        let accepted = Accepted::of(&parts.headers);
+        let mut accepted = Accepted::of(&parts.headers);
+        let mut segments = decode_path(&path);
+        let ending = xml::take_ending(&mut segments, &path);
+        accepted.xml = match &ending {
+            Ending::None => xml::wanted(&parts.headers, &segments),
+            Ending::Xml(below) => Some(below.clone()),
+            Ending::Json | Ending::Nowhere => None,
+        };
         let mut entry = LogEntry {
             at_ms: self.clock().now(),
             method: parts.method.to_string(),
@@ -66,16 +74,23 @@ impl Emulator {
             family: Family::Open,
             user_id: None,
         };
-        let too_long = parts.uri.path_and_query().map_or(0, |target| target.as_str().len()) > URI_MAX_BYTES;
-        let (answer, seen) = if too_long {
-            (Answer::page(414, "<h1>URI Too Long</h1>".into()), Seen::open(Family::Open))
+        let new_browser = !header(&parts.headers, "cookie").is_some_and(|cookies| cookies.contains("BrowserId="));
+        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let (answer, seen) = if let Some(refusal) = too_large(target, &parts.headers) {
+            (refusal, Seen::open(Family::Open))
+        } else if ending == Ending::Nowhere {
+            (ApiError::not_found().into(), Seen::open(Family::Rest))
         } else {
-            let request =
-                Request { method: method.clone(), path: decode_path(&path), query, headers: parts.headers, body };
+            let mut headers = parts.headers;
+            if matches!(ending, Ending::Xml(_)) {
+                headers.insert(ACCEPT, HeaderValue::from_static("application/xml"));
+            }
+            let request = Request { method: method.clone(), path: segments, query, headers, body };
             self.route(request, &base_url).await
         };
         entry.status = answer.status;
         entry.family = seen.family;
+        let has_session = seen.user_id.is_some();
         entry.user_id = seen.user_id;
         let limit = match &seen.org {
             Some(org) => {
@@ -88,6 +103,9 @@ impl Emulator {
             }
         };
         let mut response = respond(answer, &accepted, limit, method == Method::HEAD);
+        if has_session && new_browser {
+            add_cookies(response.headers_mut(), self.clock().now());
+        }
         response.headers_mut().insert(DATE, date(self.clock().now()));
         response
     }
@@ -184,6 +202,34 @@ impl Emulator {
     }
 }
 
+/// 414 for a long target, 431 for one that is too long together with its headers: pages of the web server, not of an API.
+fn too_large(target_bytes: usize, headers: &HeaderMap) -> Option<Answer> {
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let (status, reason) = match target_bytes {
+        target if target > URI_MAX_BYTES => (414, "URI Too Long"),
+        target if target + header_bytes > URI_MAX_BYTES => (431, "Request Header Fields Too Large"),
+        _ => return None,
+    };
+    Some(Answer::page(status, format!("<h1>Bad Message {status}</h1><pre>reason: {reason}</pre>")))
+}
+
+/// The cookies by which Salesforce knows a browser again (`salesforce-api.md` 2.1); nothing depends on them.
+fn add_cookies(headers: &mut HeaderMap, now_ms: i64) {
+    const YEAR_SECONDS: i64 = 365 * 24 * 3600;
+    let until = date(now_ms.saturating_add(YEAR_SECONDS * 1000));
+    let until = until.to_str().unwrap_or_default();
+    for (name, value) in [
+        ("CookieConsentPolicy", "0:1".to_owned()),
+        ("LSKey-c$CookieConsentPolicy", "0:1".to_owned()),
+        ("BrowserId", format!("emulated{now_ms:014}")),
+    ] {
+        let cookie = format!("{name}={value}; path=/; expires={until}; Max-Age={YEAR_SECONDS}");
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}
+
 /// `POST …?_HttpMethod=PATCH` (`salesforce-api.md` 2.1).
 fn overridden(method: &Method, query: &mut Query) -> Method {
     if *method != Method::POST {
@@ -210,14 +256,14 @@ fn date(now_ms: i64) -> HeaderValue {
 struct Accepted {
     gzip: bool,
     pretty: bool,
+    /// The path below the version of a REST request that is answered in XML.
+    xml: Option<Vec<String>>,
 }
 
 impl Accepted {
     fn of(headers: &HeaderMap) -> Accepted {
-        Accepted {
-            gzip: takes_gzip(headers),
-            pretty: header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1"),
-        }
+        let pretty = header(headers, "x-prettyprint").is_some_and(|value| value.trim() == "1");
+        Accepted { gzip: takes_gzip(headers), pretty, xml: None }
     }
 }
 
@@ -239,11 +285,16 @@ fn respond(answer: Answer, accepted: &Accepted, limit: Option<String>, head: boo
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert("x-robots-tag", HeaderValue::from_static("none"));
+    headers.insert("strict-transport-security", HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     if let Some(value) = limit.and_then(|line| HeaderValue::from_str(&line).ok()) {
         headers.insert("sforce-limit-info", value);
     }
     let (content_type, body) = match answer.body {
         Content::Empty => (None, Whole::Bytes(Bytes::new())),
+        Content::Json(value) if accepted.xml.is_some() => {
+            let bytes = xml::render(&value, accepted.xml.as_deref().unwrap_or_default());
+            (Some("application/xml;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
+        }
         Content::Json(value) => {
             let bytes = render(&value, accepted.pretty);
             (Some("application/json;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
@@ -341,7 +392,7 @@ mod tests {
         let pieces = (0..50_u32).map(|at| Ok::<_, io::Error>(Bytes::from(format!("{at},").repeat(3_000))));
         let plain: Vec<u8> = (0..50_u32).flat_map(|at| format!("{at},").repeat(3_000).into_bytes()).collect();
         let answer = Answer::stream("text/csv", Body::from_stream(futures::stream::iter(pieces)));
-        let response = respond(answer, &Accepted { gzip: true, pretty: false }, None, false);
+        let response = respond(answer, &Accepted { gzip: true, pretty: false, xml: None }, None, false);
         assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
         let zipped = response.into_body().collect().await.unwrap().to_bytes();
         let mut back = Vec::new();
@@ -353,7 +404,7 @@ mod tests {
     async fn a_stream_that_breaks_off_does_not_end_well() {
         let pieces = vec![Ok(Bytes::from_static(b"half")), Err(io::Error::other("cut"))];
         let answer = Answer::stream("text/csv", Body::from_stream(futures::stream::iter(pieces)));
-        let response = respond(answer, &Accepted { gzip: true, pretty: false }, None, false);
+        let response = respond(answer, &Accepted { gzip: true, pretty: false, xml: None }, None, false);
         assert!(response.into_body().collect().await.is_err());
     }
 

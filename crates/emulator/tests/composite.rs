@@ -333,3 +333,125 @@ async fn a_tree_is_planted_whole_or_not_at_all() {
     }
     assert_eq!(client.count("Account").await, 0);
 }
+
+fn node(reference_id: &str, name: &str, body: Value) -> Value {
+    sub("POST", format!("/services/data/v67.0/sobjects/{name}"), reference_id, body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_graph_is_a_transaction_of_its_own() {
+    // 2.8
+    let client = Client::new();
+    let base = &client.base;
+    let body = json!({"graphs": [
+        {"graphId": "1", "compositeRequest": [
+            // Written before what it refers to.
+            node("contact", "Contact", json!({"LastName": "C", "AccountId": "@{account.id}"})),
+            node("account", "Account", json!({"Name": "Good"})),
+        ]},
+        {"graphId": "2", "compositeRequest": [
+            node("account", "Account", json!({"Name": "Bad"})),
+            node("contact", "Contact", json!({"AccountId": "@{account.id}"})),
+            node("later", "Account", json!({"Name": "Later"})),
+        ]},
+    ]});
+    let said = client.json("POST", "/composite/graph", &body).await;
+    assert_eq!(said.status, 200, "{}", said.text());
+    let said = said.json();
+    let (good, bad) = (&said["graphs"][0], &said["graphs"][1]);
+    assert_eq!((&good["graphId"], &good["isSuccessful"]), (&json!("1"), &json!(true)));
+    let answers = &good["graphResponse"]["compositeResponse"];
+    let id = answers[1]["body"]["id"].as_str().unwrap();
+    let wanted = json!({"body": {"id": id, "success": true, "errors": []},
+        "httpHeaders": {"Location": format!("{base}/sobjects/Account/{id}")},
+        "httpStatusCode": 201, "referenceId": "account"});
+    assert_eq!(answers[1], wanted);
+    assert_eq!((&answers[0]["referenceId"], &answers[0]["httpStatusCode"]), (&json!("contact"), &json!(201)));
+    assert_eq!(bad["isSuccessful"], false);
+    let answers = &bad["graphResponse"]["compositeResponse"];
+    let halted = "The transaction was rolled back since another operation in the same transaction failed.";
+    for place in [0, 2] {
+        assert_eq!(answers[place]["body"], json!([{"errorCode": "PROCESSING_HALTED", "message": halted}]));
+    }
+    assert_eq!(answers[1]["body"][0]["errorCode"], "REQUIRED_FIELD_MISSING");
+    assert_eq!(client.query("SELECT Name FROM Account").await.len(), 1);
+    assert_eq!(client.emulator.orgs()[0].daily_usage().0, 2, "all graphs are one call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn graphs_have_limits() {
+    // 2.8: 75 graphs, 500 nodes, 15 levels, 15 kinds; records only.
+    let client = Client::new();
+    let refused = async |graphs: Value| client.json("POST", "/composite/graph", &json!({"graphs": graphs})).await;
+    let account = |name: &str| node(name, "Account", json!({"Name": "A"}));
+    let graph = |id: usize, nodes: Vec<Value>| json!({"graphId": id.to_string(), "compositeRequest": nodes});
+    let many = (0..76).map(|id| graph(id, vec![account("a")])).collect();
+    assert_eq!(refused(many).await.refusal().1, "LIMIT_EXCEEDED");
+    let nodes = (0..501).map(|number| account(&format!("a{number}"))).collect();
+    assert_eq!(refused(json!([graph(1, nodes)])).await.refusal().1, "LIMIT_EXCEEDED");
+    let chain = |length: usize| {
+        let link = |number: usize| match number {
+            0 => account("a0"),
+            _ => node(
+                &format!("a{number}"),
+                "Account",
+                json!({"Name": "A", "ParentId": format!("@{{a{}.id}}", number - 1)}),
+            ),
+        };
+        json!([graph(1, (0..length).map(link).collect())])
+    };
+    assert_eq!(refused(chain(16)).await.refusal().1, "LIMIT_EXCEEDED");
+    assert_eq!(refused(chain(15)).await.json()["graphs"][0]["isSuccessful"], true);
+    let circle = vec![
+        node("a", "Account", json!({"Name": "A", "ParentId": "@{b.id}"})),
+        node("b", "Account", json!({"Name": "B", "ParentId": "@{a.id}"})),
+    ];
+    assert_eq!(refused(json!([graph(1, circle)])).await.status, 400);
+    let query = sub("GET", "/services/data/v67.0/query?q=SELECT Id FROM Account".into(), "q", Value::Null);
+    assert_eq!(refused(json!([graph(1, vec![query])])).await.refusal().1, "INVALID_INPUT");
+    assert_eq!(client.version("49.0").json("POST", "/composite/graph", &json!({"graphs": []})).await.status, 404);
+    // After 14 failures nothing more is tried.
+    let bad = |id: usize| graph(id, vec![node("n", "Account", json!({}))]);
+    let mut graphs: Vec<Value> = (0..14).map(bad).collect();
+    graphs.push(graph(99, vec![account("a")]));
+    let said = refused(Value::Array(graphs)).await.json();
+    let last = &said["graphs"][14];
+    assert_eq!(last["isSuccessful"], false);
+    assert_eq!(last["graphResponse"]["compositeResponse"][0]["body"][0]["errorCode"], "PROCESSING_HALTED");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_describe_in_a_chain_may_be_known_already() {
+    // As recorded: status 304, no body, tag and date among the headers.
+    let client = Client::new();
+    let url = format!("{}/sobjects", client.base);
+    let mut sent = sub("GET", url, "known", Value::Null);
+    sent["httpHeaders"] = json!({"If-Modified-Since": "Thu, 1 Jan 2026 00:00:00 GMT"});
+    let said = client.json("POST", "/composite", &json!({"compositeRequest": [sent]})).await.json();
+    let answer = &said["compositeResponse"][0];
+    assert_eq!((&answer["httpStatusCode"], &answer["body"]), (&json!(304), &Value::Null));
+    let names: Vec<&String> = answer["httpHeaders"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["ETag", "Last-Modified"]);
+    assert_eq!(answer["httpHeaders"]["ETag"].as_str().unwrap().len(), 10);
+    assert_eq!(answer["httpHeaders"]["Last-Modified"], "Thu, 01 Jan 2026 00:00:00 GMT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_may_carry_files() {
+    // 2.8: `binaryPartName` and `binaryPartNameAlias`.
+    let client = Client::new();
+    let account = client.create("Account", &json!({"Name": "A"})).await;
+    let batch = json!({"batchRequests": [{
+        "method": "POST", "url": "v67.0/sobjects/Attachment",
+        "richInput": {"Name": "a.txt", "ParentId": account},
+        "binaryPartName": "file1", "binaryPartNameAlias": "Body",
+    }]});
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"batch\"\r\nContent-Type: application/json\r\n\r\n{batch}\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"file1\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n"
+    );
+    let said = client.send("POST", "/composite/batch", "multipart/form-data; boundary=b", form).await.json();
+    assert_eq!(said["hasErrors"], false, "{said}");
+    let id = said["results"][0]["result"]["id"].as_str().unwrap();
+    assert_eq!(client.get(&format!("/sobjects/Attachment/{id}/Body")).await.body, b"hello");
+}

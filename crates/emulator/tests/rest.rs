@@ -281,3 +281,72 @@ async fn the_log_knows_what_was_asked() {
     assert!(page.text().contains(&caller.credentials.username) && page.text().contains("/services/data/v67.0/limits"));
     assert!(!page.text().contains(&caller.token));
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_and_records_may_be_xml() {
+    // 2.1: by `Accept` and by the ending of the path.
+    let caller = Caller::new();
+    let body = "<?xml version=\"1.0\" encoding=\"utf-8\" ?><Account><Name>A &lt; B</Name>\
+                <NumberOfEmployees>12</NumberOfEmployees><Fax></Fax></Account>";
+    let headers = [("content-type", "application/xml"), ("accept", "application/xml")];
+    let said = caller.call("POST", "/sobjects/Account", &headers, body).await;
+    assert_eq!((said.status, said.header("content-type")), (201, "application/xml;charset=UTF-8"), "{}", said.text());
+    let id = said.text().split("<id>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    assert_eq!(said.text(), format!("{head}<Result><id>{id}</id><success>true</success></Result>"));
+    let url = format!("/services/data/v67.0/sobjects/Account/{id}");
+    for (path, accept) in [("", "application/xml"), (".xml", "*/*")] {
+        let path = format!("/sobjects/Account/{id}{path}?fields=Name,NumberOfEmployees");
+        let said = caller.call("GET", &path, &[("accept", accept)], "").await;
+        let wanted = format!(
+            "{head}<Account type=\"Account\" url=\"{url}\"><Name>A &lt; B</Name>\
+             <NumberOfEmployees>12</NumberOfEmployees></Account>"
+        );
+        assert_eq!(said.text(), wanted);
+    }
+    let said = caller.call("GET", "/query?q=SELECT+Name+FROM+Account", &[("accept", "application/xml")], "").await;
+    let wanted = format!(
+        "{head}<QueryResult><totalSize>1</totalSize><done>true</done><records type=\"Account\" url=\"{url}\">\
+         <Name>A &lt; B</Name></records></QueryResult>"
+    );
+    assert_eq!(said.text(), wanted);
+    let said = caller.raw("GET", "/services/data/v67.0/limits", &[("accept", "application/xml")], "").await;
+    let wanted = "<Errors><Error><message>Session expired or invalid</message><errorCode>INVALID_SESSION_ID</errorCode>\
+                  </Error></Errors>";
+    assert_eq!((said.status, said.text()), (401, format!("{head}{wanted}").as_str()));
+    let said =
+        caller.call("POST", "/sobjects/Account", &[("content-type", "application/xml")], "<Account><Name>").await;
+    assert_eq!((said.status, said.error().1), (400, "XML_PARSER_ERROR".into()));
+    let said = caller.call("POST", "/sobjects/Account", &[("content-type", "text/plain")], "Name=A").await;
+    assert_eq!((said.status, said.error().1), (415, "UNSUPPORTED_MEDIA_TYPE".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_and_headers_have_a_size() {
+    // 2.1: 16,384 bytes of target, and of target and headers.
+    let caller = Caller::new();
+    let long = "x".repeat(17_000);
+    let said = caller.call("GET", "/limits", &[("x-filler", &long)], "").await;
+    assert_eq!((said.status, said.header("content-type")), (431, "text/html;charset=UTF-8"));
+    assert_eq!(caller.get(&format!("/limits?x={long}")).await.status, 414);
+    assert_eq!(caller.call("GET", "/limits", &[("x-filler", &long[..15_000])], "").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn resources_are_there_since_their_version() {
+    // 2.2; what is listed and not emulated is named.
+    let caller = Caller::new();
+    for (version, path, status) in [
+        ("39.0", "/limits/recordCount", 404),
+        ("40.0", "/limits/recordCount", 200),
+        ("37.0", "/composite", 404),
+        ("38.0", "/composite", 200),
+        ("67.0", "/wave", 403),
+    ] {
+        let said = caller.call("GET", &format!("/services/data/v{version}{path}"), &[], "").await;
+        assert_eq!(said.status, status, "{version}{path} {}", said.text());
+    }
+    assert_eq!(caller.get("/wave").await.error().1, "FUNCTIONALITY_NOT_ENABLED");
+    let names: Vec<String> = caller.get("").await.expect(200).as_object().unwrap().keys().cloned().collect();
+    assert!(names.len() > 40 && names.starts_with(&["tooling".to_owned(), "metadata".into()]), "{names:?}");
+}

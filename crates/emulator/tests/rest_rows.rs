@@ -107,6 +107,33 @@ async fn a_record_that_has_not_changed_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_is_written_only_in_the_state_the_caller_knows() {
+    // 2.1: tags for Accounts only, dates for all.
+    let caller = Caller::new();
+    let id = caller.create("Account", json!({"Name": "A"})).await;
+    let path = format!("/sobjects/Account/{id}");
+    let tag = caller.get(&path).await.header("etag").to_owned();
+    assert!(tag.len() > 20, "{tag}");
+    assert_eq!(caller.call("GET", &path, &[("if-none-match", &tag)], "").await.status, 304);
+    caller.emulator.clock().advance(Duration::from_secs(10));
+    let json = ("content-type", "application/json");
+    let body = r#"{"Phone": "1"}"#;
+    assert_eq!(caller.call("PATCH", &path, &[json, ("if-match", &tag)], body).await.status, 204);
+    let said = caller.call("PATCH", &path, &[json, ("if-match", &tag)], body).await;
+    assert_eq!((said.status, said.body.len()), (412, 0));
+    assert_eq!(caller.call("GET", &path, &[("if-none-match", &tag)], "").await.status, 200);
+    let before = ("if-unmodified-since", "Sun, 01 Mar 2026 12:00:09 GMT");
+    assert_eq!(caller.call("DELETE", &path, &[before], "").await.status, 412);
+    assert_eq!(caller.call("GET", &path, &[before], "").await.status, 412);
+    let now = ("if-unmodified-since", "Sun, 01 Mar 2026 12:00:10 GMT");
+    assert_eq!(caller.call("DELETE", &path, &[now], "").await.status, 204);
+    let contact = caller.create("Contact", json!({"LastName": "C"})).await;
+    let path = format!("/sobjects/Contact/{contact}");
+    assert_eq!(caller.get(&path).await.header("etag"), "");
+    assert_eq!(caller.call("GET", &path, &[("if-match", "\"x\"")], "").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lookup_can_be_followed_in_the_path() {
     // 2.2: friendly URLs; 404 when the lookup is empty.
     let caller = Caller::new();

@@ -2,16 +2,19 @@
 //! `/composite/batch`: up to 25 subrequests that know nothing of each other (`salesforce-api.md` 2.8). Each one counts
 //! against the daily allowance, and each is undone or kept for itself.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
+use crate::multipart::malformed;
 use crate::org::Tx;
 use crate::rest;
 
-use super::{SUBREQUESTS_MAX, error_body, flag, invalid_input};
+use super::{Files, SUBREQUESTS_MAX, error_body, flag, invalid_input};
 
 /// A batch of subrequests.
 pub struct Batch {
@@ -24,7 +27,7 @@ impl Batch {
     ///
     /// # Errors
     /// 400 for a batch that is too long or has a subrequest without method or URL.
-    pub fn read(mut body: Map<String, Value>) -> Result<Batch, ApiError> {
+    pub fn read(mut body: Map<String, Value>, files: &Files) -> Result<Batch, ApiError> {
         let Some(Value::Array(items)) = body.remove("batchRequests") else {
             return Err(ApiError::json_parser("The member 'batchRequests' is missing"));
         };
@@ -32,7 +35,7 @@ impl Batch {
             let text = format!("The request exceeded the maximum number of {SUBREQUESTS_MAX} subrequests");
             return Err(ApiError::new(400, "LIMIT_EXCEEDED", text));
         }
-        let subrequests: Result<Vec<_>, ApiError> = items.iter().map(subrequest).collect();
+        let subrequests: Result<Vec<_>, ApiError> = items.iter().map(|item| subrequest(item, files)).collect();
         Ok(Batch { halt_on_error: flag(&body, "haltOnError"), subrequests: subrequests? })
     }
 
@@ -60,14 +63,23 @@ impl Batch {
     }
 }
 
-fn subrequest(item: &Value) -> Result<(Method, String, Vec<u8>), ApiError> {
+fn subrequest(item: &Value, files: &Files) -> Result<(Method, String, Vec<u8>), ApiError> {
     let text = |name: &str| item.get(name).and_then(Value::as_str);
     let method = text("method").unwrap_or_default();
     if !matches!(method, "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE") {
         return Err(invalid_input(format!("Invalid method: {method}")));
     }
     let url = text("url").ok_or_else(|| ApiError::json_parser("The member 'url' of a subrequest is missing"))?;
-    let body = item.get("richInput").filter(|body| !body.is_null());
+    let mut body = item.get("richInput").filter(|body| !body.is_null()).cloned();
+    if let Some(part) = text("binaryPartName") {
+        // The file goes into the record as if it had been written there in base64.
+        let bytes = files.get(part).ok_or_else(|| malformed(&format!("the part '{part}' is missing")))?;
+        let field = text("binaryPartNameAlias").unwrap_or(part);
+        let Value::Object(record) = body.get_or_insert_with(|| json!({})) else {
+            return Err(ApiError::json_parser("The richInput of a subrequest is no object"));
+        };
+        record.insert(field.to_owned(), STANDARD.encode(bytes).into());
+    }
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     let method = Method::from_bytes(method.as_bytes()).expect("it is one of the methods above");
     Ok((method, url.to_owned(), body))

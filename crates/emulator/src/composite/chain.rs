@@ -6,7 +6,7 @@
 //! does not demand one. A subrequest whose reference leads nowhere is `PROCESSING_HALTED`. With `allOrNone` the first
 //! failure undoes everything, and all others say that they were rolled back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
@@ -33,7 +33,8 @@ pub struct Chain {
     subrequests: Vec<Subrequest>,
 }
 
-struct Subrequest {
+/// One request of a chain or a graph.
+pub struct Subrequest {
     method: Method,
     url: String,
     reference_id: String,
@@ -83,15 +84,7 @@ impl Chain {
             let text = format!("The request exceeded the maximum number of {SUBREQUESTS_MAX} subrequests");
             return Err(ApiError::new(400, "LIMIT_EXCEEDED", text));
         }
-        let subrequests: std::result::Result<Vec<Subrequest>, ApiError> = items.into_iter().map(subrequest).collect();
-        let chain = Chain { all_or_none: flag(&body, "allOrNone"), subrequests: subrequests? };
-        let mut known = HashSet::new();
-        if let Some(twice) = chain.subrequests.iter().find(|one| !known.insert(one.reference_id.as_str())) {
-            return Err(invalid_input(format!(
-                "Duplicate ReferenceId provided in the request: {}",
-                twice.reference_id
-            )));
-        }
+        let chain = Chain { all_or_none: flag(&body, "allOrNone"), subrequests: Chain::subrequests_of(items)? };
         if chain.subrequests.iter().filter(|one| one.is_heavy()).count() > HEAVY_MAX {
             let text =
                 format!("The request exceeded the maximum of {HEAVY_MAX} subrequests that are collections or queries");
@@ -100,8 +93,37 @@ impl Chain {
         Ok(chain)
     }
 
+    /// The subrequests of a request, each with a name of its own.
+    ///
+    /// # Errors
+    /// 400 for one that cannot be read, and for a name given twice.
+    pub fn subrequests_of(items: Vec<Value>) -> std::result::Result<Vec<Subrequest>, ApiError> {
+        let subrequests: std::result::Result<Vec<Subrequest>, ApiError> = items.into_iter().map(subrequest).collect();
+        let subrequests = subrequests?;
+        let mut known = HashSet::new();
+        if let Some(twice) = subrequests.iter().find(|one| !known.insert(one.reference_id.as_str())) {
+            let text = format!("Duplicate ReferenceId provided in the request: {}", twice.reference_id);
+            return Err(invalid_input(text));
+        }
+        Ok(subrequests)
+    }
+
+    /// A chain that is undone by its first failure.
+    pub fn all_or_none(subrequests: Vec<Subrequest>) -> Chain {
+        Chain { all_or_none: true, subrequests }
+    }
+
+    pub fn subrequests(&self) -> &[Subrequest] {
+        &self.subrequests
+    }
+
     /// Answers it inside a transaction.
     pub fn answer(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Answer {
+        Answer::ok(json!({"compositeResponse": self.results(ctx, tx).0}))
+    }
+
+    /// The results in order as they are shown, and whether all succeeded.
+    pub fn results(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> (Vec<Value>, bool) {
         let results = if self.all_or_none {
             tx.savepoint(|tx| {
                 let results = self.run(ctx, tx);
@@ -111,6 +133,16 @@ impl Chain {
         } else {
             self.run(ctx, tx)
         };
+        let successful = results.iter().all(Result::is_success);
+        (self.shown(results), successful)
+    }
+
+    /// The results of a chain that is not tried.
+    pub fn halted(&self) -> Vec<Value> {
+        self.shown(self.rolled_back(Vec::new()))
+    }
+
+    fn shown(&self, results: Vec<Result>) -> Vec<Value> {
         let shown = self.subrequests.iter().zip(results).map(|(subrequest, result)| {
             json!({
                 "body": result.body,
@@ -119,7 +151,7 @@ impl Chain {
                 "referenceId": subrequest.reference_id,
             })
         });
-        Answer::ok(json!({"compositeResponse": shown.collect::<Vec<Value>>()}))
+        shown.collect()
     }
 
     /// The results in order; with `allOrNone` they end with the first failure.
@@ -152,14 +184,38 @@ impl Chain {
 }
 
 impl Subrequest {
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn reference_id(&self) -> &str {
+        &self.reference_id
+    }
+
+    /// The names of the subrequests whose answers it uses.
+    pub fn references(&self) -> BTreeSet<String> {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        [self.url.as_str(), body.as_str()]
+            .into_iter()
+            .flat_map(|text| text.split("@{").skip(1))
+            .filter_map(|rest| rest.split(['.', '[', '}']).next().map(str::to_owned))
+            .collect()
+    }
+
     /// Segments of the path below the version, before references are put in.
-    fn below_version(&self) -> Vec<&str> {
+    pub fn below_version(&self) -> Vec<&str> {
         let path = self.url.split('?').next().unwrap_or_default();
         path.split('/').filter(|segment| !segment.is_empty()).skip(3).collect()
     }
 
     fn is_heavy(&self) -> bool {
-        matches!(self.below_version()[..], ["composite", "sobjects", ..] | ["query" | "queryAll", ..])
+        let below = self.below_version();
+        let below = below.strip_prefix(&["tooling"]).unwrap_or(&below);
+        matches!(below, ["composite", "sobjects", ..] | ["query" | "queryAll", ..])
     }
 
     fn run(&self, ctx: &Ctx, tx: &mut Tx<'_>, bodies: &Bodies) -> Result {
@@ -233,6 +289,10 @@ fn read_headers(headers: &Map<String, Value>) -> std::result::Result<HeaderMap, 
     for (name, value) in headers {
         if FORBIDDEN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return Err(invalid_input(format!("The header {name} is not allowed in a subrequest")));
+        }
+        if name.eq_ignore_ascii_case("accept-encoding") {
+            // A part of an answer is not zipped by itself.
+            continue;
         }
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {

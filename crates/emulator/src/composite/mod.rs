@@ -9,6 +9,7 @@
 mod batch;
 mod chain;
 mod collections;
+mod graph;
 mod reference;
 mod tree;
 
@@ -22,6 +23,7 @@ use crate::ctx::Ctx;
 use crate::error::{ApiError, SaveError};
 use crate::multipart;
 use crate::request::Request;
+use crate::rest::catalog::check_composite;
 use crate::rest::parse_json;
 
 pub use tree::{Planted, plant};
@@ -39,9 +41,10 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
     let path: Vec<String> = request.path.iter().skip(1).cloned().collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let method = request.method.clone();
+    check_composite(ctx, &path)?;
     match path[..] {
-        [] if method == Method::GET => Ok(resources(ctx)),
-        [] | ["batch"] | ["tree", _] if method != Method::POST => {
+        [] if matches!(method, Method::GET | Method::HEAD) => Ok(resources(ctx)),
+        [] | ["batch" | "graph"] | ["tree", _] if method != Method::POST => {
             Err(ApiError::method_not_allowed(method.as_str(), if path.is_empty() { "GET,HEAD,POST" } else { "POST" }))
         }
         [] => {
@@ -49,9 +52,13 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
             let chain = chain::Chain::read(body)?;
             Ok(ctx.org.write(|tx| chain.answer(ctx, tx)))
         }
+        ["graph"] => {
+            let graphs = graph::Graphs::read(parse_json(&request.body_bytes().await?)?)?;
+            Ok(ctx.org.write(|tx| graphs.answer(ctx, tx)))
+        }
         ["batch"] => {
-            let body = parse_json(&request.body_bytes().await?)?;
-            let batch = batch::Batch::read(body)?;
+            let (body, files) = read_collection(method, &mut request).await?;
+            let batch = batch::Batch::read(body, &files)?;
             ctx.count_calls(batch.len().saturating_sub(1) as u64);
             Ok(ctx.org.write(|tx| batch.answer(ctx, tx)))
         }
@@ -94,7 +101,7 @@ async fn read_collection(method: Method, request: &mut Request) -> Result<(Map<S
 }
 
 fn resources(ctx: &Ctx) -> Answer {
-    let names = ["tree", "batch", "sobjects"];
+    let names = ["tree", "batch", "sobjects", "graph"];
     let map: Map<String, Value> =
         names.iter().map(|name| ((*name).to_owned(), format!("{}/composite/{name}", ctx.data_path()).into())).collect();
     Answer::ok(Value::Object(map))

@@ -5,8 +5,6 @@
 //! names that time or a later one in `If-Modified-Since`; then nothing is described at all. A change of the caller's rights
 //! does not move `Last-Modified`: whether it does in a real org is not known.
 
-use std::time::{Duration, SystemTime};
-
 use bytes::Bytes;
 use serde_json::json;
 
@@ -17,6 +15,7 @@ use crate::error::ApiError;
 use crate::faces::lock;
 use crate::org::Tx;
 use crate::rest::Call;
+use crate::rest::conditional::{Conditions, short_tag, stamped};
 use crate::server;
 
 const JSON: &str = "application/json;charset=UTF-8";
@@ -24,7 +23,7 @@ const JSON: &str = "application/json;charset=UTF-8";
 /// `/sobjects`.
 pub fn global(ctx: &Ctx, call: &Call) -> Answer {
     let schema = ctx.org.schema();
-    conditional(call, schema.last_modified_ms(), || {
+    conditional(ctx, call, schema.last_modified_ms(), || {
         written(ctx, call, None, || to_json(&View::of(ctx, &schema).global()))
     })
 }
@@ -39,18 +38,20 @@ pub fn basic(ctx: &Ctx, tx: &Tx<'_>, name: &str) -> Result<Answer, ApiError> {
 pub fn describe(ctx: &Ctx, call: &Call, name: &str) -> Result<Answer, ApiError> {
     let schema = ctx.org.schema();
     let object = schema.object(name).cloned().ok_or_else(ApiError::not_found)?;
-    Ok(conditional(call, schema.last_modified_ms_of(&object), || {
+    Ok(conditional(ctx, call, schema.last_modified_ms_of(&object), || {
         written(ctx, call, Some(&object.name), || to_json(&View::of(ctx, &schema).object(&object)))
     }))
 }
 
-/// 304 when nothing changed since the time the caller names, else the body; either way with `Last-Modified`.
-fn conditional(call: &Call, changed_ms: i64, body: impl FnOnce() -> Answer) -> Answer {
-    let changed = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(changed_ms).unwrap_or(0));
-    let last_modified = httpdate::fmt_http_date(changed);
-    let known = call.header("if-modified-since").and_then(|text| httpdate::parse_http_date(text).ok());
-    let answer = if known.is_some_and(|known| known >= changed) { Answer::empty(304) } else { body() };
-    answer.header("last-modified", last_modified)
+/// 304 when nothing changed since the time the caller names, else the body; either way with a tag and `Last-Modified`.
+fn conditional(ctx: &Ctx, call: &Call, changed_ms: i64, body: impl FnOnce() -> Answer) -> Answer {
+    let tag = short_tag(&format!("{} {} {changed_ms}", ctx.version, call.path.join("/")));
+    let conditions = Conditions::of(&call.headers);
+    if let Err(refusal) = conditions.check(None, changed_ms, true) {
+        return refusal.into();
+    }
+    let answer = if conditions.is_known(None, changed_ms) { Answer::empty(304) } else { body() };
+    stamped(answer, &tag, changed_ms)
 }
 
 /// The description as the caller takes it: zipped, from what was kept, or as plain JSON. Where something is still to be done

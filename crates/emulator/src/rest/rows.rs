@@ -3,8 +3,6 @@
 //!
 //! Reading goes through SOQL, so that a record looks the same whichever way it is asked for.
 
-use std::time::SystemTime;
-
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -13,6 +11,7 @@ use crate::error::ApiError;
 use crate::id;
 use crate::org::{Row, Tx};
 use crate::record;
+use crate::rest::conditional::{Conditions, row_tag, stamped};
 use crate::rest::{Call, fields_of, object};
 use crate::schema::Object;
 use crate::soql::{self, Options};
@@ -39,34 +38,53 @@ pub fn created(ctx: &Ctx, object: &Object, id: &str, says_created: bool) -> Answ
 pub fn get(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
     let row = find(tx, &object, id)?;
-    if is_known(call, &row) {
-        return Ok(Answer::empty(304));
-    }
-    read(ctx, tx, call, &object, row.id())
+    let tag = tag_of(&row);
+    let changed_ms = changed_ms(&row);
+    let conditions = Conditions::of(&call.headers);
+    conditions.check(tag.as_deref(), changed_ms, true)?;
+    let answer = if conditions.is_known(tag.as_deref(), changed_ms) {
+        Answer::empty(304)
+    } else {
+        read(ctx, tx, call, &object, row.id())?
+    };
+    Ok(match tag {
+        Some(tag) => stamped(answer, &tag, changed_ms),
+        None => answer,
+    })
 }
 
-/// Whether the row has not changed since `If-Modified-Since` (`salesforce-api.md` 2.1).
-fn is_known(call: &Call, row: &Row) -> bool {
-    let since = call.header("if-modified-since").and_then(|text| httpdate::parse_http_date(text).ok());
-    let since_ms =
-        since.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).map(|since| since.as_millis());
-    let changed_ms = row.get("LastModifiedDate").as_int().and_then(|ms| u128::try_from(ms).ok());
-    matches!((changed_ms, since_ms), (Some(changed_ms), Some(since_ms)) if changed_ms <= since_ms)
+/// Only Accounts have tags (`salesforce-api.md` 2.1).
+fn tag_of(row: &Row) -> Option<String> {
+    let state = || format!("{} {}", row.id(), row.get("SystemModstamp").as_int().unwrap_or_default());
+    (row.object.name == "Account").then(|| row_tag(&state()))
+}
+
+fn changed_ms(row: &Row) -> i64 {
+    row.get("LastModifiedDate").as_int().unwrap_or_default()
+}
+
+/// Refuses to write a row of which the caller knows another state.
+fn check_unchanged(call: &Call, row: &Row) -> Result<(), ApiError> {
+    Conditions::of(&call.headers).check(tag_of(row).as_deref(), changed_ms(row), false)
 }
 
 /// PATCH: 204 without a body.
 pub fn update(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
-    let id = find(tx, &object, id)?.id().to_owned();
+    let row = find(tx, &object, id)?;
+    check_unchanged(call, &row)?;
+    let id = row.id().to_owned();
     let fields = fields_of(&object, call.json()?)?;
     record::update(tx, &ctx.caller, &object, &id, fields)?;
     Ok(Answer::empty(204))
 }
 
 /// DELETE: 204 without a body; 404 for what is deleted already.
-pub fn delete(ctx: &Ctx, tx: &mut Tx<'_>, name: &str, id: &str) -> Result<Answer, ApiError> {
+pub fn delete(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
-    let id = find(tx, &object, id)?.id().to_owned();
+    let row = find(tx, &object, id)?;
+    check_unchanged(call, &row)?;
+    let id = row.id().to_owned();
     record::delete(tx, &ctx.caller, &id)?;
     Ok(Answer::empty(204))
 }
