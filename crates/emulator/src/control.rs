@@ -38,16 +38,20 @@ impl Org {
     /// Ends every session; refresh tokens stay good.
     pub fn expire_sessions(&self) {
         lock(&self.faces.sessions).expire_sessions();
+        self.keep();
     }
 
     /// Revokes every refresh token together with its sessions, as an admin does who blocks an app's users.
     pub fn revoke_grants(&self) {
         lock(&self.faces.sessions).revoke_grants();
+        self.keep();
     }
 
     /// Ends the session or the grant that a token names.
     pub fn revoke(&self, token: &str) -> bool {
-        lock(&self.faces.sessions).revoke(token)
+        let revoked = lock(&self.faces.sessions).revoke(token);
+        self.keep();
+        revoked
     }
 
     /// Gives a user permission (`QueryAllFiles`, as in `salesforce-api.md` 1.11) to a user, or takes it, whatever profile
@@ -71,10 +75,22 @@ impl Org {
     /// Installs an app, or replaces the one with its consumer key.
     pub fn register_app(&self, app: App) {
         lock(&self.faces.apps).register(app);
+        self.keep();
     }
 
     /// Changes an app: its policy, its callbacks, whether it is installed. False when there is none with this key.
     pub fn change_app(&self, client_id: &str, change: impl FnOnce(&mut App)) -> bool {
-        lock(&self.faces.apps).get_mut(client_id).map(change).is_some()
+        let changed = lock(&self.faces.apps).get_mut(client_id).map(change).is_some();
+        self.keep();
+        changed
+    }
+
+    /// Blocks an app, as an admin does in "Connected Apps OAuth Usage", or lets it in again: its tokens are revoked, and
+    /// nobody signs in with it meanwhile. False when there is none with this key.
+    pub fn set_blocked(&self, client_id: &str, blocked: bool) -> bool {
+        if blocked {
+            lock(&self.faces.sessions).revoke_where(|_, app| app == Some(client_id));
+        }
+        self.change_app(client_id, |app| app.blocked = blocked)
     }
 }

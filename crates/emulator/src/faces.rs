@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the faces of an org remember beside its records: sessions, apps, query cursors, jobs, usage.
 //!
-//! It lives in memory and ends with the process, also where the records are kept in a file: a restarted emulator has
-//! the same records, the same credentials and no sessions but the first one.
+//! It lives in memory. Where the records are kept in a file, sessions, grants, apps, passwords and the My Domain are
+//! written there too (see `memory.rs`); query cursors, Bulk jobs, the request log and the count of calls end with the
+//! process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bulk::Registry;
 use crate::describe::Kept;
+use crate::host::MyDomain;
 use crate::log::{LogEntry, RequestLog, Usage};
 use crate::oauth::app::Apps;
 use crate::rest::cursor::Cursors;
 use crate::session::Sessions;
+use crate::sign_in::Passwords;
 use crate::user::KnownRights;
 
 /// The memory of an org's faces.
@@ -40,8 +43,14 @@ pub struct Faces {
     pub frozen: Mutex<BTreeSet<String>>,
     /// What the org's owner is told of it.
     pub credentials: Mutex<Option<crate::Credentials>>,
-    /// Password and security token that every user of the org has.
-    pub password: Mutex<(String, String)>,
+    /// The users' passwords.
+    pub passwords: Mutex<Passwords>,
+    /// The org's own host name.
+    pub my_domain: Mutex<MyDomain>,
+    /// Whether the org has a store file, where all this is written down.
+    pub(crate) is_kept: bool,
+    /// What was written down last of that which is written whole.
+    pub(crate) written: Mutex<BTreeMap<&'static str, String>>,
 }
 
 /// Locks, also after a panic of another holder: what is guarded is replaced whole or counted up, never left half-written.

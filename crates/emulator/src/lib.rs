@@ -16,9 +16,11 @@ pub mod data;
 pub mod describe;
 pub mod error;
 pub mod faces;
+pub mod host;
 pub mod id;
 mod landing;
 pub mod log;
+mod memory;
 mod multipart;
 pub mod oauth;
 pub mod org;
@@ -73,6 +75,9 @@ pub struct Settings {
     pub session_seconds: u64,
     pub daily_api_requests: u64,
     pub rotate_refresh_tokens: bool,
+    /// The name in the first org's My Domain, `acme` in `acme.my.salesforce.com`; the second has `acme2`. `orgkeep` when
+    /// there is none.
+    pub my_domain: Option<String>,
     pub clock: Clock,
 }
 
@@ -89,6 +94,7 @@ impl Default for Settings {
             session_seconds: 7_200,
             daily_api_requests: 1_000_000,
             rotate_refresh_tokens: true,
+            my_domain: None,
             clock: Clock::system(),
         }
     }

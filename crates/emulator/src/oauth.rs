@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! OAuth and identity: the endpoints of `salesforce-api.md` 1.2, on every host alike.
 //!
-//! Which org a request is about follows from the consumer key, the username or the token, never from the host.
+//! Which org a request is about follows from the consumer key, the username or the token, among those that its host stands
+//! for (`host.rs`).
 
 pub mod app;
 mod authorize;
+pub mod external_client_app;
 mod identity;
 mod jwt;
 mod pages;
+mod policy;
 mod refusal;
 mod token;
 
@@ -34,10 +37,11 @@ pub(crate) async fn route(emulator: &Emulator, mut request: Request, base_url: &
         Err(error) => return Some(error.into()),
     };
     let posts = request.method == Method::POST;
+    let place = emulator.place(base_url);
     let answer = match segments[..] {
-        ["services", "oauth2", "authorize"] => authorize::authorize(emulator, &form),
+        ["services", "oauth2", "authorize"] => authorize::authorize(emulator, &form, &place),
         ["services", "oauth2", "token"] if posts => {
-            token::token(&token::Exchange { emulator, form: &form, headers: &request.headers, base_url })
+            token::token(&token::Exchange { emulator, form: &form, headers: &request.headers, base_url, place })
         }
         ["services", "oauth2", "token"] => Refusal::new("invalid_request", "must use HTTP POST").into(),
         ["services", "oauth2", "revoke"] => revoke(emulator, &form),
@@ -102,14 +106,14 @@ fn introspect(emulator: &Emulator, form: &Query, base_url: &str) -> Answer {
             });
         drop(sessions);
         let Some((user_id, client_id, scopes, token_type, issued_ms, expires_ms)) = found else { continue };
-        if client_id.as_deref() != Some(app.client_id.as_str()) {
+        if client_id.as_deref() != Some(app.client_id.as_str()) && !app.introspects_all {
             break;
         }
         let username = org.user(&user_id).map(|user| user.row.text("Username").to_owned());
         let mut answer = json!({
             "active": true,
             "scope": token::scope_text(&scopes),
-            "client_id": app.client_id,
+            "client_id": client_id,
             "username": username,
             "sub": identity::url(base_url, &org.id, &user_id),
             "token_type": token_type,

@@ -37,7 +37,7 @@ impl Org {
         store.create_tables(&schema)?;
         let org = Org {
             id: store.organization_id(),
-            faces: Faces::default(),
+            faces: Faces { is_kept: path.is_some(), ..Faces::default() },
             clock,
             schema: RwLock::new(Arc::new(schema.made(now_ms))),
             store: Mutex::new(store),

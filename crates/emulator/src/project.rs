@@ -10,7 +10,7 @@
 
 mod field;
 mod object;
-mod xml;
+pub(crate) mod xml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

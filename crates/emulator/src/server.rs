@@ -176,6 +176,10 @@ impl Emulator {
     pub(crate) fn session_of(&self, token: &str) -> Option<(Arc<Org>, crate::session::Session)> {
         let org = self.orgs().iter().find(|org| token.starts_with(org.id15()))?;
         let session = lock(&org.faces.sessions).use_token(token, org.clock().now())?;
+        let app = session.client_id.as_deref();
+        if app.is_some_and(|app| lock(&org.faces.apps).get(app).is_none_or(|app| app.blocked)) {
+            return None;
+        }
         let user = org.user(&session.user_id)?;
         org.may_enter(&user).then(|| (org.clone(), session))
     }

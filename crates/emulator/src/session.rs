@@ -4,13 +4,21 @@
 //! A session is what an access token names. It slides: each use moves its end to the org's session timeout from now.
 //! A grant is what a refresh token names: one approval of one app by one user, with every access token derived from it.
 //! At most five grants exist per user and app; a sixth silently revokes the oldest. With rotation on, every refresh
-//! makes a new refresh token; one that was rotated away takes the whole grant with it when it is presented again.
+//! makes a new refresh token; one that was rotated away takes the whole grant with it when it is presented again. A
+//! grant also ends by its app's policy: so long after it was given, or so long after it was last used.
+//!
+//! What changed is remembered until [`Sessions::take_changes`] asks for it, so that an org with a store file can write
+//! it down. The sliding of a session is written only when it moved by a twentieth of the timeout: after a restart a
+//! session may end that much early. Codes and logins that wait for consent are not written: they live 15 minutes.
 //!
 //! Tokens are drawn from a generator seeded by the org, so that a run can be repeated. They protect nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+
+use crate::oauth::app::RefreshPolicy;
 
 const GRANTS_PER_USER_AND_APP: usize = 5;
 const CODE_LIFETIME_MS: i64 = 15 * 60 * 1000;
@@ -20,7 +28,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub type Scopes = BTreeSet<String>;
 
 /// What an access token names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     /// The access token.
     pub token: String,
@@ -36,10 +44,15 @@ pub struct Session {
     pub issued_ms: i64,
     /// When it ends unless it is used before, in ms.
     pub expires_ms: i64,
+    /// How far each use moves its end, in ms.
+    pub timeout_ms: i64,
+    /// The end that was written down last.
+    #[serde(skip)]
+    written_ms: i64,
 }
 
 /// What a refresh token names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Grant {
     /// Whose approval it is.
     pub user_id: String,
@@ -51,6 +64,23 @@ pub struct Grant {
     pub refresh_token: String,
     /// When it was given, in ms.
     pub issued_ms: i64,
+    /// When it last bought an access token, in ms.
+    pub used_ms: i64,
+    /// How often it did.
+    pub refreshes: u64,
+}
+
+impl Grant {
+    /// Whether the policy has ended it by now.
+    pub fn is_expired(&self, policy: RefreshPolicy, now_ms: i64) -> bool {
+        let over = |since_ms: i64, seconds: Option<u64>| {
+            seconds.is_some_and(|seconds| {
+                let length_ms = i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000);
+                now_ms.saturating_sub(since_ms) >= length_ms
+            })
+        };
+        over(self.issued_ms, policy.lifetime_seconds) || over(self.used_ms, policy.idle_seconds)
+    }
 }
 
 /// An authorization code that was handed to an app, or a login that waits for consent.
@@ -103,6 +133,17 @@ pub enum Refused {
     Reused,
 }
 
+/// Something that is written down in an org with a store file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    Session(String),
+    Grant(u64),
+    Refresh(String),
+}
+
+/// What became of something that is written down: its kind, its key, and its text unless it is gone.
+pub(crate) type Written = (&'static str, String, Option<String>);
+
 /// Every session and grant of one org.
 #[derive(Debug)]
 pub struct Sessions {
@@ -113,6 +154,7 @@ pub struct Sessions {
     next_grant: u64,
     random: StdRng,
     timeout_ms: i64,
+    changes: BTreeSet<Mark>,
 }
 
 impl Default for Sessions {
@@ -125,6 +167,7 @@ impl Default for Sessions {
             next_grant: 1,
             random: StdRng::seed_from_u64(0),
             timeout_ms: 7_200_000,
+            changes: BTreeSet::new(),
         }
     }
 }
@@ -156,7 +199,25 @@ impl Sessions {
         scopes: Scopes,
         now_ms: i64,
     ) -> Session {
+        self.open_for(org_id15, user_id, client_id, grant, scopes, now_ms, None)
+    }
+
+    /// Opens a session with a timeout of its own, in seconds.
+    #[expect(clippy::too_many_arguments, reason = "they are what a session consists of")]
+    pub fn open_for(
+        &mut self,
+        org_id15: &str,
+        user_id: &str,
+        client_id: Option<&str>,
+        grant: Option<u64>,
+        scopes: Scopes,
+        now_ms: i64,
+        timeout_seconds: Option<u64>,
+    ) -> Session {
         let token = format!("{org_id15}!{}", self.random_text(96));
+        let own = timeout_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000));
+        let timeout_ms = own.unwrap_or(self.timeout_ms);
+        let expires_ms = now_ms.saturating_add(timeout_ms);
         let session = Session {
             token: token.clone(),
             user_id: user_id.into(),
@@ -164,8 +225,11 @@ impl Sessions {
             grant,
             scopes,
             issued_ms: now_ms,
-            expires_ms: now_ms.saturating_add(self.timeout_ms),
+            expires_ms,
+            timeout_ms,
+            written_ms: expires_ms,
         };
+        self.changes.insert(Mark::Session(token.clone()));
         self.sessions.insert(token, session.clone());
         session
     }
@@ -174,10 +238,15 @@ impl Sessions {
     pub fn use_token(&mut self, token: &str, now_ms: i64) -> Option<Session> {
         let session = self.sessions.get_mut(token)?;
         if session.expires_ms <= now_ms {
+            self.changes.insert(Mark::Session(token.to_owned()));
             self.sessions.remove(token);
             return None;
         }
-        session.expires_ms = now_ms.saturating_add(self.timeout_ms);
+        session.expires_ms = now_ms.saturating_add(session.timeout_ms);
+        if session.expires_ms - session.written_ms > session.timeout_ms / 20 {
+            session.written_ms = session.expires_ms;
+            self.changes.insert(Mark::Session(token.to_owned()));
+        }
         Some(session.clone())
     }
 
@@ -206,18 +275,22 @@ impl Sessions {
             scopes,
             refresh_token: refresh_token.clone(),
             issued_ms: now_ms,
+            used_ms: now_ms,
+            refreshes: 0,
         };
+        self.changes.insert(Mark::Grant(number));
         self.grants.insert(number, grant);
         (number, refresh_token)
     }
 
     fn new_refresh_token(&mut self, grant: u64) -> String {
         let token = format!("5Aep861{}", self.random_text(80));
+        self.changes.insert(Mark::Refresh(token.clone()));
         self.refresh.insert(token.clone(), grant);
         token
     }
 
-    /// The grant a refresh token is good for, and with `rotate` the token that replaces it.
+    /// The grant a refresh token is good for under a policy, and with `rotate` the token that replaces it.
     ///
     /// # Errors
     /// [`Refused`]; a token that was rotated away revokes its grant with all sessions (`salesforce-api.md` 1.5).
@@ -226,9 +299,11 @@ impl Sessions {
         refresh_token: &str,
         client_id: &str,
         rotate: bool,
+        policy: RefreshPolicy,
+        now_ms: i64,
     ) -> Result<(u64, Grant, Option<String>), Refused> {
         let number = *self.refresh.get(refresh_token).ok_or(Refused::Unknown)?;
-        let grant = self.grants.get(&number).ok_or(Refused::Unknown)?.clone();
+        let grant = self.grants.get(&number).ok_or(Refused::Unknown)?;
         if grant.client_id != client_id {
             return Err(Refused::Unknown);
         }
@@ -236,14 +311,18 @@ impl Sessions {
             self.revoke_grant(number);
             return Err(Refused::Reused);
         }
-        if !rotate {
-            return Ok((number, grant, None));
+        if grant.is_expired(policy, now_ms) {
+            return Err(Refused::Unknown);
         }
-        let next = self.new_refresh_token(number);
-        if let Some(grant) = self.grants.get_mut(&number) {
-            grant.refresh_token.clone_from(&next);
+        let next = rotate.then(|| self.new_refresh_token(number));
+        let grant = self.grants.get_mut(&number).ok_or(Refused::Unknown)?;
+        grant.used_ms = now_ms;
+        grant.refreshes += 1;
+        if let Some(next) = &next {
+            grant.refresh_token.clone_from(next);
         }
-        Ok((number, grant, Some(next)))
+        self.changes.insert(Mark::Grant(number));
+        Ok((number, grant.clone(), next))
     }
 
     /// Whether a refresh token was issued here, be it good or used.
@@ -260,6 +339,7 @@ impl Sessions {
     /// Ends a session, or a grant with all its sessions, whichever the token names. False when it names neither.
     pub fn revoke(&mut self, token: &str) -> bool {
         if self.sessions.remove(token).is_some() {
+            self.changes.insert(Mark::Session(token.to_owned()));
             return true;
         }
         match self.refresh.get(token) {
@@ -273,13 +353,82 @@ impl Sessions {
 
     fn revoke_grant(&mut self, number: u64) {
         self.grants.remove(&number);
-        self.refresh.retain(|_, grant| *grant != number);
-        self.sessions.retain(|_, session| session.grant != Some(number));
+        self.changes.insert(Mark::Grant(number));
+        let changes = &mut self.changes;
+        self.refresh.retain(|token, grant| {
+            let stays = *grant != number;
+            if !stays {
+                changes.insert(Mark::Refresh(token.clone()));
+            }
+            stays
+        });
+        self.sessions.retain(|token, session| {
+            let stays = session.grant != Some(number);
+            if !stays {
+                changes.insert(Mark::Session(token.clone()));
+            }
+            stays
+        });
     }
 
     /// Ends every session; refresh tokens stay good.
     pub fn expire_sessions(&mut self) {
-        self.sessions.clear();
+        self.changes.extend(self.sessions.drain().map(|(token, _)| Mark::Session(token)));
+    }
+
+    /// Ends what a user or an app holds: every grant and session that the condition picks by user and app.
+    pub fn revoke_where(&mut self, picks: impl Fn(&str, Option<&str>) -> bool) {
+        let grants: Vec<u64> = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| picks(&grant.user_id, Some(&grant.client_id)))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in grants {
+            self.revoke_grant(number);
+        }
+        let changes = &mut self.changes;
+        self.sessions.retain(|token, session| {
+            let stays = !picks(&session.user_id, session.client_id.as_deref());
+            if !stays {
+                changes.insert(Mark::Session(token.clone()));
+            }
+            stays
+        });
+    }
+
+    /// Ends the sessions of a user; refresh tokens stay good.
+    pub fn end_sessions_of(&mut self, user_id: &str) {
+        let changes = &mut self.changes;
+        self.sessions.retain(|token, session| {
+            let stays = session.user_id != user_id;
+            if !stays {
+                changes.insert(Mark::Session(token.clone()));
+            }
+            stays
+        });
+    }
+
+    /// Drops the sessions that have ended.
+    pub(crate) fn forget_expired(&mut self, now_ms: i64) {
+        let changes = &mut self.changes;
+        self.sessions.retain(|token, session| {
+            let stays = session.expires_ms > now_ms;
+            if !stays {
+                changes.insert(Mark::Session(token.clone()));
+            }
+            stays
+        });
+    }
+
+    /// Every grant, oldest first.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values()
+    }
+
+    /// How many sessions are live.
+    pub fn live(&self, now_ms: i64) -> usize {
+        self.sessions.values().filter(|session| session.expires_ms > now_ms).count()
     }
 
     /// Revokes every grant with its sessions.
@@ -307,6 +456,54 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// What changed since this was asked last.
+    pub(crate) fn take_changes(&mut self) -> Vec<Written> {
+        let text = |value: serde_json::Result<String>| value.expect("a session is plain data");
+        std::mem::take(&mut self.changes)
+            .into_iter()
+            .map(|mark| match mark {
+                Mark::Session(token) => {
+                    let session = self.sessions.get(&token).map(|session| text(serde_json::to_string(session)));
+                    ("session", token, session)
+                }
+                Mark::Grant(number) => {
+                    let grant = self.grants.get(&number).map(|grant| text(serde_json::to_string(grant)));
+                    ("grant", number.to_string(), grant)
+                }
+                Mark::Refresh(token) => {
+                    let number = self.refresh.get(&token).map(u64::to_string);
+                    ("refresh", token, number)
+                }
+            })
+            .collect()
+    }
+
+    /// Takes back what was written down: kind, key and text. What cannot be read is passed over, as if it had ended.
+    pub(crate) fn restore(&mut self, kind: &str, key: &str, text: &str) {
+        match kind {
+            "session" => {
+                if let Ok(mut session) = serde_json::from_str::<Session>(text) {
+                    session.written_ms = session.expires_ms;
+                    self.sessions.insert(key.to_owned(), session);
+                }
+            }
+            "grant" => {
+                if let (Ok(number), Ok(grant)) = (key.parse::<u64>(), serde_json::from_str(text)) {
+                    self.next_grant = self.next_grant.max(number + 1);
+                    self.grants.insert(number, grant);
+                }
+            }
+            "refresh" => {
+                if let Ok(number) = text.parse() {
+                    self.refresh.insert(key.to_owned(), number);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,21 +527,72 @@ mod tests {
         let mut sessions = Sessions::default();
         let (grant, first) = sessions.grant("u", "app", Scopes::new(), 0);
         let access = sessions.open(ORG, "u", Some("app"), Some(grant), Scopes::new(), 0).token;
-        let second = sessions.refresh(&first, "app", true).unwrap().2.unwrap();
+        let second = sessions.refresh(&first, "app", true, RefreshPolicy::default(), 1).unwrap().2.unwrap();
         assert_ne!(first, second);
         assert!(sessions.use_token(&access, 1).is_some());
-        assert_eq!(sessions.refresh(&first, "app", true).unwrap_err(), Refused::Reused);
+        assert_eq!(sessions.refresh(&first, "app", true, RefreshPolicy::default(), 1).unwrap_err(), Refused::Reused);
         assert!(sessions.use_token(&access, 1).is_none());
-        assert_eq!(sessions.refresh(&second, "app", true).unwrap_err(), Refused::Unknown);
+        assert_eq!(sessions.refresh(&second, "app", true, RefreshPolicy::default(), 1).unwrap_err(), Refused::Unknown);
     }
 
     #[test]
     fn a_sixth_grant_revokes_the_oldest() {
         let mut sessions = Sessions::default();
         let tokens: Vec<String> = (0..6).map(|_| sessions.grant("u", "app", Scopes::new(), 0).1).collect();
-        assert_eq!(sessions.refresh(&tokens[0], "app", false).unwrap_err(), Refused::Unknown);
-        assert!(tokens[1..].iter().all(|token| sessions.refresh(token, "app", false).is_ok()));
-        assert_eq!(sessions.refresh(&tokens[1], "other app", false).unwrap_err(), Refused::Unknown);
+        assert_eq!(
+            sessions.refresh(&tokens[0], "app", false, RefreshPolicy::default(), 1).unwrap_err(),
+            Refused::Unknown
+        );
+        assert!(
+            tokens[1..].iter().all(|token| sessions.refresh(token, "app", false, RefreshPolicy::default(), 1).is_ok())
+        );
+        assert_eq!(
+            sessions.refresh(&tokens[1], "other app", false, RefreshPolicy::default(), 1).unwrap_err(),
+            Refused::Unknown
+        );
+    }
+
+    #[test]
+    fn a_grant_ends_by_age_or_by_idleness() {
+        // salesforce-api.md 1.5: SpecificLifetime, SpecificInactivity, Zero.
+        let mut sessions = Sessions::default();
+        let (_, token) = sessions.grant("u", "app", Scopes::new(), 0);
+        let mut at = |lifetime: Option<u64>, idle: Option<u64>, now_ms: i64| {
+            let policy = RefreshPolicy { lifetime_seconds: lifetime, idle_seconds: idle };
+            sessions.refresh(&token, "app", false, policy, now_ms).is_ok()
+        };
+        assert!(at(None, Some(10), 9_999), "used, which starts the count anew");
+        assert!(at(Some(100), Some(10), 19_998) && !at(None, Some(10), 29_998));
+        assert!(at(Some(100), None, 99_999) && !at(Some(100), None, 100_000));
+        assert!(!at(Some(0), None, 0) && at(None, None, i64::MAX));
+    }
+
+    #[test]
+    fn what_is_written_down_comes_back() {
+        let mut sessions = Sessions::default();
+        sessions.set_up(100, 7);
+        let (grant, first) = sessions.grant("u", "app", Scopes::new(), 0);
+        let access = sessions.open(ORG, "u", Some("app"), Some(grant), Scopes::new(), 0).token;
+        let gone = sessions.open(ORG, "u", None, None, Scopes::new(), 0).token;
+        let second = sessions.refresh(&first, "app", true, RefreshPolicy::default(), 1).unwrap().2.unwrap();
+        sessions.revoke(&gone);
+        let mut again = Sessions::default();
+        for (kind, key, text) in sessions.take_changes() {
+            if let Some(text) = text {
+                again.restore(kind, &key, &text);
+            }
+        }
+        assert!(sessions.take_changes().is_empty());
+        assert!(
+            sessions.use_token(&access, 1_000).is_some() && sessions.take_changes().is_empty(),
+            "moved by 1 s of 100"
+        );
+        assert!(sessions.use_token(&access, 6_000).is_some() && sessions.take_changes().len() == 1);
+        assert!(again.use_token(&access, 1).is_some() && again.use_token(&gone, 1).is_none());
+        assert_eq!(again.grant_of(&second).unwrap().refreshes, 1);
+        let refused = again.refresh(&first, "app", true, RefreshPolicy::default(), 1).unwrap_err();
+        assert_eq!(refused, Refused::Reused, "a used token is still known as such");
+        assert!(again.use_token(&access, 2).is_none());
     }
 
     #[test]

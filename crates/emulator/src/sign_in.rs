@@ -1,20 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who may sign in, and what the session may then do.
 //!
-//! Every user of an emulated org has the org's one password, with or without the security token behind it, as from a
-//! trusted network. An inactive or frozen user has none.
+//! Every user of an emulated org has the org's one password until another is set, with or without the security token
+//! behind it, as from a trusted network. An inactive or frozen user has none.
 //!
 //! A user's permissions are those of the permission set behind the profile and of every assigned permission set, as in
 //! an org (`salesforce-api.md` 1.11), corrected by what a test gave or took with `Org::set_permission`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::Emulator;
 use crate::faces::lock;
+use crate::host::Place;
 use crate::oauth::app::App;
 use crate::org::{Org, Row, Tx};
 use crate::user::Caller;
+
+/// The passwords of an org's users.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Passwords {
+    /// That of everyone who has no own one.
+    pub common: String,
+    /// May follow any password.
+    pub security_token: String,
+    /// Those that were set, by user Id.
+    pub own: BTreeMap<String, String>,
+}
+
+impl Passwords {
+    fn fits(&self, user_id: &str, password: &str) -> bool {
+        let right = self.own.get(user_id).unwrap_or(&self.common);
+        password.strip_prefix(right.as_str()).is_some_and(|rest| rest.is_empty() || rest == self.security_token)
+    }
+}
 
 /// A user who signed in.
 #[derive(Clone, Debug)]
@@ -63,10 +84,7 @@ impl Org {
     /// [`NoEntry`]
     pub fn sign_in(&self, username: &str, password: &str) -> Result<User, NoEntry> {
         let user = self.user_named(username).ok_or(NoEntry::Unknown)?;
-        let good = {
-            let right = lock(&self.faces.password);
-            password.strip_prefix(right.0.as_str()).is_some_and(|rest| rest.is_empty() || rest == right.1)
-        };
+        let good = lock(&self.faces.passwords).fits(&user.id, password);
         match (good, self.may_enter(&user)) {
             (false, _) => Err(NoEntry::Unknown),
             (true, false) => Err(NoEntry::Inactive),
@@ -118,14 +136,39 @@ fn granted(tx: &Tx<'_>, user_id: &str) -> BTreeSet<String> {
     names
 }
 
+impl Org {
+    /// Gives a user a password. It ends the user's sessions, and leaves refresh tokens good.
+    pub fn set_password(&self, user_id: &str, password: &str) {
+        lock(&self.faces.passwords).own.insert(user_id.to_owned(), password.to_owned());
+        lock(&self.faces.sessions).end_sessions_of(user_id);
+        self.keep();
+    }
+}
+
 impl Emulator {
+    /// The org and user that a username and password open at a place.
+    pub fn log_in_at(&self, place: &Place, username: &str, password: &str) -> Option<(Arc<Org>, User)> {
+        let at_login = matches!(place, Place::Login | Place::Test);
+        self.orgs_at(place)
+            .into_iter()
+            .filter(|org| !at_login || !lock(&org.faces.my_domain).only_here)
+            .find_map(|org| Some((org.clone(), org.sign_in(username, password).ok()?)))
+    }
+
     /// The org and user that a username and password open, whichever org that is.
     pub fn log_in(&self, username: &str, password: &str) -> Option<(Arc<Org>, User)> {
-        self.orgs().iter().find_map(|org| Some((org.clone(), org.sign_in(username, password).ok()?)))
+        self.log_in_at(&Place::Anywhere, username, password)
+    }
+
+    /// The first org at a place that knows an app, and the app.
+    pub fn app_at(&self, place: &Place, client_id: &str) -> Option<(Arc<Org>, App)> {
+        self.orgs_at(place)
+            .into_iter()
+            .find_map(|org| Some((org.clone(), lock(&org.faces.apps).get(client_id)?.clone())))
     }
 
     /// The first org that knows an app, and the app.
     pub fn app(&self, client_id: &str) -> Option<(Arc<Org>, App)> {
-        self.orgs().iter().find_map(|org| Some((org.clone(), lock(&org.faces.apps).get(client_id)?.clone())))
+        self.app_at(&Place::Anywhere, client_id)
     }
 }

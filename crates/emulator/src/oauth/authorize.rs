@@ -16,9 +16,10 @@ use url::form_urlencoded;
 use crate::Emulator;
 use crate::answer::Answer;
 use crate::faces::lock;
+use crate::host::Place;
 use crate::oauth::app::App;
-use crate::oauth::pages;
 use crate::oauth::refusal::Refusal;
+use crate::oauth::{pages, policy};
 use crate::org::Org;
 use crate::request::Query;
 use crate::session::{Code, Scopes};
@@ -33,11 +34,12 @@ struct Asked<'a> {
     state: Option<&'a str>,
     parameters: Vec<(String, String)>,
     app: App,
+    place: &'a Place,
 }
 
 /// Answers both the app's request and the posts of its pages.
-pub fn authorize(emulator: &Emulator, parameters: &Query) -> Answer {
-    let asked = match check_app(emulator, parameters) {
+pub fn authorize(emulator: &Emulator, parameters: &Query, place: &Place) -> Answer {
+    let asked = match check_app(emulator, parameters, place) {
         Ok(asked) => asked,
         Err(refusal) => {
             return Answer::page(refusal.status, pages::refused(refusal.error, &refusal.description));
@@ -58,16 +60,21 @@ pub fn authorize(emulator: &Emulator, parameters: &Query) -> Answer {
     }
 }
 
-fn check_app<'a>(emulator: &Emulator, parameters: &'a Query) -> Result<Asked<'a>, Refusal> {
+fn check_app<'a>(emulator: &Emulator, parameters: &'a Query, place: &'a Place) -> Result<Asked<'a>, Refusal> {
+    if matches!(place, Place::NoApi) {
+        return Err(Refusal::new("invalid_request", "request not supported on this domain"));
+    }
     let client_id = parameters.get("client_id").ok_or_else(|| Refusal::missing("client_id"))?;
-    let (_, app) = emulator.app(client_id).ok_or_else(Refusal::unknown_client)?;
+    // The app may be another org's than the user will turn out to be of.
+    let (_, app) =
+        emulator.app_at(place, client_id).or_else(|| emulator.app(client_id)).ok_or_else(Refusal::unknown_client)?;
     let redirect_uri = match parameters.get("redirect_uri") {
         Some(uri) if app.has_callback(uri) => uri.to_owned(),
         None if app.callbacks.len() == 1 => app.callbacks[0].clone(),
         _ => return Err(Refusal::new("redirect_uri_mismatch", "redirect_uri must match configuration")),
     };
     let kept = parameters.0.iter().filter(|(name, _)| !STEP_PARAMETERS.contains(&name.as_str())).cloned().collect();
-    Ok(Asked { client_id, redirect_uri, state: parameters.get("state"), parameters: kept, app })
+    Ok(Asked { client_id, redirect_uri, state: parameters.get("state"), parameters: kept, app, place })
 }
 
 fn check_request(asked: &Asked<'_>, parameters: &Query) -> Result<(Scopes, Option<String>), Refusal> {
@@ -78,10 +85,6 @@ fn check_request(asked: &Asked<'_>, parameters: &Query) -> Result<(Scopes, Optio
             return Err(Refusal::new("unsupported_response_type", text));
         }
         None => return Err(Refusal::missing("response_type")),
-    }
-    if !asked.app.installed {
-        let text = "An unexpected error has occurred during authentication";
-        return Err(Refusal::new("OAUTH_APPROVAL_ERROR_GENERIC", text));
     }
     let challenge = parameters.get("code_challenge").filter(|challenge| !challenge.is_empty());
     // jsforce and sf send a challenge without a method and mean S256.
@@ -108,23 +111,22 @@ fn log_in(
 ) -> Answer {
     let username = parameters.get("username").unwrap_or_default();
     let password = parameters.get("password").unwrap_or_default();
-    let Some((org, user)) = emulator.log_in(username, password) else {
+    let Some((org, user)) = emulator.log_in_at(asked.place, username, password) else {
         let error = "Please check your username and password. If you still can't log in, contact your Salesforce administrator.";
         return Answer::page(200, pages::login(&asked.app.name, &asked.parameters, username, Some(error)));
     };
     let Some(app) = lock(&org.faces.apps).get(asked.client_id).cloned() else {
-        return asked.refuse(&Refusal::not_installed());
+        return asked.refuse(&Refusal::new("OAUTH_EC_APP_NOT_FOUND", policy::NOT_INSTALLED));
     };
-    if !app.permits(&user.id) {
-        let text = "user is not admin approved to access this app";
-        return asked.refuse(&Refusal::new("OAUTH_APP_ACCESS_DENIED", text));
+    if let Some(refusal) = policy::refused_to_person(&org, &app, &user.id) {
+        return asked.refuse(&refusal);
     }
     let now = org.clock().now();
     let mut code = Code::new(&user.id, asked.client_id, scopes, &asked.redirect_uri, now);
     code.challenge = challenge;
     code.nonce = parameters.get("nonce").map(str::to_owned);
     let asks_again = parameters.get("prompt").is_some_and(|prompt| prompt.split_whitespace().any(|p| p == "consent"));
-    if app.is_approved(&user.id, &code.scopes) && !asks_again {
+    if policy::is_approved(&org, &app, &user.id, &code.scopes) && !asks_again {
         return asked.send_code(&org, code);
     }
     let scopes: Vec<&str> = code.scopes.iter().map(String::as_str).collect();

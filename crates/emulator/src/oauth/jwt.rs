@@ -45,7 +45,7 @@ pub fn unverified(assertion: &str) -> Option<Claims> {
 /// # Errors
 /// `invalid_grant`, with the text for what is wrong. An expiry in the far future is accepted: `sf` sends milliseconds
 /// where seconds are asked for, and works with real orgs.
-pub fn verify(assertion: &str, public_key_pem: &str, base_url: &str, now_ms: i64) -> Result<(), Refusal> {
+pub fn verify(assertion: &str, public_key_pem: &str, audiences: &Audiences<'_>, now_ms: i64) -> Result<(), Refusal> {
     let invalid = || Refusal::grant("invalid assertion");
     let key = DecodingKey::from_rsa_pem(public_key_pem.as_bytes()).map_err(|_| invalid())?;
     let mut validation = Validation::new(Algorithm::RS256);
@@ -62,7 +62,7 @@ pub fn verify(assertion: &str, public_key_pem: &str, base_url: &str, now_ms: i64
     if expires.is_none_or(|seconds| seconds * 1000.0 <= now_ms as f64) {
         return Err(invalid());
     }
-    let audience = |one: &Value| one.as_str().is_some_and(|text| is_audience(text, base_url));
+    let audience = |one: &Value| one.as_str().is_some_and(|text| audiences.contain(text));
     let good = match &claims.aud {
         Value::Array(all) => all.iter().any(audience),
         one => audience(one),
@@ -70,11 +70,26 @@ pub fn verify(assertion: &str, public_key_pem: &str, base_url: &str, now_ms: i64
     if good { Ok(()) } else { Err(Refusal::grant("audience is invalid")) }
 }
 
-/// The login hosts of Salesforce, any host below it (a My Domain), and the emulator's own.
-fn is_audience(text: &str, base_url: &str) -> bool {
-    let text = text.trim_end_matches('/');
-    let text = text.strip_suffix("/services/oauth2/token").unwrap_or(text);
-    text == base_url || text.strip_prefix("https://").is_some_and(|host| host.ends_with(".salesforce.com"))
+/// Whom an assertion may be addressed to: `login` for a production org, `test` for a sandbox, a My Domain, and whatever
+/// the client called the host.
+pub struct Audiences<'a> {
+    pub base_url: &'a str,
+    pub is_sandbox: bool,
+}
+
+impl Audiences<'_> {
+    fn contain(&self, text: &str) -> bool {
+        let text = text.trim_end_matches('/');
+        let text = text.strip_suffix("/services/oauth2/token").unwrap_or(text);
+        match text {
+            "https://login.salesforce.com" => !self.is_sandbox,
+            "https://test.salesforce.com" => self.is_sandbox,
+            _ => {
+                text == self.base_url
+                    || text.strip_prefix("https://").is_some_and(|host| host.ends_with(".salesforce.com"))
+            }
+        }
+    }
 }
 
 /// An OpenID token for an app.
@@ -107,26 +122,34 @@ mod tests {
     }
 
     fn verdict(aud: &str, exp: Value) -> Result<(), Refusal> {
+        verdict_of(aud, exp, false)
+    }
+
+    fn verdict_of(aud: &str, exp: Value, is_sandbox: bool) -> Result<(), Refusal> {
         let text = assertion(&json!({"iss": "app", "sub": "me", "aud": aud, "exp": exp}));
-        verify(&text, TEST_PUBLIC_KEY_PEM, BASE, 1_000_000)
+        verify(&text, TEST_PUBLIC_KEY_PEM, &Audiences { base_url: BASE, is_sandbox }, 1_000_000)
     }
 
     #[test]
     fn what_clients_send_is_accepted() {
         // salesforce-api.md 1.4: a string of seconds, milliseconds, and plain seconds.
         assert_eq!(verdict("https://login.salesforce.com", json!("1180")), Ok(()));
-        assert_eq!(verdict("https://test.salesforce.com", json!(1_000_300_000_i64)), Ok(()));
+        assert_eq!(verdict_of("https://test.salesforce.com", json!(1_000_300_000_i64), true), Ok(()));
         assert_eq!(verdict(BASE, json!(1001)), Ok(()));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         assert_eq!(verdict("https://example.com", json!(2000)).unwrap_err().description, "audience is invalid");
+        assert_eq!(verdict("https://test.salesforce.com", json!(2000)).unwrap_err().description, "audience is invalid");
+        let sandbox = verdict_of("https://login.salesforce.com", json!(2000), true);
+        assert_eq!(sandbox.unwrap_err().description, "audience is invalid");
         assert_eq!(verdict(BASE, json!(1000)).unwrap_err().description, "invalid assertion");
         assert_eq!(verdict(BASE, Value::Null).unwrap_err().description, "invalid assertion");
         let mut forged = assertion(&json!({"iss": "app", "sub": "me", "aud": BASE, "exp": 2000}));
         forged.replace_range(forged.len() - 6.., "AAAAAA");
-        assert_eq!(verify(&forged, TEST_PUBLIC_KEY_PEM, BASE, 0).unwrap_err().description, "invalid assertion");
+        let here = Audiences { base_url: BASE, is_sandbox: false };
+        assert_eq!(verify(&forged, TEST_PUBLIC_KEY_PEM, &here, 0).unwrap_err().description, "invalid assertion");
         assert!(unverified("no.jwt").is_none());
     }
 }

@@ -47,6 +47,11 @@ impl Refusal {
         Refusal::new("invalid_app_access", "user is not admin approved to access this app")
     }
 
+    /// A deactivated or frozen user.
+    pub fn inactive_user() -> Refusal {
+        Refusal::new("inactive_user", "user is inactive")
+    }
+
     /// A parameter that is not there.
     pub fn missing(parameter: &str) -> Refusal {
         Refusal::new("invalid_request", format!("missing required parameter: {parameter}"))

@@ -15,9 +15,10 @@ use serde_json::{Map, Value};
 use crate::Emulator;
 use crate::answer::Answer;
 use crate::faces::lock;
+use crate::host::{OrgKind, Place};
 use crate::oauth::app::{App, Permitted};
 use crate::oauth::refusal::Refusal;
-use crate::oauth::{identity, jwt};
+use crate::oauth::{identity, jwt, policy};
 use crate::org::Org;
 use crate::request::{self, Query};
 use crate::session::Scopes;
@@ -30,13 +31,25 @@ pub struct Exchange<'a> {
     pub emulator: &'a Emulator,
     pub form: &'a Query,
     pub headers: &'a HeaderMap,
-    /// `http://host` as the client knows the org.
+    /// `http://host` as the client calls it.
     pub base_url: &'a str,
+    /// What that host means.
+    pub place: Place,
 }
+
+/// What a client shows for itself.
+enum Shown {
+    Nothing,
+    Secret(String),
+    Assertion(String),
+}
+
+const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Answers a token request.
 pub fn token(exchange: &Exchange<'_>) -> Answer {
     let answer = match exchange.form.get("grant_type") {
+        _ if matches!(exchange.place, Place::NoApi) => Err(Refusal::grant("request not supported on this domain")),
         Some("authorization_code") => exchange.authorization_code(),
         Some("refresh_token") => exchange.refresh_token(),
         Some("client_credentials") => exchange.client_credentials(),
@@ -57,43 +70,65 @@ impl Exchange<'_> {
         self.form.get(parameter).filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(parameter))
     }
 
-    /// Consumer key and secret, from the body or from HTTP Basic.
-    fn client(&self) -> Result<(String, Option<String>), Refusal> {
+    /// Consumer key and how the client shows that it is the one: in the body, by HTTP Basic, or by an assertion.
+    fn client(&self) -> Result<(String, Shown), Refusal> {
         if let Some(basic) =
             request::header(self.headers, "authorization").and_then(|value| value.strip_prefix("Basic "))
         {
             let decoded = STANDARD.decode(basic.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let pair = decoded.as_deref().and_then(|text| text.split_once(':'));
             let (key, secret) = pair.ok_or_else(Refusal::wrong_secret)?;
-            return Ok((key.to_owned(), Some(secret.to_owned())));
+            return Ok((key.to_owned(), Shown::Secret(secret.to_owned())));
+        }
+        if let Some(assertion) = self.form.get("client_assertion") {
+            let kind = self.form.get("client_assertion_type");
+            let claims = jwt::unverified(assertion).filter(|_| kind == Some(CLIENT_ASSERTION_TYPE));
+            let claims = claims.ok_or_else(Refusal::wrong_secret)?;
+            return Ok((claims.iss, Shown::Assertion(assertion.to_owned())));
         }
         let secret = self.form.get("client_secret").filter(|secret| !secret.is_empty());
-        Ok((self.required("client_id")?.to_owned(), secret.map(str::to_owned)))
+        Ok((
+            self.required("client_id")?.to_owned(),
+            secret.map_or(Shown::Nothing, |secret| Shown::Secret(secret.to_owned())),
+        ))
     }
 
-    /// The org and app that ask, with the secret checked where the app has one.
-    fn authenticated(&self) -> Result<(Arc<Org>, App), Refusal> {
-        let (client_id, secret) = self.client()?;
-        let (org, app) = self.emulator.app(&client_id).ok_or_else(Refusal::unknown_client)?;
-        if app.client_secret.is_some() && app.client_secret != secret {
-            return Err(Refusal::wrong_secret());
-        }
-        if !app.installed {
-            return Err(Refusal::not_installed());
-        }
-        Ok((org, app))
+    /// The org and app that ask. `needs_secret` says whether this app must show its secret for this flow; a wrong one is
+    /// refused also where none is needed.
+    fn authenticated(&self, needs_secret: impl FnOnce(&App) -> bool) -> Result<(Arc<Org>, App), Refusal> {
+        let (client_id, shown) = self.client()?;
+        let (org, app) = self.emulator.app_at(&self.place, &client_id).ok_or_else(Refusal::unknown_client)?;
+        let good = match (&app.client_secret, &shown) {
+            (None, _) => true,
+            (Some(right), Shown::Secret(given)) => right == given,
+            (Some(_), Shown::Nothing) => !needs_secret(&app),
+            (Some(_), Shown::Assertion(assertion)) => app
+                .jwt_public_key_pem
+                .as_deref()
+                .is_some_and(|key| jwt::verify(assertion, key, &self.audiences(&org), org.clock().now()).is_ok()),
+        };
+        if good { Ok((org, app)) } else { Err(Refusal::wrong_secret()) }
+    }
+
+    fn audiences(&self, org: &Org) -> jwt::Audiences<'_> {
+        jwt::Audiences { base_url: self.base_url, is_sandbox: org.kind() == OrgKind::Sandbox }
+    }
+
+    /// The app as this org has it: apps with the same key may be in several.
+    fn app_in(org: &Org, client_id: &str) -> Option<App> {
+        lock(&org.faces.apps).get(client_id).cloned()
     }
 
     fn authorization_code(&self) -> Result<Map<String, Value>, Refusal> {
-        let (_, app) = self.authenticated()?;
+        let (_, app) = self.authenticated(|app| app.secret_for_codes)?;
         let text = self.required("code")?;
-        let taken = self.emulator.orgs().iter().find_map(|org| {
+        let expired = || Refusal::grant("expired authorization code");
+        let taken = self.emulator.orgs_at(&self.place).into_iter().find_map(|org| {
             let code = lock(&org.faces.sessions).take_code(text, true, org.clock().now())?;
             Some((org, code))
         });
-        let (org, code) = taken
-            .filter(|(_, code)| code.client_id == app.client_id)
-            .ok_or_else(|| Refusal::grant("expired authorization code"))?;
+        let (org, code) = taken.filter(|(_, code)| code.client_id == app.client_id).ok_or_else(expired)?;
+        let app = Self::app_in(&org, &app.client_id).ok_or_else(expired)?;
         if self.form.get("redirect_uri").is_some_and(|uri| uri != code.redirect_uri) {
             return Err(Refusal::new("redirect_uri_mismatch", "redirect_uri must match configuration"));
         }
@@ -102,6 +137,7 @@ impl Exchange<'_> {
         {
             return Err(Refusal::grant("invalid code verifier"));
         }
+        policy::check(&org, &app, &code.user_id)?;
         let now = org.clock().now();
         let (session, refresh_token) = {
             let mut sessions = lock(&org.faces.sessions);
@@ -110,11 +146,18 @@ impl Exchange<'_> {
                 .contains("refresh_token")
                 .then(|| sessions.grant(&code.user_id, &app.client_id, code.scopes.clone(), now));
             let number = granted.as_ref().map(|(number, _)| *number);
-            let session =
-                sessions.open(org.id15(), &code.user_id, Some(&app.client_id), number, code.scopes.clone(), now);
+            let session = sessions.open_for(
+                org.id15(),
+                &code.user_id,
+                Some(&app.client_id),
+                number,
+                code.scopes.clone(),
+                now,
+                app.session_seconds,
+            );
             (session, granted.map(|(_, token)| token))
         };
-        let id = self.identity_url(org, &code.user_id);
+        let id = self.identity_url(&org, &code.user_id);
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
         if let Some(token) = refresh_token {
@@ -126,40 +169,44 @@ impl Exchange<'_> {
             let token = jwt::id_token(self.base_url, &id, &app.client_id, code.nonce.as_deref(), now);
             answer.insert("id_token".into(), token.into());
         }
-        self.finish(&mut answer, id, now);
+        self.finish(&mut answer, &org, id, now);
         Ok(answer)
     }
 
     fn refresh_token(&self) -> Result<Map<String, Value>, Refusal> {
-        let (_, app) = self.authenticated()?;
+        let (_, app) = self.authenticated(|app| app.secret_for_refresh)?;
         let text = self.required("refresh_token")?;
         let expired = || Refusal::grant("expired access/refresh token");
         // The org is found before anything changes: presenting a used token to the wrong org must not touch it.
         let org = self
             .emulator
-            .orgs()
-            .iter()
+            .orgs_at(&self.place)
+            .into_iter()
             .find(|org| lock(&org.faces.sessions).knows_refresh_token(text))
             .ok_or_else(expired)?;
+        let app = Self::app_in(&org, &app.client_id).ok_or_else(expired)?;
         let now = org.clock().now();
-        let refreshed = lock(&org.faces.sessions).refresh(text, &app.client_id, app.rotate_refresh_tokens);
+        // A refusal for who the user is must not use up the token.
+        let owner = lock(&org.faces.sessions).grant_of(text).map(|grant| grant.user_id.clone());
+        if let Some(user) = owner.and_then(|user_id| org.user(&user_id)) {
+            if !org.may_enter(&user) {
+                return Err(Refusal::inactive_user());
+            }
+            policy::check(&org, &app, &user.id)?;
+        }
+        let refreshed =
+            lock(&org.faces.sessions).refresh(text, &app.client_id, app.rotate_refresh_tokens, app.refresh_policy, now);
         let (number, grant, next) = refreshed.map_err(|_| expired())?;
-        let user = org.user(&grant.user_id).ok_or_else(expired)?;
-        if !org.may_enter(&user) {
-            return Err(Refusal::new("inactive_user", "user is inactive"));
-        }
-        if !app.permits(&grant.user_id) {
-            return Err(Refusal::not_admitted());
-        }
-        let session = lock(&org.faces.sessions).open(
+        let session = lock(&org.faces.sessions).open_for(
             org.id15(),
             &grant.user_id,
             Some(&app.client_id),
             Some(number),
             grant.scopes.clone(),
             now,
+            app.session_seconds,
         );
-        let id = self.identity_url(org, &grant.user_id);
+        let id = self.identity_url(&org, &grant.user_id);
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
         if let Some(next) = next {
@@ -167,59 +214,65 @@ impl Exchange<'_> {
         }
         self.sign(&mut answer, &app, &id, now);
         answer.insert("scope".into(), scope_text(&grant.scopes).into());
-        self.finish(&mut answer, id, now);
+        self.finish(&mut answer, &org, id, now);
         Ok(answer)
     }
 
     fn client_credentials(&self) -> Result<Map<String, Value>, Refusal> {
-        let host = self.base_url.split("://").nth(1).unwrap_or_default();
-        if host.starts_with("login.") || host.starts_with("test.") {
+        if matches!(self.place, Place::Login | Place::Test) {
             return Err(Refusal::grant("request not supported on this domain"));
         }
-        let (org, app) = self.authenticated()?;
+        let (org, app) = self.authenticated(|_| true)?;
         if app.client_secret.is_none() {
             return Err(Refusal::wrong_secret());
         }
         let run_as = app.run_as.as_deref().ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
         let user = org.user(run_as).ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
         if !org.may_enter(&user) {
-            return Err(Refusal::new("inactive_user", "user is inactive"));
+            return Err(Refusal::inactive_user());
         }
+        // No one approves: an app that is not installed is refused whatever its users did.
+        if !app.installed && app.external_client_app.is_none() {
+            return Err(Refusal::not_installed());
+        }
+        policy::check(&org, &app, &user.id)?;
         let mut scopes = app.scopes_for(self.form.get("scope")).unwrap_or_default();
         scopes.retain(|scope| !NOT_FOR_CLIENT_CREDENTIALS.contains(&scope.as_str()));
         if scopes.is_empty() {
             return Err(Refusal::grant("no valid scopes defined"));
         }
         let now = org.clock().now();
-        let session =
-            lock(&org.faces.sessions).open(org.id15(), &user.id, Some(&app.client_id), None, scopes.clone(), now);
+        let session = lock(&org.faces.sessions).open_for(
+            org.id15(),
+            &user.id,
+            Some(&app.client_id),
+            None,
+            scopes.clone(),
+            now,
+            app.session_seconds,
+        );
         let id = self.identity_url(&org, &user.id);
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
         self.sign(&mut answer, &app, &id, now);
         answer.insert("scope".into(), scope_text(&scopes).into());
-        self.finish(&mut answer, id, now);
-        answer.insert("api_instance_url".into(), self.base_url.into());
+        self.finish(&mut answer, &org, id, now);
+        answer.insert("api_instance_url".into(), self.emulator.instance_url(self.base_url, &org).into());
         Ok(answer)
     }
 
     fn jwt_bearer(&self) -> Result<Map<String, Value>, Refusal> {
         let assertion = self.required("assertion")?;
         let claims = jwt::unverified(assertion).ok_or_else(|| Refusal::grant("invalid assertion"))?;
-        let (org, app) = self.emulator.app(&claims.iss).ok_or_else(Refusal::unknown_client)?;
-        if !app.installed {
-            return Err(Refusal::not_installed());
-        }
+        let (org, app) = self.emulator.app_at(&self.place, &claims.iss).ok_or_else(Refusal::unknown_client)?;
         let key = app.jwt_public_key_pem.as_deref().ok_or_else(|| Refusal::grant("invalid assertion"))?;
         let now = org.clock().now();
-        jwt::verify(assertion, key, self.base_url, now)?;
+        jwt::verify(assertion, key, &self.audiences(&org), now)?;
         let user = org.user_named(&claims.sub).ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?;
         if !org.may_enter(&user) {
-            return Err(Refusal::new("inactive_user", "user is inactive"));
+            return Err(Refusal::inactive_user());
         }
-        if !app.permits(&user.id) {
-            return Err(Refusal::not_admitted());
-        }
+        policy::check(&org, &app, &user.id)?;
         let scopes = match &app.permitted {
             Permitted::AdminApproved(_) => app.scopes.clone(),
             Permitted::SelfAuthorize => app
@@ -228,12 +281,19 @@ impl Exchange<'_> {
                 .cloned()
                 .ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?,
         };
-        let session =
-            lock(&org.faces.sessions).open(org.id15(), &user.id, Some(&app.client_id), None, scopes.clone(), now);
+        let session = lock(&org.faces.sessions).open_for(
+            org.id15(),
+            &user.id,
+            Some(&app.client_id),
+            None,
+            scopes.clone(),
+            now,
+            app.session_seconds,
+        );
         let mut answer = Map::new();
         answer.insert("access_token".into(), session.token.into());
         answer.insert("scope".into(), scope_text(&scopes).into());
-        answer.insert("instance_url".into(), self.base_url.into());
+        answer.insert("instance_url".into(), self.emulator.instance_url(self.base_url, &org).into());
         answer.insert("id".into(), self.identity_url(&org, &user.id).into());
         answer.insert("token_type".into(), "Bearer".into());
         Ok(answer)
@@ -241,7 +301,7 @@ impl Exchange<'_> {
 
     /// Off: even right credentials meet the answer to wrong ones.
     fn password(&self) -> Result<Map<String, Value>, Refusal> {
-        self.authenticated()?;
+        self.authenticated(|_| true)?;
         self.required("username")?;
         self.required("password")?;
         Err(Refusal::grant("authentication failure"))
@@ -258,8 +318,8 @@ impl Exchange<'_> {
         answer.insert("signature".into(), STANDARD.encode(tag.as_ref()).into());
     }
 
-    fn finish(&self, answer: &mut Map<String, Value>, id: String, now_ms: i64) {
-        answer.insert("instance_url".into(), self.base_url.into());
+    fn finish(&self, answer: &mut Map<String, Value>, org: &Org, id: String, now_ms: i64) {
+        answer.insert("instance_url".into(), self.emulator.instance_url(self.base_url, org).into());
         answer.insert("id".into(), id.into());
         answer.insert("token_type".into(), "Bearer".into());
         answer.insert("issued_at".into(), now_ms.to_string().into());
