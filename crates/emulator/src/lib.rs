@@ -17,6 +17,7 @@ pub mod describe;
 pub mod error;
 pub mod faces;
 pub mod host;
+pub mod feature;
 pub mod id;
 mod landing;
 pub mod log;
@@ -39,11 +40,13 @@ pub mod user;
 pub mod value;
 pub mod world;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 pub use clock::Clock;
 pub use credentials::Credentials;
+pub use feature::Feature;
 use log::RequestLog;
 pub use org::{Org, Row, Tx};
 pub use user::Caller;
@@ -78,6 +81,8 @@ pub struct Settings {
     /// The name in the first org's My Domain, `acme` in `acme.my.salesforce.com`; the second has `acme2`. `orgkeep` when
     /// there is none.
     pub my_domain: Option<String>,
+    /// What every org has beyond what all orgs have.
+    pub features: BTreeSet<Feature>,
     pub clock: Clock,
 }
 
@@ -95,6 +100,7 @@ impl Default for Settings {
             daily_api_requests: 1_000_000,
             rotate_refresh_tokens: true,
             my_domain: None,
+            features: BTreeSet::new(),
             clock: Clock::system(),
         }
     }
@@ -141,6 +147,9 @@ impl Emulator {
             });
             let org = Org::open(number, schema.clone(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
+            for feature in &settings.features {
+                org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
+            }
             credentials::set_up(&org, number, &settings);
             populate_once(&org, settings.seed.wrapping_add(number as u64), settings.records)
                 .map_err(|source| StartError::World { org: number, source })?;

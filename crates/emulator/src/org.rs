@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::error::SaveError;
 use crate::faces::{Faces, lock};
+use crate::feature::{self, SetUp};
 use crate::record::{self, Fields};
 use crate::schema::{Field, FieldType, Object, Schema, custom};
 use crate::store::Store;
@@ -57,6 +58,7 @@ impl Org {
         let before = self.schema();
         let mut objects = before.to_objects();
         change(&mut objects);
+        self.set_up(|set_up| feature::complete(&mut objects, set_up));
         let schema = Schema::new(objects);
         self.store().create_tables(&schema)?;
         self.put_schema(schema);
@@ -182,6 +184,11 @@ impl Org {
     /// How many rows the recycle bin holds before its oldest are removed; 5,000 for each user licence unless set.
     pub fn set_recycle_bin_capacity(&self, rows: u32) {
         self.background.set_bin_rows(i64::from(rows));
+    }
+
+    /// Reads or changes the org's set-up.
+    pub(crate) fn set_up<T>(&self, f: impl FnOnce(&mut SetUp) -> T) -> T {
+        f(self.store().set_up_mut())
     }
 
     /// Locks a row as another transaction would: whoever writes it is refused with `UNABLE_TO_LOCK_ROW`.

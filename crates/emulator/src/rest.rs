@@ -12,6 +12,7 @@ mod conditional;
 pub mod cursor;
 pub(crate) mod describe;
 mod external;
+mod knowledge;
 mod limits;
 mod query;
 mod replicate;
@@ -216,6 +217,10 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ("PATCH", ["sobjects", object, id]) => rows::update(ctx, tx, call, object, id),
         ("DELETE", ["sobjects", object, id]) => rows::delete(ctx, tx, call, object, id),
         ("PATCH", ["sobjects", object, field, value]) => external::upsert(ctx, tx, call, object, field, value),
+        ("POST", ["knowledgeManagement", "articleVersions", "masterVersions"]) => knowledge::edit(ctx, tx, call),
+        ("PATCH", ["knowledgeManagement", "articleVersions", "masterVersions", id]) => {
+            knowledge::publish(ctx, tx, call, id)
+        }
         ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, object, field, value),
         _ => Err(catalog::unknown(&call.path)),
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::feature::SetUp;
 use crate::id;
 use crate::schema::{Field, FieldType, Object, Schema};
 use crate::value::Value;
@@ -45,6 +46,7 @@ pub struct Store {
     counters: RefCell<Counters>,
     /// Rows that other transactions hold.
     locks: HashSet<String>,
+    set_up: SetUp,
 }
 
 /// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
@@ -82,6 +84,7 @@ impl Store {
             first_id: org as u64 * IDS_PER_ORG,
             locks: HashSet::new(),
             counters: RefCell::new(Counters { next, ..Counters::default() }),
+            set_up: SetUp::default(),
         })
     }
 
@@ -141,8 +144,13 @@ impl Store {
     }
 
     fn transaction(&self, schema: Arc<Schema>, now: i64) -> Tx<'_> {
-        let (counters, locks) = (&self.counters, &self.locks);
-        Tx { conn: &self.conn, schema, now, counters, locks, first_id: self.first_id, depth: 0 }
+        let (counters, locks, set_up) = (&self.counters, &self.locks, &self.set_up);
+        Tx { conn: &self.conn, schema, now, counters, locks, set_up, first_id: self.first_id, depth: 0 }
+    }
+
+    /// What the org's set-up says.
+    pub fn set_up_mut(&mut self) -> &mut SetUp {
+        &mut self.set_up
     }
 
     /// The Ids of rows that other transactions hold.
@@ -238,6 +246,7 @@ pub struct Tx<'a> {
     pub now: i64,
     counters: &'a RefCell<Counters>,
     locks: &'a HashSet<String>,
+    set_up: &'a SetUp,
     first_id: u64,
     depth: u32,
 }
@@ -254,6 +263,7 @@ impl Tx<'_> {
             now: self.now,
             counters: self.counters,
             locks: self.locks,
+            set_up: self.set_up,
             first_id: self.first_id,
             depth: self.depth + 1,
         };
@@ -420,6 +430,11 @@ impl Tx<'_> {
             changed.push(name.to_owned());
         }
         given
+    }
+
+    /// What the org's set-up says.
+    pub(crate) fn set_up(&self) -> &SetUp {
+        self.set_up
     }
 
     /// Whether other transactions hold any row.

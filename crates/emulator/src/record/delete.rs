@@ -43,10 +43,11 @@ pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), Sav
     fall.happen(tx, caller, row.id(), false)
 }
 
-/// Puts one record into the recycle bin without what hangs on it, as a merge does.
-pub(super) fn fall_alone(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
-    let to_bin = row.object.undeletable && row.object.has("IsDeleted");
-    Fall { rows: vec![row.clone()], cleared: Vec::new() }.happen(tx, caller, row.id(), to_bin)
+/// Puts records into the recycle bin together without what hangs on them, as a merge does.
+pub(super) fn fall_alone(tx: &mut Tx<'_>, caller: &Caller, rows: Vec<Row>) -> Result<(), SaveError> {
+    let Some(root) = rows.first().cloned() else { return Ok(()) };
+    let to_bin = root.object.undeletable && root.object.has("IsDeleted");
+    Fall { rows, cleared: Vec::new() }.happen(tx, caller, root.id(), to_bin)
 }
 
 /// Brings a record back from the recycle bin, with all that its delete took along, and puts emptied lookups back where

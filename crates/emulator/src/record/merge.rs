@@ -82,17 +82,27 @@ pub fn merge(
     for loser in &rows {
         leave_hierarchy(tx, &master, loser)?;
         move_children(tx, caller, loser, master.id(), &mut updated)?;
+        if let (Some(theirs), Some(own)) = (person_contact(tx, loser), person_contact(tx, &master)) {
+            move_children(tx, caller, &theirs, own.id(), &mut updated)?;
+        }
     }
     update(tx, caller, &object, master.id(), fields)?;
     for loser in &rows {
         let mark = Value::Text(master.id().to_owned());
         tx.update_row(&object, loser.id(), &["MasterRecordId"], &[&mark])?;
-        fall_alone(tx, caller, loser)?;
+        let person = person_contact(tx, loser);
+        fall_alone(tx, caller, std::iter::once(loser.clone()).chain(person).collect())?;
     }
     updated.sort();
     updated.dedup();
     let merged_ids = rows.iter().map(|row| row.id().to_owned()).collect();
     Ok(Merged { id: master.id().to_owned(), merged_ids, updated_related_ids: updated })
+}
+
+/// The contact that a person account is.
+fn person_contact(tx: &Tx<'_>, account: &Row) -> Option<Row> {
+    let id = account.get("PersonContactId").as_str()?;
+    tx.row(tx.schema.object("Contact")?, id)
 }
 
 fn invalid(message: &str) -> SaveError {
@@ -133,6 +143,9 @@ fn move_children(
             if child.get(&below.field.name).as_str() != Some(loser.id()) || id == master {
                 continue;
             }
+            if child.object.name == "Contact" && child.get("IsPersonAccount").is_true() {
+                continue;
+            }
             if would_be_there_twice(tx, &child, &below.field.name, master) {
                 tx.delete_row(&below.object, &id)?;
                 continue;
@@ -148,7 +161,8 @@ fn move_children(
 /// References that name a parent. A loser's history, its shares and what earlier merges left behind stay with it.
 fn moves(below: &Below) -> bool {
     let companion = matches!(below.object.associate_entity_type.as_deref(), Some("History" | "Share" | "ChangeEvent"));
-    !companion && below.field.name != "MasterRecordId" && !has_own_rule(&below.object)
+    let own = matches!(below.field.name.as_str(), "MasterRecordId" | "PersonContactId");
+    !companion && !own && !has_own_rule(&below.object)
 }
 
 /// Feeds are copies of their feed items, which are moved themselves.

@@ -23,6 +23,7 @@ mod lead_conversion;
 mod merge;
 mod number;
 mod plan;
+mod record_type;
 mod recycle_bin;
 mod reference;
 mod rollup;
@@ -37,7 +38,10 @@ pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
 pub use lead_conversion::{LeadConvert, LeadConverted, convert_lead};
 pub use merge::{Merged, merge};
 pub use plan::Plan;
+pub use record_type::RecordTypeRules;
 pub(crate) use recycle_bin::expire as expire_recycle_bin;
+pub(crate) use rules::corporate_currency;
+pub use rules::{edit_article, publish_article};
 pub use save::{insert, update};
 pub use upsert::{find_by_external_id, upsert};
 

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension as _;
 use super::Input;
 use super::draft::Draft;
 use super::plan::{self, Plan};
+use super::record_type;
 use super::upsert::find_by_external_id;
 use crate::error::SaveError;
 use crate::id;
@@ -80,7 +81,9 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, plan: &Plan, draft: &mut Draft) -> Re
         if Some(at) == plan.record_type {
             if plan::is_master_record_type(id) {
                 draft.values[at] = Value::Null;
-            } else if !object.record_type(id).is_some_and(|kind| kind.active) {
+            } else if !object.record_type(id).is_some_and(|kind| kind.active)
+                || !record_type::is_visible(tx, caller, &object.name, id)
+            {
                 let message = format!("Record Type ID: this ID value isn't valid for the user: {id}");
                 return Err(SaveError::new("INVALID_CROSS_REFERENCE_KEY", message, &["RecordTypeId"]));
             }

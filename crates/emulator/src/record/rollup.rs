@@ -7,7 +7,7 @@
 use super::draft::Draft;
 use super::plan::Plan;
 use super::{audit, formula};
-use crate::schema::{Object, Schema, SummaryOperation};
+use crate::schema::{FieldType, Object, Schema, SummaryOperation};
 use crate::store::{Row, Tx};
 use crate::value::Value;
 
@@ -20,6 +20,8 @@ pub struct RollUp {
     pub through: String,
     /// Computes the value; takes the parent's Id.
     sql: String,
+    /// Whether the value is in the corporate currency and has to be brought into the parent's.
+    converts: bool,
 }
 
 /// All roll-ups that rows of this object feed.
@@ -34,7 +36,13 @@ pub fn fed_by(schema: &Schema, child: &Object) -> Vec<RollUp> {
             if !child.has(&summary.child_field) || summed.is_some_and(|summed| !child.has(summed)) {
                 continue;
             }
-            let column = format!("\"{}\"", summed.unwrap_or("Id"));
+            let amount =
+                summed.and_then(|summed| child.field(summed)).is_some_and(|field| field.kind == FieldType::Currency);
+            let converts = amount && child.has("CurrencyIsoCode") && parent.has("CurrencyIsoCode");
+            let column = match converts {
+                false => format!("\"{}\"", summed.unwrap_or("Id")),
+                true => format!("(\"{}\" / {})", summed.unwrap_or("Id"), rate_of(&child.name)),
+            };
             let call = match summary.operation {
                 SummaryOperation::Count => "count(*)".to_owned(),
                 SummaryOperation::Sum => format!("coalesce(sum({column}), 0)"),
@@ -46,6 +54,7 @@ pub fn fed_by(schema: &Schema, child: &Object) -> Vec<RollUp> {
                 parent: parent.name.clone(),
                 field: field.name.clone(),
                 through: through.clone(),
+                converts,
                 sql: format!("SELECT {call} FROM \"{}\" WHERE \"{through}\" = ?1 AND \"IsDeleted\" = 0", child.name),
             });
         }
@@ -90,8 +99,28 @@ fn compute(tx: &Tx<'_>, roll_up: &RollUp, parent_id: &Value) {
     let value =
         statement.query_row([id], |row| Ok(Value::from_sql(row.get_ref(0)?, kind))).expect("the store can be read");
     drop(statement);
+    let value = if roll_up.converts { in_currency_of(tx, &parent, id, &roll_up.field, value) } else { value };
     let stamp = Value::Int(audit::second(tx.now));
     let columns = [roll_up.field.as_str(), "SystemModstamp"];
     tx.update_row(&parent, id, &columns, &[&value, &stamp]).expect("a summary fits its column");
     formula::refresh(tx, &parent, id);
+}
+
+/// How many units of a row's currency are one of the corporate currency.
+fn rate_of(table: &str) -> String {
+    format!(
+        "coalesce((SELECT r.\"ConversionRate\" FROM \"CurrencyType\" r WHERE r.\"IsoCode\" = \"{table}\".\"CurrencyIsoCode\"), 1.0)"
+    )
+}
+
+/// An amount of the corporate currency in the currency of a row, rounded as the field is.
+fn in_currency_of(tx: &Tx<'_>, object: &Object, id: &str, field: &str, amount: Value) -> Value {
+    let Some(number) = amount.as_num() else { return amount };
+    let sql = format!("SELECT {} FROM \"{}\" WHERE \"Id\" = ?1", rate_of(&object.name), object.name);
+    let rate =
+        tx.conn.prepare_cached(&sql).and_then(|mut statement| statement.query_row([id], |row| row.get::<_, f64>(0)));
+    let scale = object.field(field).map_or(2, |field| field.scale);
+    let unit = 10f64.powi(scale.cast_signed());
+    let rounded = (number * rate.unwrap_or(1.0) * unit).round() / unit;
+    if rounded.fract() == 0.0 && rounded.abs() < 1e15 { Value::Int(rounded as i64) } else { Value::Num(rounded) }
 }

@@ -7,26 +7,39 @@
 mod activity;
 mod campaign;
 mod case;
+mod currency;
 mod feed;
 mod file;
+mod knowledge;
 mod lead;
 mod name;
 mod opportunity;
+mod person;
 mod price;
 mod relation;
 mod setup;
 
 use super::draft::Draft;
 use super::{Fields, Input, save};
+pub(crate) use currency::corporate as corporate_currency;
+pub use knowledge::{edit as edit_article, publish as publish_article};
+
 use crate::error::SaveError;
+use crate::feature::Feature;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
 
 /// Values that follow from others.
 pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(), SaveError> {
+    if tx.set_up().has(Feature::MultiCurrency) {
+        currency::fill(tx, caller, draft);
+    }
     match draft.object.name.as_str() {
+        "Account" => return person::before_account(tx, caller, draft),
         "Contact" | "Lead" | "User" => name::join(draft),
+        "CurrencyType" => currency::before_type(draft),
+        "Knowledge__kav" => return knowledge::before(tx, caller, draft),
         "Opportunity" => opportunity::follow_stage(tx, draft),
         "OpportunityLineItem" | "QuoteLineItem" | "OrderItem" => return price::line(tx, draft),
         "PricebookEntry" => price::entry(tx, draft),
@@ -51,7 +64,14 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
     if caller.bypass {
         return Ok(());
     }
+    if tx.set_up().has(Feature::MultiCurrency) {
+        currency::check(tx, draft)?;
+    }
     match draft.object.name.as_str() {
+        "Contact" => person::check_contact(tx, draft),
+        "CurrencyType" => currency::check_type(tx, draft),
+        "DatedConversionRate" => together_unique(tx, draft, &["IsoCode", "StartDate"]),
+        "Knowledge__kav" => knowledge::check(tx, draft),
         "OpportunityLineItem" => price::check_line(tx, draft),
         "PricebookEntry" => price::check_entry(tx, draft),
         "CampaignMember" => campaign::check_member(tx, draft),
@@ -76,7 +96,14 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
 /// Rows of other objects.
 pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
     match draft.object.name.as_str() {
-        "Contact" => relation::after_contact(tx, caller, draft),
+        "Account" => person::after_account(tx, caller, draft),
+        "Contact" => {
+            relation::after_contact(tx, caller, draft)?;
+            person::after_contact(tx, caller, draft)
+        }
+        "CurrencyType" => currency::after_type(tx, draft),
+        "DatedConversionRate" => currency::after_rate(tx, draft.get("IsoCode")),
+        "Knowledge__kav" | "Knowledge__ka" => knowledge::mirror(tx, &draft.object, &draft.id),
         "Opportunity" => opportunity::after(tx, caller, draft),
         "OpportunityLineItem" => opportunity::sum_lines(tx, draft.text("OpportunityId")),
         "Campaign" if draft.is_new() => campaign::add_statuses(tx, caller, draft),
@@ -94,6 +121,9 @@ pub fn before_delete(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
             let message = "You can't delete a direct account contact relationship.";
             Err(SaveError::new("DELETE_FAILED", message, &[]))
         }
+        "Contact" => person::check_delete_contact(row),
+        "DatedConversionRate" => currency::check_delete_rate(tx, row),
+        "Knowledge__kav" => knowledge::check_delete(row),
         "PricebookEntry" => price::check_delete(tx, row),
         "CampaignMemberStatus" if row.get("IsDefault").is_true() => {
             Err(SaveError::new("DELETE_FAILED", "The default member status cannot be deleted.", &[]))
@@ -106,6 +136,8 @@ pub fn before_delete(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
 pub fn after_delete_or_undelete(tx: &mut Tx<'_>, row: &Row) -> Result<(), SaveError> {
     match row.object.name.as_str() {
         "OpportunityLineItem" => opportunity::sum_lines(tx, row.get("OpportunityId").as_str()),
+        "DatedConversionRate" => currency::after_rate(tx, row.get("IsoCode")),
+        "Knowledge__kav" | "Knowledge__ka" => knowledge::mirror(tx, &row.object, row.id()),
         _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use super::access::{self, Deed};
 use super::convert::{Converted, convert};
 use super::draft::Draft;
 use super::plan::Plan;
-use super::{Fields, Input, audit, formula, hierarchy, history, number, reference, rollup, rules, unique};
+use super::{Fields, Input, audit, formula, hierarchy, history, number, record_type, reference, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::Object;
@@ -47,7 +47,8 @@ pub(super) fn insert_with(
         old: None,
     };
     take(tx, &mut draft, fields, &places)?;
-    fill_defaults(caller, &plan, &mut draft);
+    fill_defaults(tx, caller, &plan, &mut draft);
+    record_type::narrow(tx, caller, plan.record_type, &mut draft)?;
     rules::before(tx, caller, &mut draft)?;
     require(&plan, &draft)?;
     reference::check(tx, caller, &plan, &mut draft)?;
@@ -88,6 +89,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, field
     let given = vec![false; object.fields.len()];
     let mut draft = Draft { object, id, values: row.values.clone(), given, blobs: Vec::new(), old: Some(row.values) };
     take(tx, &mut draft, fields, &places)?;
+    record_type::narrow(tx, caller, plan.record_type, &mut draft)?;
     rules::before(tx, caller, &mut draft)?;
     require_given(&draft)?;
     reference::check(tx, caller, &plan, &mut draft)?;
@@ -149,7 +151,7 @@ fn take(tx: &Tx<'_>, draft: &mut Draft, fields: Fields, places: &[usize]) -> Res
     Ok(())
 }
 
-fn fill_defaults(caller: &Caller, plan: &Plan, draft: &mut Draft) {
+fn fill_defaults(tx: &Tx<'_>, caller: &Caller, plan: &Plan, draft: &mut Draft) {
     for (at, value) in &plan.defaults {
         if !draft.given[*at] && draft.values[*at].is_null() {
             draft.values[*at] = value.clone();
@@ -160,10 +162,10 @@ fn fill_defaults(caller: &Caller, plan: &Plan, draft: &mut Draft) {
     {
         draft.values[at] = Value::Text(caller.user_id.clone());
     }
-    if let (Some(at), Some(kind)) = (plan.record_type, &plan.default_record_type)
-        && !draft.given[at]
-    {
-        draft.values[at] = Value::Text(kind.clone());
+    let Some(at) = plan.record_type.filter(|&at| !draft.given[at]) else { return };
+    let own = record_type::default_of(tx, caller, &draft.object.name);
+    if let Some(kind) = own.or_else(|| plan.default_record_type.clone()) {
+        draft.values[at] = Value::Text(kind);
     }
 }
 

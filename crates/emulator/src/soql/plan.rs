@@ -130,6 +130,8 @@ pub enum Shape {
     Label,
     /// `FORMAT()`.
     Format,
+    /// `FORMAT()` of an amount in the currency whose ISO code this column has.
+    Money(usize),
 }
 
 /// Where a name of one of several possible parents is found: prefix, object, field.
@@ -170,6 +172,16 @@ pub enum Expr {
         function: Function,
         of: Option<Box<Expr>>,
     },
+    /// An amount in the user's currency: `convertCurrency()`.
+    Converted {
+        node: usize,
+        field: Arc<Field>,
+        user: String,
+    },
+    /// The ISO code of the user's currency.
+    UserCurrency {
+        user: String,
+    },
     /// An encrypted field as someone without `ViewEncryptedData` sees it.
     Masked {
         node: usize,
@@ -193,7 +205,10 @@ impl Expr {
     /// The field whose type the value has; none for counts, averages, parts of dates and names of objects.
     pub fn model(&self) -> Option<&Arc<Field>> {
         match self {
-            Expr::Field { field, .. } | Expr::Any { model: field, .. } | Expr::Masked { field, .. } => Some(field),
+            Expr::Field { field, .. }
+            | Expr::Any { model: field, .. }
+            | Expr::Masked { field, .. }
+            | Expr::Converted { field, .. } => Some(field),
             Expr::Aggregate { function: Function::Sum | Function::Min | Function::Max, of: Some(of) } => of.model(),
             _ => None,
         }

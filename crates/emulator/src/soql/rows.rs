@@ -158,5 +158,6 @@ fn value_at(row: &Row<'_>, column: usize, model: Option<&Arc<Field>>, shape: Sha
         Shape::Plain => value::json(&stored, field),
         Shape::Label => show::label(&stored, field),
         Shape::Format => show::format(&stored, field),
+        Shape::Money(iso) => show::money(&stored, field, text_at(row, iso).unwrap_or_default()),
     }
 }

@@ -54,6 +54,17 @@ pub fn format(stored: &Value, field: &Field) -> Json {
     }
 }
 
+/// `EUR 1,234.50`, as orgs of several currencies write amounts.
+pub fn money(stored: &Value, field: &Field, iso: &str) -> Json {
+    match format(stored, field) {
+        Json::String(text) => {
+            let (sign, amount) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+            Json::String(format!("{sign}{iso} {}", amount.trim_start_matches('$')))
+        }
+        other => other,
+    }
+}
+
 /// A comma between thousands.
 fn grouped(number: &str) -> String {
     let (sign, unsigned) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));

@@ -222,6 +222,20 @@ impl Sql {
                 self.bind(i64::from(*miles));
                 self.push(")");
             }
+            Expr::Converted { node, field, user } => {
+                let own = rate(&column(node, "CurrencyIsoCode"));
+                self.push(&format!("({} / {own} * ", column(node, &field.name)));
+                let mut theirs = Sql { plans: self.plans, ..Sql::default() };
+                theirs.expr(tag, &Expr::UserCurrency { user: user.clone() });
+                self.push(&rate(&theirs.text));
+                self.bound.extend(theirs.bound);
+                self.push(")");
+            }
+            Expr::UserCurrency { user } => {
+                self.push("(SELECT u.\"DefaultCurrencyIsoCode\" FROM \"User\" u WHERE u.\"Id\" = ");
+                self.bind(user.clone());
+                self.push(")");
+            }
             Expr::Masked { node, field, last_four, mask } => {
                 self.push(&format!("soql_mask({}, {}, '{mask}')", column(node, &field.name), i32::from(*last_four)));
             }
@@ -360,4 +374,9 @@ fn bound(value: &Value) -> Bound {
         Value::Num(number) => Bound::Real(*number),
         Value::Text(text) => Bound::Text(text.clone()),
     }
+}
+
+/// How many units of a currency are one of the corporate currency, given SQL for its ISO code.
+fn rate(iso: &str) -> String {
+    format!("coalesce((SELECT r.\"ConversionRate\" FROM \"CurrencyType\" r WHERE r.\"IsoCode\" = {iso}), 1.0)")
 }

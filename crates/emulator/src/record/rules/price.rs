@@ -36,7 +36,9 @@ pub fn check_entry(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
         let message = "Before creating a custom price, create a standard price.";
         return Err(SaveError::new("STANDARD_PRICE_NOT_DEFINED", message, &[]));
     }
-    match together_unique(tx, draft, &["Pricebook2Id", "Product2Id"]) {
+    let keys = ["Pricebook2Id", "Product2Id", "CurrencyIsoCode"];
+    let keys = if draft.object.has("CurrencyIsoCode") { &keys[..] } else { &keys[..2] };
+    match together_unique(tx, draft, keys) {
         Err(error) => {
             let message = "This price definition already exists in this price book".to_owned();
             Err(SaveError { message, fields: vec!["Pricebook2Id".into(), "Product2Id".into()], ..error })
@@ -47,8 +49,12 @@ pub fn check_entry(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
 
 fn standard_price(tx: &Tx<'_>, draft: &Draft) -> Option<Row> {
     let entries = tx.schema.object("PricebookEntry")?;
-    let condition = "\"Product2Id\" = ?1 AND \"IsDeleted\" = 0 AND \"Pricebook2Id\" IN (SELECT \"Id\" FROM \"Pricebook2\" WHERE \"IsStandard\" = 1)";
-    tx.rows_where(entries, condition, &[draft.get("Product2Id")]).into_iter().next()
+    // In an org of several currencies each has its own standard price.
+    let same = if draft.object.has("CurrencyIsoCode") { "\"CurrencyIsoCode\" = ?2" } else { "?2 IS NULL" };
+    let condition = format!(
+        "\"Product2Id\" = ?1 AND {same} AND \"IsDeleted\" = 0 AND \"Pricebook2Id\" IN (SELECT \"Id\" FROM \"Pricebook2\" WHERE \"IsStandard\" = 1)"
+    );
+    tx.rows_where(entries, &condition, &[draft.get("Product2Id"), draft.get("CurrencyIsoCode")]).into_iter().next()
 }
 
 /// An entry that lines use stays.
@@ -144,7 +150,13 @@ pub fn check_line(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
     };
     let refuse = |message: &str| Err(SaveError::new("FIELD_INTEGRITY_EXCEPTION", message, &["PricebookEntryId"]));
     let opportunity = row(tx, "Opportunity", draft.get("OpportunityId"));
-    let book = opportunity.map_or(Value::Null, |opportunity| opportunity.get("Pricebook2Id").clone());
+    let of = |field: &str| opportunity.as_ref().map_or(Value::Null, |opportunity| opportunity.get(field).clone());
+    let book = of("Pricebook2Id");
+    if of("CurrencyIsoCode") != *entry.get("CurrencyIsoCode") {
+        return refuse(
+            "field integrity exception: PricebookEntryId (pricebook entry currency code does not match opportunity currency code)",
+        );
+    }
     if !entry.get("IsActive").is_true() {
         return refuse("field integrity exception: PricebookEntryId (pricebook entry is inactive)");
     }

@@ -28,7 +28,8 @@ pub fn check(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
 /// Keeps the direct relation of a contact in step with its account. An indirect relation to the new account becomes the
 /// direct one.
 pub fn after_contact(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
-    if !draft.changed("AccountId") {
+    // A person has no relation to the account that it is.
+    if !draft.changed("AccountId") || draft.get("IsPersonAccount").is_true() {
         return Ok(());
     }
     let Some(relations) = tx.schema.object("AccountContactRelation").cloned() else { return Ok(()) };

@@ -187,9 +187,36 @@ impl Checker<'_> {
             }
         }
         let expr = self.masked(place.expr.clone());
+        let shape = match self.currency_of(&expr).filter(|_| shape == Shape::Format) {
+            Some(iso) => Shape::Money(selected.column(iso)),
+            None => shape,
+        };
         let model = expr.model().cloned();
         let column = selected.column(expr);
         Ok((Entry::Value { key, column, model, shape }, column, kind))
+    }
+
+    /// An amount in the user's currency.
+    fn converted(&self, function: &Word, expr: Expr) -> Result<Expr, ApiError> {
+        match expr {
+            Expr::Field { node, field }
+                if field.kind == FieldType::Currency && self.names.object(node).has("CurrencyIsoCode") =>
+            {
+                Ok(Expr::Converted { node, field, user: self.ground.caller.user_id.clone() })
+            }
+            _ => self.refuse(function.offset, "INVALID_FIELD", "convertCurrency takes a currency field"),
+        }
+    }
+
+    /// How the currency of an amount is found, in an org of several.
+    fn currency_of(&self, expr: &Expr) -> Option<Expr> {
+        match expr {
+            Expr::Converted { user, .. } => Some(Expr::UserCurrency { user: user.clone() }),
+            Expr::Field { node, field } if field.kind == FieldType::Currency => {
+                self.field(*node, "CurrencyIsoCode", 0).ok()
+            }
+            _ => None,
+        }
     }
 
     fn masked(&self, expr: Expr) -> Expr {
@@ -211,6 +238,7 @@ impl Checker<'_> {
         let shape = match function.text.to_ascii_uppercase().as_str() {
             "TOLABEL" => Shape::Label,
             "FORMAT" => Shape::Format,
+            "CONVERTCURRENCY" if self.ground.schema.object("CurrencyType").is_some() => Shape::Plain,
             "DISTANCE" => {
                 let Some(alias) = alias else {
                     return self.refuse(
@@ -225,10 +253,22 @@ impl Checker<'_> {
             }
             _ => return self.unknown_function(function),
         };
-        let [Argument::Value(Named::Path(path))] = arguments.as_slice() else {
+        let mut converts = shape == Shape::Plain;
+        let mut inside = arguments.as_slice();
+        if let [Argument::Value(Named::Call { function: inner, arguments })] = inside
+            && shape == Shape::Format
+            && inner.text.eq_ignore_ascii_case("convertCurrency")
+            && self.ground.schema.object("CurrencyType").is_some()
+        {
+            (converts, inside) = (true, arguments.as_slice());
+        }
+        let [Argument::Value(Named::Path(path))] = inside else {
             return self.refuse(function.offset, "MALFORMED_QUERY", format!("{} takes one field", function.text));
         };
         let mut place = self.names.place(path)?;
+        if converts {
+            place.expr = self.converted(function, place.expr)?;
+        }
         if let Some(alias) = alias {
             place.parents.clear();
             place.name.clone_from(&alias.text);
