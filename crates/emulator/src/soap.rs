@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The SOAP API as far as REST has no answer to it: `login`, `undelete`, `emptyRecycleBin`, and the small calls around
-//! them (`salesforce-api.md` 1.7, 6.7).
+//! The SOAP APIs: the partner API whole, the enterprise API as far as signing in needs it, the tooling API's queries and
+//! describes, and what the Apex API says where there is no Apex (`salesforce-api.md` 1.7, 1.8, 4.1, 6.7).
 //!
-//! Requests are matched by local names, because every client has its own prefixes; answers have the envelope prefixed and
+//! What a call does is the same as through REST: records are saved by [`crate::record`], statements run by [`crate::soql`],
+//! describes and spans of changes are REST's answers written as XML in the order of the WSDL. Requests are matched by local names, because every client has its own prefixes; answers have the envelope prefixed and
 //! the payload not, because clients parse them with patterns (`salesforce-api.md` 8). Every error is a fault with
 //! status 500. What is not known is refused, as the real server refuses an operation that its WSDL lacks.
 
+mod apex;
 mod calls;
+mod conversion;
+mod describe;
+mod faults;
+mod header;
+mod layout;
 mod login;
+mod password;
 mod query;
+mod refused;
+mod replicate;
+mod resource;
+mod retrieve;
+mod save;
+mod search;
+mod sobject;
 mod xml;
 
 use std::sync::Arc;
@@ -16,56 +31,14 @@ use std::sync::Arc;
 use crate::Emulator;
 use crate::answer::Answer;
 use crate::ctx::Ctx;
-use crate::error::ApiError;
 use crate::org::Org;
 use crate::request::Request;
 use crate::rest::checked_version;
 
-use xml::{Element, escape};
+pub(crate) use faults::{Fault, fault};
+use xml::Element;
 
 const CONTENT_TYPE: &str = "text/xml;charset=UTF-8";
-
-/// A refused call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    code: String,
-    message: String,
-    /// The type of the detail: `LoginFault`, `UnexpectedErrorFault`, …
-    kind: &'static str,
-    /// `faultcode` with the `sf:` prefix; login faults come without.
-    prefixed: bool,
-}
-
-impl Fault {
-    fn new(code: &str, message: impl Into<String>) -> Fault {
-        Fault { code: code.into(), message: message.into(), kind: "UnexpectedErrorFault", prefixed: true }
-    }
-
-    fn login(code: &str, message: &str) -> Fault {
-        Fault { code: code.into(), message: message.into(), kind: "LoginFault", prefixed: false }
-    }
-
-    /// jsforce finds an ended session by `<faultcode>sf:INVALID_SESSION_ID</faultcode>` (`salesforce-api.md` 1.8).
-    fn session(token: &str) -> Fault {
-        let text = format!(
-            "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key: {token}"
-        );
-        Fault::new("INVALID_SESSION_ID", text)
-    }
-}
-
-impl From<ApiError> for Fault {
-    fn from(error: ApiError) -> Fault {
-        let kind = match error.code.as_str() {
-            "MALFORMED_QUERY" => "MalformedQueryFault",
-            "INVALID_FIELD" => "InvalidFieldFault",
-            "INVALID_TYPE" => "InvalidSObjectFault",
-            "INVALID_QUERY_LOCATOR" => "InvalidQueryLocatorFault",
-            _ => "UnexpectedErrorFault",
-        };
-        Fault { code: error.code, message: error.message, kind, prefixed: true }
-    }
-}
 
 /// A call in its setting: which API, which version, from which address.
 pub(crate) struct Call<'a> {
@@ -112,7 +85,7 @@ pub(crate) async fn route(
     };
     let (org, user_id) = (ctx.org.clone(), ctx.caller.user_id.clone());
     let answer = match calls::answer(&ctx, &call) {
-        Ok(payload) => envelope(kind, &limit_header(&ctx), &payload),
+        Ok(payload) => envelope(kind, &answer_headers(&ctx, &call), &payload),
         Err(refused) => fault(&refused, kind),
     };
     (answer, Some(org), Some(user_id))
@@ -127,12 +100,7 @@ fn read<'a>(
 ) -> Result<Call<'a>, Fault> {
     let version = checked_version(&format!("v{version}")).or_else(|_| checked_version(&format!("v{version}.0")));
     let version = version.map_err(|_| Fault::new("UNSUPPORTED_API_VERSION", "Unsupported API version"))?;
-    let envelope = xml::parse(body).ok_or_else(|| Fault {
-        code: "Client".into(),
-        message: "The request is not a well-formed SOAP envelope".into(),
-        kind: "",
-        prefixed: true,
-    })?;
+    let envelope = xml::parse(body).ok_or_else(|| Fault::client("The request is not a well-formed SOAP envelope"))?;
     let mut parts = envelope.children.into_iter();
     let (mut header, mut operation) = (Element::default(), None);
     for part in &mut parts {
@@ -159,6 +127,7 @@ fn context(call: &Call<'_>) -> Result<Ctx, (Fault, Option<Arc<Org>>)> {
         return Err((Fault::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), Some(org)));
     }
     caller.session = Some(token.clone());
+    header::apply(call, &mut caller);
     Ok(Ctx {
         emulator: call.emulator.clone(),
         org,
@@ -168,6 +137,15 @@ fn context(call: &Call<'_>) -> Result<Ctx, (Fault, Option<Arc<Org>>)> {
         base_url: call.base_url.to_owned(),
         session: token,
     })
+}
+
+/// The partner, enterprise and tooling APIs tell the usage; the Apex API gives the log that was asked for.
+fn answer_headers(ctx: &Ctx, call: &Call<'_>) -> String {
+    match call.kind {
+        "s" => call.header.find("DebuggingHeader").map(|_| apex::debugging_info()).unwrap_or_default(),
+        "m" => String::new(),
+        _ => limit_header(ctx),
+    }
 }
 
 fn limit_header(ctx: &Ctx) -> String {
@@ -188,42 +166,25 @@ fn namespace(kind: &str) -> &'static str {
     }
 }
 
+/// The namespace of records, as the prefix `sf` names it.
+fn record_namespace(kind: &str) -> &'static str {
+    match kind {
+        "c" => "urn:sobject.enterprise.soap.sforce.com",
+        "T" => "urn:sobject.tooling.soap.sforce.com",
+        _ => "urn:sobject.partner.soap.sforce.com",
+    }
+}
+
 fn envelope(kind: &str, header: &str, payload: &str) -> Answer {
     let header = if header.is_empty() { String::new() } else { format!("<soapenv:Header>{header}</soapenv:Header>") };
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
          xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{}\" \
-         xmlns:sf=\"urn:sobject.partner.soap.sforce.com\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
+         xmlns:sf=\"{}\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
          {header}<soapenv:Body>{payload}</soapenv:Body></soapenv:Envelope>",
-        namespace(kind)
+        namespace(kind),
+        record_namespace(kind)
     );
     Answer::bytes(200, CONTENT_TYPE, text)
-}
-
-fn fault(fault: &Fault, kind: &str) -> Answer {
-    let (code, message) = (escape(&fault.code), escape(&fault.message));
-    let faults = match kind {
-        "c" => "urn:fault.enterprise.soap.sforce.com",
-        "m" => "http://soap.sforce.com/2006/04/metadata",
-        "T" => "urn:fault.tooling.soap.sforce.com",
-        _ => "urn:fault.partner.soap.sforce.com",
-    };
-    let (fault_code, fault_text, detail) = if fault.kind.is_empty() {
-        (format!("soapenv:{code}"), message.clone(), String::new())
-    } else {
-        let prefix = if fault.prefixed { "sf:" } else { "" };
-        let detail = format!(
-            "<detail><sf:{0} xsi:type=\"sf:{0}\"><sf:exceptionCode>{code}</sf:exceptionCode>\
-             <sf:exceptionMessage>{message}</sf:exceptionMessage></sf:{0}></detail>",
-            fault.kind
-        );
-        (format!("{prefix}{code}"), format!("{code}: {message}"), detail)
-    };
-    let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
-         xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:sf=\"{faults}\" \
-         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body><soapenv:Fault>\
-         <faultcode>{fault_code}</faultcode><faultstring>{fault_text}</faultstring>{detail}</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
-    );
-    Answer::bytes(500, CONTENT_TYPE, text)
 }

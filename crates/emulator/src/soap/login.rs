@@ -13,6 +13,7 @@ use super::{Call, Fault};
 
 /// From this version on there is no `login()`.
 const RETIRED_IN: u32 = 65;
+const INVALID_LOGIN: &str = "Invalid username, password, security token; or user locked out.";
 
 /// Signs in by username and password; the payload's elements stand in the order of the WSDL, which clients rely on.
 pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
@@ -24,6 +25,11 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
     let username = call.operation.text_of("username");
     let password = call.operation.text_of("password");
     let (org, user) = enter(call, &username, &password)?;
+    // A portal's users name the org they belong to.
+    let scope = call.header.find("LoginScopeHeader").map(|scope| scope.text_of("organizationId")).unwrap_or_default();
+    if !scope.is_empty() && crate::id::to18(&scope).as_deref() != Some(org.id.as_str()) {
+        return Err(Fault::login("INVALID_LOGIN", INVALID_LOGIN));
+    }
     if !org.caller(&user.id).can("ApiEnabled") {
         let text = "API is not enabled for this Organization or Partner";
         return Err(Fault::login("API_DISABLED_FOR_ORG", text));
@@ -46,9 +52,7 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
 
 /// Salesforce tells a stranger no more about a locked user than about an unknown one.
 fn enter(call: &Call<'_>, username: &str, password: &str) -> Result<(Arc<Org>, User), Fault> {
-    call.emulator
-        .log_in(username, password)
-        .ok_or_else(|| Fault::login("INVALID_LOGIN", "Invalid username, password, security token; or user locked out."))
+    call.emulator.log_in(username, password).ok_or_else(|| Fault::login("INVALID_LOGIN", INVALID_LOGIN))
 }
 
 fn is_sandbox(org: &Org) -> bool {

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The headers of a partner call: what they change of the caller and of the answer.
+//!
+//! With effect: `AllOrNoneHeader`, `AllowFieldTruncationHeader`, `AssignmentRuleHeader`, `CallOptions.returnFieldDataTypes`,
+//! `DuplicateRuleHeader`, `QueryOptions`. Accepted without one, because the emulated org has nothing that they govern:
+//! `MruHeader` (no list of recent items), `EmailHeader` (no mails), `DisableFeedTrackingHeader`, `LocaleOptions`,
+//! `OwnerChangeOptions`, `PackageVersionHeader`, `DebuggingHeader` (no Apex).
+
+use crate::user::Caller;
+
+use super::Call;
+
+const PAGE: usize = 500;
+const PAGE_MIN: usize = 200;
+const PAGE_MAX: usize = 2_000;
+
+/// Puts into the caller what its headers say of saves. Without an `AssignmentRuleHeader` SOAP applies no assignment rule,
+/// where REST applies the default one.
+pub fn apply(call: &Call<'_>, caller: &mut Caller) {
+    let rule = call.header.find("AssignmentRuleHeader");
+    caller.auto_assign =
+        rule.is_some_and(|rule| rule.is_true("useDefaultRule") || !rule.text_of("assignmentRuleId").is_empty());
+    caller.allow_duplicates = call.header.find("DuplicateRuleHeader").is_some_and(|rule| rule.is_true("allowSave"));
+}
+
+/// Whether one refused row undoes all.
+pub fn all_or_none(call: &Call<'_>) -> bool {
+    call.header.find("AllOrNoneHeader").is_some_and(|header| header.is_true("allOrNone"))
+}
+
+/// Whether text that is too long is cut instead of refused.
+pub fn truncates(call: &Call<'_>) -> bool {
+    call.header.find("AllowFieldTruncationHeader").is_some_and(|header| header.is_true("allowFieldTruncation"))
+}
+
+/// Whether each value of a record says its type.
+pub fn types_values(call: &Call<'_>) -> bool {
+    call.header.find("CallOptions").is_some_and(|options| options.is_true("returnFieldDataTypes"))
+}
+
+/// Records per page: 500 unless `QueryOptions` asks for another number; what lies outside 200 to 2,000 is brought inside.
+pub fn page_size(call: &Call<'_>) -> usize {
+    let wanted = call.header.find("QueryOptions").and_then(|header| header.text_of("batchSize").parse().ok());
+    wanted.map_or(PAGE, |size: usize| size.clamp(PAGE_MIN, PAGE_MAX))
+}
