@@ -8,8 +8,8 @@ use crate::value::date_time_text;
 
 use super::xml::tag;
 use super::{
-    Call, Fault, apex, conversion, describe, faults, layout, login, namespace, password, query, refused, replicate, retrieve, save,
-    search,
+    Call, Fault, apex, conversion, describe, faults, layout, login, namespace, password, query, refused, replicate,
+    retrieve, save, search,
 };
 
 /// The payload of the answer.

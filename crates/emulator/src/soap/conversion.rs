@@ -28,7 +28,8 @@ pub fn merge(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
     };
     let requests: Vec<(Sent, Vec<String>)> = requests.iter().map(read).collect::<Result<_, Fault>>()?;
     let outcomes = rows(ctx, call, requests, |tx, (master, losers)| {
-        let id = master.id.ok_or_else(|| SaveError::new("MISSING_ARGUMENT", "Id not specified in a merge call", &[]))?;
+        let id =
+            master.id.ok_or_else(|| SaveError::new("MISSING_ARGUMENT", "Id not specified in a merge call", &[]))?;
         record::merge(tx, &ctx.caller, &id, &losers, master.fields)
     });
     let result = |outcome: &Result<record::Merged, SaveError>| match outcome {
@@ -60,7 +61,10 @@ pub fn convert_lead(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
                 tag("contactId", &converted.contact_id),
                 tag("leadId", &converted.lead_id),
                 tag_or_nil("opportunityId", converted.opportunity_id.as_deref().unwrap_or_default()),
-                converted.related_person_account_id.as_deref().map_or_else(String::new, |id| tag("relatedPersonAccountId", id)),
+                converted
+                    .related_person_account_id
+                    .as_deref()
+                    .map_or_else(String::new, |id| tag("relatedPersonAccountId", id)),
                 tag("success", "true"),
             ],
             Err(error) => [
