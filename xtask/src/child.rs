@@ -19,6 +19,7 @@ const TAIL_LINES: usize = 40;
 /// How a program ran.
 pub struct Run {
     pub stdout: Vec<u8>,
+    pub code: Option<i32>,
     pub seconds: f64,
     pub peak_bytes: Option<u64>,
 }
@@ -38,6 +39,11 @@ pub fn shown(command: &mut Command) -> Result<()> {
 
 /// Runs a program whose output is kept in files beginning with `log`; a failure shows the end of it.
 pub fn kept(command: &mut Command, log: &Path, limit: Duration) -> Result<Run> {
+    kept_with(command, log, limit, &[])
+}
+
+/// [`kept`], where these exit codes are no failure either.
+pub fn kept_with(command: &mut Command, log: &Path, limit: Duration, fine: &[i32]) -> Result<Run> {
     let name = name(command);
     let (out, err) = (with_ending(log, "out"), with_ending(log, "err"));
     command.stdin(Stdio::null()).stdout(create(&out)?).stderr(create(&err)?);
@@ -59,8 +65,9 @@ pub fn kept(command: &mut Command, log: &Path, limit: Duration) -> Result<Run> {
     };
     let seconds = started.elapsed().as_secs_f64();
     let stdout = std::fs::read(&out).map_err(|error| format!("cannot read {}: {error}", out.display()))?;
-    if status.success() {
-        return Ok(Run { stdout, seconds, peak_bytes });
+    let code = status.code();
+    if status.success() || code.is_some_and(|code| fine.contains(&code)) {
+        return Ok(Run { stdout, code, seconds, peak_bytes });
     }
     Err(format!("{name} failed ({status})\n{}{}", tail(&String::from_utf8_lossy(&stdout)), tail(&read(&err))))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::{Result, child};
 
-const PYTHON: [&str; 3] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1"];
+const PYTHON: [&str; 4] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1", "zeep==4.3.3"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";
 /// The Salesforce CLI needs Node 22, whatever the machine has.

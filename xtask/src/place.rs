@@ -41,6 +41,11 @@ impl Place {
         self.target.join(profile).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 
+    /// Recorded answers and other people's files, beside the workspace where there are any.
+    pub fn fixtures(&self) -> PathBuf {
+        self.root.join("../shared/fixtures")
+    }
+
     /// Where programs of other people are installed, once.
     pub fn clients(&self) -> PathBuf {
         self.target.join("clients")

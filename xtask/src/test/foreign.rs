@@ -4,8 +4,9 @@
 //!
 //! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce, `.mjs` under Node with
 //! the Salesforce CLI (`sf`) in its `PATH`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
-//! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. It fails by its
-//! exit code. None can reach another machine.
+//! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. `FIXTURES` is
+//! the folder of recordings beside the workspace, which may be absent. A script fails by its exit code; with 77 it says, in its last line, why it
+//! cannot be run here. None can reach another machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +19,8 @@ use crate::{Result, child, clients};
 
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 const RECORDS: &str = "2500";
+/// The exit code of a script that cannot be run here, as automake has it.
+const SKIPPED: i32 = 77;
 
 pub fn cases(place: &Place) -> Vec<Case> {
     let folder = place.root.join("crates/emulator/tests/clients");
@@ -64,12 +67,16 @@ fn check(place: &Place, script: &Path) -> Outcome {
         Kind::Node => clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec())),
     };
     match interpreter {
-        Ok((interpreter, path)) => Outcome::of(run(place, script, &interpreter, path)),
+        Ok((interpreter, path)) => match run(place, script, &interpreter, path) {
+            Ok(Some(why)) => Outcome::Skipped(why),
+            ran => Outcome::of(ran.map(drop)),
+        },
         Err(why) => Outcome::Skipped(why),
     }
 }
 
-fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> Result<()> {
+/// Why it was skipped, when it was.
+fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> Result<Option<String>> {
     let folder = place.scratch(&format!("client-{}", name(script)))?;
     let home = folder.join("home");
     std::fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
@@ -82,11 +89,15 @@ fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> 
         .current_dir(&home)
         .env("PATH", clients::path_with(path))
         .env("NODE_FOLDER", place.clients().join("node"))
+        .env("FIXTURES", place.fixtures())
         .env("PYTHONPATH", place.root.join("xtask/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    let ran = child::kept(command.arg(script), &folder.join("client"), LIMIT)?;
-    if let Some(last) = ran.text().lines().last() {
-        crate::say(&format!("    {last}"));
+    let ran = child::kept_with(command.arg(script), &folder.join("client"), LIMIT, &[SKIPPED])?;
+    let text = ran.text();
+    let last = text.lines().last().unwrap_or_default();
+    if ran.code == Some(SKIPPED) {
+        return Ok(Some(last.to_owned()));
     }
-    Ok(())
+    crate::say(&format!("    {last}"));
+    Ok(None)
 }
