@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::faces::lock;
+use crate::host::Place;
 use crate::org::Org;
 use crate::session::Scopes;
 use crate::sign_in::User;
@@ -35,7 +36,8 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
         return Err(Fault::login("API_DISABLED_FOR_ORG", text));
     }
     let session = lock(&org.faces.sessions).open(org.id15(), &user.id, None, None, Scopes::new(), org.clock().now());
-    let address = |kind: &str| format!("{}/services/Soap/{kind}/{}/{}", call.base_url, call.version, org.id15());
+    let instance = call.emulator.instance_url(call.base_url, &org);
+    let address = |kind: &str| format!("{instance}/services/Soap/{kind}/{}/{}", call.version, org.id15());
     let payload = [
         tag("metadataServerUrl", &address("m")),
         tag("passwordExpired", "false"),
@@ -52,7 +54,11 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
 
 /// Salesforce tells a stranger no more about a locked user than about an unknown one.
 fn enter(call: &Call<'_>, username: &str, password: &str) -> Result<(Arc<Org>, User), Fault> {
-    call.emulator.log_in(username, password).ok_or_else(|| Fault::login("INVALID_LOGIN", INVALID_LOGIN))
+    let refused = || Fault::login("INVALID_LOGIN", INVALID_LOGIN);
+    let place = call.emulator.place(call.base_url);
+    let (org, user) = call.emulator.log_in_at(&place, username, password).ok_or_else(refused)?;
+    let elsewhere = matches!(place, Place::Login | Place::Test) && lock(&org.faces.my_domain).api_only_here;
+    if elsewhere { Err(refused()) } else { Ok((org, user)) }
 }
 
 fn is_sandbox(org: &Org) -> bool {
