@@ -46,7 +46,10 @@ pub async fn route(ctx: &Ctx, request: Request) -> Result<Answer, ApiError> {
     let path = request.path.clone();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match (request.method.clone(), &path[1..]) {
-        (Method::GET | Method::HEAD, [object, id, field]) => ctx.org.read(|tx| read(tx, object, id, field)),
+        (Method::GET | Method::HEAD, [object, id, field]) => ctx.org.read(|tx| {
+            crate::rest::hidden(ctx, tx, &path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>())?;
+            read(ctx, tx, object, id, field)
+        }),
         (Method::POST, [object]) => {
             let (object, fields) = receive(ctx, request, object).await?;
             let created = ctx.org.write(|tx| tx.savepoint(|tx| record::insert(tx, &ctx.caller, &object, fields)));
@@ -68,14 +71,14 @@ fn is_body(field: &Field) -> bool {
     field.kind == FieldType::Base64
 }
 
-fn read(tx: &Tx<'_>, object: &str, id: &str, field: &str) -> Result<Answer, ApiError> {
+fn read(ctx: &Ctx, tx: &Tx<'_>, object: &str, id: &str, field: &str) -> Result<Answer, ApiError> {
     let object = crate::rest::object(tx, object)?;
     let id = id::to18(id).ok_or_else(|| ApiError::malformed_id(id))?;
     let row = tx.row(&object, &id).ok_or_else(ApiError::not_found)?;
     if row.is_deleted() {
         return Err(ApiError::entity_is_deleted());
     }
-    let field = object.field(field).ok_or_else(ApiError::not_found)?;
+    let field = ctx.caller.field(&object, field).ok_or_else(ApiError::not_found)?;
     let body = tx.blob(&object, &id, &field.name).unwrap_or_default();
     // The spelling without a hyphen is Salesforce's.
     Ok(Answer::bytes(200, "application/octetstream", body))

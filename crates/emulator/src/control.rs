@@ -7,6 +7,7 @@ use crate::faces::lock;
 use crate::log::LogEntry;
 use crate::oauth::app::App;
 use crate::org::Org;
+use crate::value::Value;
 
 impl Org {
     /// The org's Id, 15 characters: how its access tokens begin.
@@ -57,19 +58,19 @@ impl Org {
     /// Gives a user permission (`QueryAllFiles`, as in `salesforce-api.md` 1.11) to a user, or takes it, whatever profile
     /// and permission sets say.
     pub fn set_permission(&self, user_id: &str, name: &str, given: bool) {
-        let mut permissions = lock(&self.faces.permissions);
-        permissions.entry(user_id.to_owned()).or_default().insert(name.to_owned(), given);
-        lock(&self.faces.rights).forget();
+        lock(&self.faces.permissions).entry(user_id.to_owned()).or_default().insert(name.to_owned(), given);
+        self.change_rights();
     }
 
-    /// Freezes a user, or thaws one: a frozen user has no sessions and gets none.
+    /// Freezes a user, or thaws one, as `UserLogin.IsFrozen` does: a frozen user has no sessions and gets none.
     pub fn set_frozen(&self, user_id: &str, frozen: bool) {
-        let mut all = lock(&self.faces.frozen);
-        if frozen {
-            all.insert(user_id.to_owned());
-        } else {
-            all.remove(user_id);
-        }
+        self.write(|tx| {
+            let Some(logins) = tx.schema.object("UserLogin").cloned() else { return };
+            for login in tx.ids_where(&logins, "\"UserId\" = ?1", &[&user_id]) {
+                tx.update_row(&logins, &login, &["IsFrozen"], &[&Value::Bool(frozen)])
+                    .expect("the store can be written");
+            }
+        });
     }
 
     /// Installs an app, or replaces the one with its consumer key.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an org says of its objects: describe and describeGlobal (`salesforce-api.md` 2.4, 2.5), the same for every API.
 //!
-//! A description is a view of the schema by one caller, in one API version: with the permission to set audit fields those
-//! fields are createable, and keys that newer versions added are absent in older ones. It borrows the schema and is written as
+//! A description is a view of the schema by one caller, in one API version: objects and fields that are hidden from the caller
+//! are absent, what the caller may not write is not writable, with the permission to set audit fields those fields are createable, and keys that newer versions added are absent in older ones. It borrows the schema and is written as
 //! JSON without a tree of values in between, because a backup asks for every object of an org. The keys stand in the order in
 //! which recorded orgs send them, which is alphabetical, but for the URLs.
 //!
@@ -57,7 +57,8 @@ impl<'a> View<'a> {
 
     /// All objects, sorted by name.
     pub fn global(&self) -> Global<'a> {
-        let sobjects = self.schema.objects().map(|object| self.line(object)).collect();
+        let sobjects =
+            self.schema.objects().filter(|object| self.caller.sees(object)).map(|object| self.line(object)).collect();
         Global { encoding: "UTF-8", max_batch_size: 200, sobjects }
     }
 

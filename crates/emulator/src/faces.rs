@@ -5,7 +5,7 @@
 //! written there too (see `memory.rs`); query cursors, Bulk jobs, the request log and the count of calls end with the
 //! process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bulk::Registry;
@@ -16,7 +16,6 @@ use crate::oauth::app::Apps;
 use crate::rest::cursor::Cursors;
 use crate::session::Sessions;
 use crate::sign_in::Passwords;
-use crate::user::KnownRights;
 
 /// The memory of an org's faces.
 #[derive(Debug, Default)]
@@ -37,10 +36,8 @@ pub struct Faces {
     pub log: Mutex<RequestLog>,
     /// Permissions that tests gave to or took from users, over what their profile and permission sets say.
     pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
-    /// What users may do, as read last.
-    pub(crate) rights: Mutex<KnownRights>,
-    /// Users that may not log in although they are active (`UserLogin.IsFrozen`).
-    pub frozen: Mutex<BTreeSet<String>>,
+    /// What users may do, as it was worked out last.
+    pub(crate) rights: Mutex<crate::rights::Resolved>,
     /// What the org's owner is told of it.
     pub credentials: Mutex<Option<crate::Credentials>>,
     /// The users' passwords.

@@ -6,13 +6,15 @@ pub mod late;
 pub mod seed;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::clock::Clock;
 use crate::error::SaveError;
-use crate::faces::{Faces, lock};
+use crate::faces::Faces;
 use crate::feature::{self, SetUp};
 use crate::record::{self, Fields};
+use crate::rights;
 use crate::schema::{Field, FieldType, Object, Schema, custom};
 use crate::store::Store;
 
@@ -27,6 +29,8 @@ pub struct Org {
     schema: RwLock<Arc<Schema>>,
     store: Mutex<Store>,
     background: background::Background,
+    /// What rights are resolved under.
+    generation: Arc<AtomicU64>,
 }
 
 impl Org {
@@ -41,6 +45,7 @@ impl Org {
             faces: Faces { is_kept: path.is_some(), ..Faces::default() },
             clock,
             schema: RwLock::new(Arc::new(schema.made(now_ms))),
+            generation: store.generation(),
             store: Mutex::new(store),
             background: background::Background::default(),
         };
@@ -62,7 +67,10 @@ impl Org {
         let schema = Schema::new(objects);
         self.store().create_tables(&schema)?;
         self.put_schema(schema);
-        let ids = self.write(|tx| seed::record_types(tx).expect("record types can always be written"));
+        let ids = self.write(|tx| {
+            rights::grant_new_fields(tx, Some(&before))?;
+            Ok::<_, rusqlite::Error>(seed::record_types(tx).expect("record types can always be written"))
+        })?;
         let named = seed::with_record_types(&self.schema(), &ids);
         self.put_schema(named.in_place_of(&before, self.clock.now()));
         Ok(())
@@ -151,8 +159,18 @@ impl Org {
     }
 
     fn put_schema(&self, schema: Schema) {
-        lock(&self.faces.rights).forget();
         *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schema);
+        self.change_rights();
+    }
+
+    /// What users may do has changed by other means than a write to the tables that say it.
+    pub(crate) fn change_rights(&self) {
+        self.generation.fetch_add(1, Relaxed);
+    }
+
+    /// Moves whenever what users may do may have changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
     }
 
     pub fn schema(&self) -> Arc<Schema> {

@@ -32,6 +32,7 @@ use crate::error::ApiError;
 use crate::log::Family;
 use crate::org::Tx;
 use crate::request::{self, Query, Request, decode_path};
+use crate::sharing::{Level, allows};
 use crate::user::Caller;
 use crate::{blob, bulk, composite};
 
@@ -188,6 +189,7 @@ fn is_read(method: &Method) -> bool {
 /// Answers a GET or HEAD.
 fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     catalog::check(ctx, call)?;
+    hidden(ctx, tx, &call.path)?;
     match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => Ok(catalog::resources(ctx)),
         ["limits"] => Ok(limits::limits(ctx, tx)),
@@ -211,6 +213,7 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
 /// Answers any other method.
 fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     catalog::check(ctx, call)?;
+    hidden(ctx, tx, &call.path)?;
     match (call.method.as_str(), &call.path.iter().map(String::as_str).collect::<Vec<_>>()[..]) {
         ("POST", ["sobjects", object]) => rows::create(ctx, tx, call, object),
         ("POST", ["sobjects", object, id]) if id.eq_ignore_ascii_case("Id") => rows::create(ctx, tx, call, object),
@@ -223,6 +226,21 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         }
         ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, object, field, value),
         _ => Err(catalog::unknown(&call.path)),
+    }
+}
+
+/// 404 for objects and rows that the caller may not see, like for those that are not there.
+pub(crate) fn hidden(ctx: &Ctx, tx: &Tx<'_>, path: &[String]) -> Result<(), ApiError> {
+    let ["sobjects", name, rest @ ..] = &path.iter().map(String::as_str).collect::<Vec<_>>()[..] else { return Ok(()) };
+    let Some(object) = tx.schema.object(name) else { return Ok(()) };
+    if !ctx.caller.sees(object) {
+        return Err(ApiError::not_found());
+    }
+    match rest.first().filter(|text| crate::id::valid(text)).and_then(|text| crate::id::to18(text)) {
+        Some(id) if tx.row(object, &id).is_some() && !allows(tx, &ctx.caller, object, &id, Level::Read) => {
+            Err(ApiError::not_found())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -180,8 +180,7 @@ impl Emulator {
         if app.is_some_and(|app| lock(&org.faces.apps).get(app).is_none_or(|app| app.blocked)) {
             return None;
         }
-        let user = org.user(&session.user_id)?;
-        org.may_enter(&user).then(|| (org.clone(), session))
+        org.rights(&session.user_id).may_enter.then(|| (org.clone(), session))
     }
 
     /// Serves a socket until `until` is done, then lets requests in flight finish.

@@ -4,10 +4,9 @@
 //! Every user of an emulated org has the org's one password until another is set, with or without the security token
 //! behind it, as from a trusted network. An inactive or frozen user has none.
 //!
-//! A user's permissions are those of the permission set behind the profile and of every assigned permission set, as in
-//! an org (`salesforce-api.md` 1.11), corrected by what a test gave or took with `Org::set_permission`.
+//! What a session may then do is told in `rights`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +15,7 @@ use crate::Emulator;
 use crate::faces::lock;
 use crate::host::Place;
 use crate::oauth::app::App;
-use crate::org::{Org, Row, Tx};
-use crate::user::Caller;
+use crate::org::{Org, Row};
 
 /// The passwords of an org's users.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -75,7 +73,7 @@ impl Org {
 
     /// Whether a user may hold a session.
     pub fn may_enter(&self, user: &User) -> bool {
-        user.row.get("IsActive").is_true() && !lock(&self.faces.frozen).contains(&user.id)
+        self.rights(&user.id).may_enter
     }
 
     /// The user, when the password is right and the user may enter.
@@ -91,49 +89,6 @@ impl Org {
             (true, true) => Ok(user),
         }
     }
-
-    /// A caller with the permissions that the user has now.
-    pub fn caller(&self, user_id: &str) -> Caller {
-        let permissions = self.read(|tx| {
-            let mut known = lock(&self.faces.rights);
-            known.of(tx.rights_state(), user_id, || self.corrected(user_id, granted(tx, user_id)))
-        });
-        Caller { user_id: user_id.to_owned(), permissions, auto_assign: true, ..Caller::default() }
-    }
-
-    /// With what a test gave to the user, and without what it took.
-    fn corrected(&self, user_id: &str, mut permissions: BTreeSet<String>) -> BTreeSet<String> {
-        if let Some(changed) = lock(&self.faces.permissions).get(user_id) {
-            for (name, given) in changed {
-                if *given {
-                    permissions.insert(name.clone());
-                } else {
-                    permissions.remove(name);
-                }
-            }
-        }
-        permissions
-    }
-}
-
-/// Names of the user permissions of every permission set that the user has, the profile's own among them.
-fn granted(tx: &Tx<'_>, user_id: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let (Some(users), Some(sets)) = (tx.schema.object("User"), tx.schema.object("PermissionSet")) else { return names };
-    let Some(user) = tx.row(users, user_id) else { return names };
-    let assigned = "\"ProfileId\" = ?1 OR \"Id\" IN (SELECT \"PermissionSetId\" FROM \"PermissionSetAssignment\" \
-                    WHERE \"AssigneeId\" = ?2)";
-    for set in tx.rows_where(sets, assigned, &[user.get("ProfileId"), &user_id]) {
-        for (field, value) in sets.fields.iter().zip(&set.values) {
-            if let Some(name) = field.name.strip_prefix("Permissions")
-                && value.is_true()
-            {
-                names.insert(name.to_owned());
-            }
-        }
-        names.extend(crate::user::object_rights(tx, set.id()));
-    }
-    names
 }
 
 impl Org {

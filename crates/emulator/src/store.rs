@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -47,6 +48,8 @@ pub struct Store {
     /// Rows that other transactions hold.
     locks: HashSet<String>,
     set_up: SetUp,
+    /// Moves with every write to a table that decides what users may do.
+    generation: Arc<AtomicU64>,
 }
 
 /// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
@@ -54,8 +57,6 @@ pub struct Store {
 struct Counters {
     next: HashMap<String, u64>,
     changed: Vec<String>,
-    /// Goes up with each change of a row that rights are made of.
-    rights: u64,
 }
 
 impl Store {
@@ -85,7 +86,13 @@ impl Store {
             locks: HashSet::new(),
             counters: RefCell::new(Counters { next, ..Counters::default() }),
             set_up: SetUp::default(),
+            generation: Arc::default(),
         })
+    }
+
+    /// What moves with every write to a table that decides what users may do.
+    pub(crate) fn generation(&self) -> Arc<AtomicU64> {
+        self.generation.clone()
     }
 
     /// The Id of the only row that `Organization` will have.
@@ -144,8 +151,9 @@ impl Store {
     }
 
     fn transaction(&self, schema: Arc<Schema>, now: i64) -> Tx<'_> {
-        let (counters, locks, set_up) = (&self.counters, &self.locks, &self.set_up);
-        Tx { conn: &self.conn, schema, now, counters, locks, set_up, first_id: self.first_id, depth: 0 }
+        let (counters, locks) = (&self.counters, &self.locks);
+        let (set_up, generation) = (&self.set_up, &self.generation);
+        Tx { conn: &self.conn, schema, now, counters, locks, set_up, generation, first_id: self.first_id, depth: 0 }
     }
 
     /// What the org's set-up says.
@@ -247,6 +255,7 @@ pub struct Tx<'a> {
     counters: &'a RefCell<Counters>,
     locks: &'a HashSet<String>,
     set_up: &'a SetUp,
+    generation: &'a AtomicU64,
     first_id: u64,
     depth: u32,
 }
@@ -264,6 +273,7 @@ impl Tx<'_> {
             counters: self.counters,
             locks: self.locks,
             set_up: self.set_up,
+            generation: self.generation,
             first_id: self.first_id,
             depth: self.depth + 1,
         };
@@ -375,14 +385,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Another number than before whenever a row changed that users' rights are made of.
-    pub fn rights_state(&self) -> u64 {
-        self.counters.borrow().rights
-    }
-
+    /// Rights that were resolved before this write are old.
     fn note_rights(&self, object: &Object) {
         if object.grants() {
-            self.counters.borrow_mut().rights += 1;
+            self.generation.fetch_add(1, Relaxed);
         }
     }
 

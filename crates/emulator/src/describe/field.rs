@@ -94,7 +94,8 @@ fn picklist<S: Serializer>(values: &&[PicklistValue], out: S) -> Result<S::Ok, S
 }
 
 impl<'a> DescribedField<'a> {
-    pub(super) fn new(view: View<'a>, object: &'a Object, field: &'a Field) -> DescribedField<'a> {
+    /// `written`: whether field-level security lets the caller write it.
+    pub(super) fn new(view: View<'a>, object: &'a Object, field: &'a Field, written: bool) -> DescribedField<'a> {
         DescribedField {
             aggregatable: field.aggregatable,
             ai_prediction_field: false,
@@ -152,7 +153,7 @@ impl<'a> DescribedField<'a> {
             sortable: field.sortable,
             kind: field.kind.as_str(),
             unique: field.unique,
-            updateable: field.updateable,
+            updateable: field.updateable && written,
             write_requires_master_read: field.write_requires_master_read,
         }
     }

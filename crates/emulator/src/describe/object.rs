@@ -130,15 +130,16 @@ pub struct RecordTypeLine<'a> {
 
 impl<'a> ObjectLine<'a> {
     pub(super) fn new(view: View<'a>, object: &'a Object) -> ObjectLine<'a> {
+        let may = view.caller.rights_on(object);
         ObjectLine {
             activateable: false,
             associate_entity_type: view.associate(&object.associate_entity_type),
             associate_parent_entity: view.associate(&object.associate_parent_entity),
-            createable: object.createable,
+            createable: object.createable && may.create,
             custom: object.custom,
             custom_setting: object.custom_setting,
             deep_cloneable: object.deep_cloneable,
-            deletable: object.deletable,
+            deletable: object.deletable && may.delete,
             deprecated_and_hidden: object.deprecated_and_hidden,
             feed_enabled: object.feed_enabled,
             has_subtypes: false,
@@ -148,7 +149,7 @@ impl<'a> ObjectLine<'a> {
             label: &object.label,
             label_plural: &object.label_plural,
             layoutable: object.layoutable,
-            mergeable: object.mergeable,
+            mergeable: object.mergeable && may.delete,
             mru_enabled: object.mru_enabled,
             name: &object.name,
             queryable: object.queryable,
@@ -156,8 +157,8 @@ impl<'a> ObjectLine<'a> {
             retrieveable: object.retrieveable,
             searchable: object.searchable,
             triggerable: object.triggerable,
-            undeletable: object.undeletable,
-            updateable: object.updateable,
+            undeletable: object.undeletable && may.delete,
+            updateable: object.updateable && may.edit,
             urls: Urls::line(view, object),
         }
     }
@@ -166,13 +167,14 @@ impl<'a> ObjectLine<'a> {
 impl<'a> DescribedObject<'a> {
     pub(super) fn new(view: View<'a>, object: &'a Object) -> DescribedObject<'a> {
         let line = ObjectLine::new(view, object);
+        let mask = view.caller.field_mask(object);
         let newer = line.associate_entity_type.is_some();
         DescribedObject {
             action_overrides: [],
             activateable: line.activateable,
             associate_entity_type: line.associate_entity_type,
             associate_parent_entity: line.associate_parent_entity,
-            child_relationships: object.children.iter().map(relationship).collect(),
+            child_relationships: object.children.iter().filter(|child| sees(view, child)).map(relationship).collect(),
             compact_layoutable: object.compact_layoutable(),
             createable: line.createable,
             custom: line.custom,
@@ -184,7 +186,15 @@ impl<'a> DescribedObject<'a> {
             extended_by: None,
             extends_interfaces: None,
             feed_enabled: line.feed_enabled,
-            fields: object.fields.iter().map(|field| DescribedField::new(view, object, field)).collect(),
+            fields: object
+                .fields
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| mask.as_ref().is_none_or(|mask| mask.seen[*at]))
+                .map(|(at, field)| {
+                    DescribedField::new(view, object, field, mask.as_ref().is_none_or(|mask| mask.written[at]))
+                })
+                .collect(),
             has_subtypes: line.has_subtypes,
             implemented_by: None,
             implements_interfaces: None,
@@ -216,6 +226,13 @@ impl<'a> DescribedObject<'a> {
             urls: Urls::whole(view, object),
         }
     }
+}
+
+/// Whether the caller sees the child's object and its reference.
+fn sees(view: View<'_>, child: &Child) -> bool {
+    view.caller
+        .object(view.schema, &child.object)
+        .is_some_and(|object| view.caller.field(object, &child.field).is_some())
 }
 
 fn relationship(child: &Child) -> Relationship<'_> {

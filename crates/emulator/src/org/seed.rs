@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use crate::error::SaveError;
-use crate::id;
 use crate::record::{self, Fields, Input};
+use crate::rights;
 use crate::schema::{Object, Schema};
 use crate::store::Tx;
 use crate::user::Caller;
@@ -31,27 +31,11 @@ const BACKUP_PERMISSIONS: [&str; 10] = [
     "ViewEncryptedData",
     "ViewAllCustomSettings",
 ];
-/// What a standard user may create, edit and delete.
-const BUSINESS_OBJECTS: [&str; 18] = [
-    "Account",
-    "Asset",
-    "Attachment",
-    "Campaign",
-    "CampaignMember",
-    "Case",
-    "CaseComment",
-    "Contact",
-    "ContentVersion",
-    "ContentDocument",
-    "ContentDocumentLink",
-    "Event",
-    "Lead",
-    "Note",
-    "Opportunity",
-    "OpportunityContactRole",
-    "OpportunityLineItem",
-    "Task",
-];
+const STANDARD_PERMISSIONS: [&str; 6] =
+    ["ApiEnabled", "ConvertLeads", "EditEvent", "EditTask", "RunReports", "ViewSetup"];
+/// What a standard user may create, edit and delete; what hangs on them follows.
+const BUSINESS_OBJECTS: [&str; 11] =
+    ["Account", "Asset", "Campaign", "Case", "Contact", "Contract", "Idea", "Lead", "Opportunity", "Order", "Quote"];
 
 /// The platform itself, in the name of the org's first administrator.
 pub fn platform(tx: &Tx<'_>) -> Caller {
@@ -68,7 +52,8 @@ pub fn fill(tx: &mut Tx<'_>, number: usize) -> Result<(), SaveError> {
     seed.organization(number)?;
     seed.people()?;
     seed.statuses()?;
-    seed.rest()
+    seed.rest()?;
+    Ok(rights::grant_new_fields(tx, None)?)
 }
 
 /// The record types of every object, made where their rows are absent: object, developer name, Id.
@@ -184,8 +169,7 @@ impl Seed<'_, '_> {
         let administrator = self.profile("System Administrator", &license, |name| {
             !AUDIT_PERMISSIONS.contains(&name) && !RESTRICTIONS.contains(&name)
         })?;
-        let standard =
-            self.profile("Standard User", &license, |name| matches!(name, "ApiEnabled" | "RunReports" | "ViewSetup"))?;
+        let standard = self.profile("Standard User", &license, |name| STANDARD_PERMISSIONS.contains(&name))?;
         let minimum = self.profile("Minimum Access - API Only Integrations", &license, |name| {
             matches!(name, "ApiEnabled" | "ApiUserOnly")
         })?;
@@ -210,8 +194,7 @@ impl Seed<'_, '_> {
         self.user("sales", "Sam", "Sales", &standard.0, &sales, true)?;
         self.user("support", "Sue", "Support", &standard.0, &sales, true)?;
         self.user("former", "Fred", "Former", &standard.0, &sales, false)?;
-        let set =
-            self.permission_set("Orgkeep_Backup", "Orgkeep Backup", None, |name| BACKUP_PERMISSIONS.contains(&name))?;
+        let set = self.permission_set("Orgkeep_Backup", "Orgkeep Backup", |name| BACKUP_PERMISSIONS.contains(&name))?;
         self.put(
             "PermissionSetAssignment",
             row([("PermissionSetId", text(&set)), ("AssigneeId", text(&backup)), ("IsActive", Input::Bool(true))]),
@@ -229,24 +212,17 @@ impl Seed<'_, '_> {
         let mut fields = row([("Name", text(name)), ("UserLicenseId", text(license)), ("UserType", text("Standard"))]);
         fields.extend(self.permissions("Profile", grants));
         let profile = self.put("Profile", fields)?;
-        let set = self.permission_set(&format!("X{}", id::to15(&profile)), name, Some(&profile), grants)?;
+        let Some(sets) = self.tx.schema.object("PermissionSet").cloned() else { return Ok((profile, String::new())) };
+        let set = self.tx.ids_where(&sets, "\"ProfileId\" = ?1", &[&profile]).into_iter().next().unwrap_or_default();
         Ok((profile, set))
     }
 
-    fn permission_set(
-        &mut self,
-        name: &str,
-        label: &str,
-        profile: Option<&str>,
-        grants: impl Fn(&str) -> bool,
-    ) -> Result<String, SaveError> {
+    fn permission_set(&mut self, name: &str, label: &str, grants: impl Fn(&str) -> bool) -> Result<String, SaveError> {
         let mut fields = row([
             ("Name", text(name)),
             ("Label", text(label)),
-            ("ProfileId", text(profile.unwrap_or_default())),
-            ("IsOwnedByProfile", Input::Bool(profile.is_some())),
             ("IsCustom", Input::Bool(true)),
-            ("Type", text(if profile.is_some() { "Profile" } else { "Regular" })),
+            ("Type", text("Regular")),
         ]);
         fields.extend(self.permissions("PermissionSet", grants));
         self.put("PermissionSet", fields)
@@ -262,6 +238,10 @@ impl Seed<'_, '_> {
     }
 
     fn object_permissions(&mut self, set: &str) -> Result<(), SaveError> {
+        for object in ["Product2", "Pricebook2", "Document", "Solution"] {
+            let read = ("PermissionsRead", Input::Bool(true));
+            self.put("ObjectPermissions", row([("ParentId", text(set)), ("SobjectType", text(object)), read]))?;
+        }
         for object in BUSINESS_OBJECTS {
             let mut fields = row([("ParentId", text(set)), ("SobjectType", text(object))]);
             for right in ["PermissionsRead", "PermissionsCreate", "PermissionsEdit", "PermissionsDelete"] {

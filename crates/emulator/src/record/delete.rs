@@ -17,6 +17,7 @@ use super::{audit, delete_event, formula, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::Object;
+use crate::sharing::Level;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
@@ -25,6 +26,7 @@ use crate::value::Value;
 pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
     let row = live_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
+    access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
     rules::before_delete(tx, &row)?;
     let fall = Fall::below(tx, &row)?;
     let to_bin = row.object.undeletable && row.object.has("IsDeleted");
@@ -35,6 +37,7 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveErro
 pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
     let row = any_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
+    access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
     if row.is_deleted() {
         return purge(tx, row.id());
     }
@@ -54,7 +57,8 @@ pub(super) fn fall_alone(tx: &mut Tx<'_>, caller: &Caller, rows: Vec<Row>) -> Re
 /// nobody has put another value since.
 pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
     let row = any_row(tx, id)?;
-    access::check_object(caller, &row.object, Deed::Edit)?;
+    access::check_object(caller, &row.object, Deed::Delete)?;
+    access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
     let root = root_of(tx, row.id()).filter(|_| row.is_deleted());
     let Some(root) = root else {
         return Err(SaveError::new("UNDELETE_FAILED", "Entity is not in the recycle bin", &[]));
@@ -88,6 +92,7 @@ pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveEr
 pub fn empty_from_recycle_bin(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
     let row = any_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
+    access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
     if root_of(tx, row.id()).is_none() {
         return Err(SaveError::new("INVALID_ID_FIELD", "Entity is not in the recycle bin", &[]));
     }

@@ -7,7 +7,7 @@
 //! other objects, roll-ups of parents (`rollup`), history (`history`). Everything runs in the caller's savepoint; a row
 //! that is refused may leave traces that only its rollback removes.
 //!
-//! Not emulated: triggers, flows, validation rules, assignment rules, sharing beyond "all or own objects", duplicate rules.
+//! Not emulated: triggers, flows, validation rules, assignment rules, duplicate rules.
 
 pub mod access;
 mod archive;
@@ -35,6 +35,7 @@ mod upsert;
 pub(crate) use archive::archive_activities;
 pub use convert::picklist_order;
 pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
+pub(crate) use draft::Draft;
 pub use lead_conversion::{LeadConvert, LeadConverted, convert_lead};
 pub use merge::{Merged, merge};
 pub use plan::Plan;

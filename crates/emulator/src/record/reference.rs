@@ -12,6 +12,7 @@ use super::upsert::find_by_external_id;
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::{Field, Object};
+use crate::sharing::{self, Level};
 use crate::store::Tx;
 use crate::user::Caller;
 use crate::value::Value;
@@ -101,11 +102,27 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, plan: &Plan, draft: &mut Draft) -> Re
             }
             Some(false) => {}
         }
+        check_shared(tx, caller, field, &target, id)?;
         if Some(at) == plan.owner {
             owner(tx, caller, &object, &target, id)?;
         }
     }
     Ok(())
+}
+
+/// A row may point only at what its author reads, and belong only to what its author edits (or reads, where the
+/// relationship is content with that).
+fn check_shared(tx: &Tx<'_>, caller: &Caller, field: &Field, target: &Object, id: &str) -> Result<(), SaveError> {
+    let level = if field.cascade_delete && field.custom && !field.write_requires_master_read {
+        Level::Edit
+    } else {
+        Level::Read
+    };
+    if sharing::allows(tx, caller, target, id, level) {
+        return Ok(());
+    }
+    let message = format!("insufficient access rights on cross-reference id: {}", id::to15(id));
+    Err(SaveError::new("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, &[]))
 }
 
 /// The object that the Id belongs to, when the field may point to it. `None` when the field's targets are not emulated.

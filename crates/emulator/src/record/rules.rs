@@ -16,6 +16,7 @@ mod name;
 mod opportunity;
 mod person;
 mod price;
+mod profile;
 mod relation;
 mod setup;
 
@@ -80,6 +81,7 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
         "ContentDocumentLink" => file::check_link(tx, draft),
         "ContentVersion" => file::check_version(draft),
         "AccountContactRelation" => relation::check(tx, draft),
+        "ObjectPermissions" | "FieldPermissions" | "PermissionSet" => crate::rights::check_dependencies(tx, draft),
         "PermissionSetAssignment" => together_unique(tx, draft, &["AssigneeId", "PermissionSetId"]),
         "GroupMember" => together_unique(tx, draft, &["GroupId", "UserOrGroupId"]),
         "CaseTeamMember" => together_unique(tx, draft, &["ParentId", "MemberId"]),
@@ -110,6 +112,8 @@ pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Save
         "ContentVersion" => file::after_version(tx, caller, draft),
         "ContentDocument" if !draft.is_new() => file::after_document(tx, draft),
         "FeedItem" if draft.is_new() => feed::mirror(tx, draft),
+        "Profile" | "PermissionSet" => profile::mirror(tx, caller, draft),
+        "User" if draft.is_new() => profile::keep_login(tx, caller, draft),
         _ => Ok(()),
     }
 }

@@ -10,7 +10,9 @@ use super::plan::Plan;
 use super::{Fields, Input, audit, formula, hierarchy, history, number, record_type, reference, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
+use crate::rights;
 use crate::schema::Object;
+use crate::sharing::Level;
 use crate::store::Tx;
 use crate::user::Caller;
 use crate::value::Value;
@@ -83,6 +85,7 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, field
     if row.is_deleted() && !caller.bypass {
         return Err(SaveError::entity_is_deleted());
     }
+    access::check_row(tx, caller, &object, &id, Level::Edit)?;
     let plan = tx.schema.plan(&object);
     let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
     let places = access::positions(&tx.schema, &object, caller, &fields, false, false)?;
@@ -100,6 +103,9 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, field
     audit::stamp(tx.now, caller, &plan, &mut draft)?;
     formula::compute(tx, &plan, &mut draft);
     write_changes(tx, &draft)?;
+    if !caller.bypass && rights::removes(&draft) {
+        return Ok(tx.delete_row(&draft.object, &draft.id)?);
+    }
     put_blobs(tx, &draft)?;
     history::record(tx, caller, &draft)?;
     rules::after(tx, caller, &draft)?;

@@ -37,7 +37,7 @@ pub fn basic(ctx: &Ctx, tx: &Tx<'_>, name: &str) -> Result<Answer, ApiError> {
 /// `/sobjects/T/describe`.
 pub fn describe(ctx: &Ctx, call: &Call, name: &str) -> Result<Answer, ApiError> {
     let schema = ctx.org.schema();
-    let object = schema.object(name).cloned().ok_or_else(ApiError::not_found)?;
+    let object = ctx.caller.object(&schema, name).cloned().ok_or_else(ApiError::not_found)?;
     Ok(conditional(ctx, call, schema.last_modified_ms_of(&object), || {
         written(ctx, call, Some(&object.name), || to_json(&View::of(ctx, &schema).object(&object)))
     }))

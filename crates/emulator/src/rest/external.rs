@@ -10,6 +10,7 @@ use crate::org::{Row, Tx};
 use crate::record::{self, Input};
 use crate::rest::{Call, fields_of, object, rows};
 use crate::schema::{Field, FieldType, Object};
+use crate::sharing::{Level, allows};
 
 /// What an external id names.
 enum Found {
@@ -100,7 +101,8 @@ fn find(ctx: &Ctx, tx: &Tx<'_>, object: &Object, field: &Field, value: &str) -> 
         (_, _, Some(number)) => tx.rows_where(object, &condition, &[&number]),
         _ => tx.rows_where(object, &condition, &[&value]),
     };
-    let mut rows = rows.into_iter();
+    let seen = |row: &Row| allows(tx, &ctx.caller, object, row.id(), Level::Read);
+    let mut rows = rows.into_iter().filter(seen);
     match (rows.next(), rows.next()) {
         (None, _) => Found::None,
         (Some(row), None) => Found::One(Box::new(row)),
@@ -125,9 +127,10 @@ fn related(
     }
     let parent = || {
         let row = tx.row(object, &crate::id::to18(id)?).filter(|row| !row.is_deleted())?;
-        let field = object.relationship(relationship)?;
+        let field = ctx.caller.relationship(&tx.schema, object, relationship)?;
         let parent_id = row.get(&field.name).as_str()?.to_owned();
-        Some((tx.schema.by_prefix(&parent_id)?.clone(), parent_id))
+        let parent = tx.schema.by_prefix(&parent_id).filter(|parent| ctx.caller.sees(parent))?;
+        Some((parent.clone(), parent_id))
     };
     Some(match parent() {
         Some((object, id)) => rows::read(ctx, tx, call, &object, &id),

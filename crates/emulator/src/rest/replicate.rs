@@ -13,6 +13,7 @@ use crate::org::Tx;
 use crate::request::Query;
 use crate::rest::object;
 use crate::schema::Object;
+use crate::sharing;
 use crate::value::date_time_text;
 
 const MINUTE_MS: i64 = 60_000;
@@ -27,11 +28,17 @@ pub fn updated(ctx: &Ctx, tx: &Tx<'_>, name: &str, query: &Query) -> Result<Answ
     let (start, end) = span(query, tx.now, UPDATED_DAYS)?;
     let stamp = if object.has("SystemModstamp") { "SystemModstamp" } else { "LastModifiedDate" };
     let live = if object.has("IsDeleted") { " AND \"IsDeleted\" = 0" } else { "" };
-    let sql = format!("SELECT \"Id\" FROM \"{}\" WHERE \"{stamp}\" >= ?1 AND \"{stamp}\" < ?2{live}", object.name);
+    let mut sql =
+        format!("SELECT \"Id\" FROM \"{}\" AS q WHERE \"{stamp}\" >= ? AND \"{stamp}\" < ?{live}", object.name);
+    let mut bound: Vec<rusqlite::types::Value> = vec![start.into(), end.into()];
+    if let Some(shared) = sharing::condition(&tx.schema, &ctx.caller, &object, sharing::Level::Read) {
+        sql += &format!(" AND ({})", shared.on("q"));
+        bound.extend(shared.bound);
+    }
     let ids: Vec<String> = tx
         .conn
         .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_map([start, end], |row| row.get(0))?.collect())
+        .and_then(|mut statement| statement.query_map(rusqlite::params_from_iter(bound), |row| row.get(0))?.collect())
         .expect("every replicateable object has a stamp");
     check_number(ids.len())?;
     let covered = covered(ctx, end);

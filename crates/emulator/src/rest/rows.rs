@@ -114,10 +114,13 @@ fn find(tx: &Tx<'_>, object: &Object, text: &str) -> Result<Row, ApiError> {
 pub fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call, object: &Object, id: &str) -> Result<Answer, ApiError> {
     let names: Vec<&str> = match call.query.get("fields") {
         Some(list) => list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
-        None => object.fields.iter().map(|field| field.name.as_str()).collect(),
+        None => {
+            let seen = object.fields.iter().filter(|field| ctx.caller.sees_field(object, field));
+            seen.map(|field| field.name.as_str()).collect()
+        }
     };
     for name in &names {
-        if !name.contains('.') && !object.has(name) {
+        if !name.contains('.') && ctx.caller.field(object, name).is_none() {
             let text = format!("No such column '{name}' on sobject of type {}", object.name);
             return Err(ApiError::invalid_field(text));
         }

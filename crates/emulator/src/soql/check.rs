@@ -2,7 +2,8 @@
 //! Turns a parsed statement into a plan, or refuses it: names against the schema, flags of fields (filterable, sortable, groupable,
 //! aggregatable), rules of aggregates, limits, and what the Bulk API cannot do (`salesforce-api.md` 3.1, 7.1).
 //!
-//! Whoever lacks `ViewAllData` sees the records they own, of objects that have owners; sharing rules are not modelled.
+//! Objects and fields that are hidden from the caller do not exist, and only rows that are shared with the caller match
+//! (`sharing`), in sub-queries and semi-joins too.
 
 mod criteria;
 mod expr;
@@ -47,7 +48,7 @@ pub fn check(ground: Ground<'_>, query: &Query) -> Result<Plan, ApiError> {
         bulk_form(ground, query)?;
     }
     let word = last_word(query);
-    let object = ground.schema.object(&word.text);
+    let object = ground.caller.object(ground.schema, &word.text);
     let object = object
         .filter(|_| query.from.path.0.len() == 1)
         .ok_or_else(|| refusal::no_object(ground.text, word.offset, &query.from.path.text()))?;
@@ -71,7 +72,7 @@ fn last_word(query: &Query) -> &Word {
 }
 
 fn plan(ground: Ground<'_>, query: &Query, object: Arc<Object>, position: Position) -> Result<Plan, ApiError> {
-    let mut names = Names::new(ground.text, ground.schema, object.clone(), &query.from);
+    let mut names = Names::new(ground.text, ground.schema, ground.caller, object.clone(), &query.from);
     for from in &query.aliases {
         names.add_alias(from)?;
     }
@@ -200,9 +201,8 @@ impl Checker<'_> {
         Err(refusal::at(self.ground.text, offset, code, message))
     }
 
-    /// Whose records are asked for, or alone visible.
+    /// Whose records alone are asked for.
     fn owner(&self, query: &Query, object: &Object) -> Result<Option<String>, ApiError> {
-        let caller = self.ground.caller;
         let mine = match &query.scope {
             None => false,
             Some(scope) if scope.text.eq_ignore_ascii_case("everything") => false,
@@ -213,11 +213,7 @@ impl Checker<'_> {
                 return self.refuse(scope.offset, "INVALID_QUERY_SCOPE", message);
             }
         };
-        let files = matches!(object.name.as_str(), "ContentDocument" | "ContentVersion");
-        let sees_all =
-            if files { caller.can("QueryAllFiles") } else { caller.can("ViewAllData") || caller.can("ModifyAllData") };
-        let owned = object.has("OwnerId") && object.name != "Group";
-        Ok((mine || (owned && !sees_all)).then(|| caller.user_id.clone()))
+        Ok(mine.then(|| self.ground.caller.user_id.clone()))
     }
 
     fn sort(&mut self, order: &Order, kind: Kind, group: &[Expr]) -> Result<Sort, ApiError> {

@@ -5,9 +5,11 @@
 //! into a plan (`plan`), translated into SQL with bound values (`sql`), and its rows are shown as REST's records (`rows`) or the
 //! Bulk API's CSV (`csv`). What is not understood is refused, never ignored.
 //!
-//! Not modelled: sharing rules (whoever lacks `ViewAllData` sees what they own), time zones (all users are in GMT), more than one
+//! What the caller may not see does not exist for the statement: objects, fields, and rows that are not shared with it.
+//!
+//! Not modelled: time zones (all users are in GMT), more than one
 //! currency, subtotals (ROLLUP, CUBE), `toLabel` in conditions, the order of picklist values when sorting (they sort as text), paths
-//! inside TYPEOF. Files are seen as a whole with `QueryAllFiles` only.
+//! inside TYPEOF.
 
 pub mod ast;
 mod check;

@@ -10,6 +10,8 @@ use super::plan::{Expr, Node, Targets};
 use super::refusal;
 use crate::error::ApiError;
 use crate::schema::{Field, Object, Schema};
+use crate::sharing::{Level, condition};
+use crate::user::Caller;
 
 /// Parents that one path may climb.
 const LEVELS: usize = 5;
@@ -38,6 +40,8 @@ const NAME_FIELDS: [&str; 14] = [
 pub struct Names<'a> {
     pub text: &'a str,
     pub schema: &'a Schema,
+    /// Who asks: hidden objects and fields do not exist.
+    pub caller: &'a Caller,
     pub nodes: Vec<Node>,
     by_step: HashMap<(usize, String), usize>,
     aliases: HashMap<String, usize>,
@@ -53,7 +57,7 @@ pub struct Place {
 }
 
 impl<'a> Names<'a> {
-    pub fn new(text: &'a str, schema: &'a Schema, object: Arc<Object>, from: &From) -> Names<'a> {
+    pub fn new(text: &'a str, schema: &'a Schema, caller: &'a Caller, object: Arc<Object>, from: &From) -> Names<'a> {
         let mut aliases = HashMap::new();
         if let Some(alias) = &from.alias {
             aliases.insert(alias.text.to_ascii_lowercase(), 0);
@@ -61,7 +65,8 @@ impl<'a> Names<'a> {
         if object.relationship(&object.name).is_none() {
             aliases.entry(object.name.to_ascii_lowercase()).or_insert(0);
         }
-        Names { text, schema, nodes: vec![Node { object, via: None }], by_step: HashMap::new(), aliases }
+        let sight = condition(schema, caller, &object, Level::Read);
+        Names { text, schema, caller, nodes: vec![Node { object, via: None, sight }], by_step: HashMap::new(), aliases }
     }
 
     /// `FROM Contact c, c.Account a`.
@@ -97,7 +102,7 @@ impl<'a> Names<'a> {
         if let Some(&known) = self.by_step.get(&(node, name.clone())) {
             return Ok((name, known));
         }
-        let parent = reference.reference_to.first().and_then(|object| self.schema.object(object));
+        let parent = reference.reference_to.first().and_then(|object| self.caller.object(self.schema, object));
         let Some(parent) = parent else {
             return Err(refusal::no_relationship(self.text, word.offset, &word.text, "field path"));
         };
@@ -107,15 +112,16 @@ impl<'a> Names<'a> {
                 format!("Maximum {PARENTS} parent relationships are allowed in a query"),
             ));
         }
-        self.nodes.push(Node { object: parent.clone(), via: Some((node, reference)) });
+        let sight = condition(self.schema, self.caller, parent, Level::Read);
+        self.nodes.push(Node { object: parent.clone(), via: Some((node, reference)), sight });
         let new = self.nodes.len() - 1;
         self.by_step.insert((node, name.clone()), new);
         Ok((name, new))
     }
 
     fn reference(&self, node: usize, word: &Word) -> Result<Arc<Field>, ApiError> {
-        self.object(node)
-            .relationship(&word.text)
+        self.caller
+            .relationship(self.schema, self.object(node), &word.text)
             .cloned()
             .ok_or_else(|| refusal::no_relationship(self.text, word.offset, &word.text, "field path"))
     }
@@ -157,7 +163,7 @@ impl<'a> Names<'a> {
             node = next;
         }
         let object = self.object(node);
-        let Some(field) = object.field(&last.text) else {
+        let Some(field) = self.caller.field(object, &last.text) else {
             return Err(refusal::no_column(self.text, path.offset(), &last.text, &object.name));
         };
         Ok(Place { parents, name: field.name.clone(), expr: Expr::Field { node, field: field.clone() } })
@@ -196,7 +202,7 @@ impl<'a> Names<'a> {
 
     /// `Owner.Name`: a field of `Name` over all objects that the reference may point to.
     fn any(&self, node: usize, reference: &Arc<Field>, last: &Word, path: &Path) -> Result<(String, Expr), ApiError> {
-        let objects = reference.reference_to.iter().filter_map(|object| self.schema.object(object));
+        let objects = reference.reference_to.iter().filter_map(|object| self.caller.object(self.schema, object));
         let prefixed = objects.filter_map(|object| Some((object.key_prefix.clone()?, object)));
         if last.text.eq_ignore_ascii_case("Type") {
             // A group that owns records is a queue.
@@ -212,8 +218,11 @@ impl<'a> Names<'a> {
         let mut targets = Targets::new();
         let mut model = None;
         for (prefix, object) in prefixed {
-            let field =
-                if *name == "Name" { object.name_field().or_else(|| object.field("Name")) } else { object.field(name) };
+            let field = if *name == "Name" {
+                object.name_field().or_else(|| object.field("Name"))
+            } else {
+                self.caller.field(object, name)
+            };
             if let Some(field) = field.filter(|field| field.stored()) {
                 targets.push((prefix, object.name.clone(), field.name.clone()));
                 model.get_or_insert_with(|| field.clone());

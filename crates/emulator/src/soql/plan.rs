@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::ast::Operator;
 use crate::schema::{Field, FieldType, Object};
+use crate::sharing::Condition;
 use crate::value::Value;
 
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ pub struct Plan {
     pub offset: Option<u64>,
     /// Deleted and archived rows too.
     pub all: bool,
-    /// Only rows that this user owns.
+    /// `USING SCOPE mine`: only rows that this user owns.
     pub owner: Option<String>,
 }
 
@@ -46,6 +47,8 @@ pub struct Node {
     pub object: Arc<Object>,
     /// The node and its reference field that lead here; none for the object itself.
     pub via: Option<(usize, Arc<Field>)>,
+    /// What of the object's rows the caller sees; none when all.
+    pub sight: Option<Condition>,
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use rusqlite::types::Value as Bound;
 
 use super::ast::Operator;
 use super::date;
-use super::plan::{Expr, Function, Kind, Plan, Test};
+use super::plan::{Expr, Function, Kind, Node, Plan, Test};
 use crate::schema::{Field, FieldType};
 use crate::value::Value;
 
@@ -98,10 +98,13 @@ impl Sql {
             let table = &node.object.name;
             match &node.via {
                 None => self.push(&format!(" FROM \"{table}\" AS q{tag}_{at}")),
-                Some((below, reference)) => self.push(&format!(
-                    " LEFT JOIN \"{table}\" AS q{tag}_{at} ON q{tag}_{at}.\"Id\" = q{tag}_{below}.\"{}\"",
-                    reference.name
-                )),
+                Some((below, reference)) => {
+                    self.push(&format!(
+                        " LEFT JOIN \"{table}\" AS q{tag}_{at} ON q{tag}_{at}.\"Id\" = q{tag}_{below}.\"{}\"",
+                        reference.name
+                    ));
+                    self.sight(tag, at, node);
+                }
             }
         }
         self.push(" WHERE 1");
@@ -126,6 +129,7 @@ impl Sql {
                 }
             }
         }
+        self.sight(tag, 0, &plan.nodes[0]);
         if let Some(owner) = &plan.owner {
             self.push(&format!(" AND q{tag}_0.\"OwnerId\" = "));
             self.bind(owner.clone());
@@ -141,6 +145,14 @@ impl Sql {
         if let Some(having) = &plan.having {
             self.push(" HAVING ");
             self.test(tag, having, false);
+        }
+    }
+
+    /// Only rows that are shared with the caller.
+    fn sight(&mut self, tag: usize, at: usize, node: &Node) {
+        if let Some(sight) = &node.sight {
+            self.push(&format!(" AND ({})", sight.on(&format!("q{tag}_{at}"))));
+            self.bound.extend(sight.bound.iter().cloned());
         }
     }
 

@@ -93,7 +93,9 @@ impl Checker<'_> {
             "STANDARD" => !field.custom,
             _ => true,
         };
-        for field in object.fields.iter().filter(|field| wanted(field)) {
+        let seen = |field: &Field| self.ground.caller.sees_field(&object, field);
+        let fields: Vec<_> = object.fields.iter().filter(|field| wanted(field) && seen(field)).cloned().collect();
+        for field in &fields {
             let expr = Expr::Field { node: 0, field: field.clone() };
             self.add(selected, Place { parents: Vec::new(), name: field.name.clone(), expr }, Shape::Plain)?;
         }
@@ -299,8 +301,8 @@ impl Checker<'_> {
         let unknown =
             || refusal::no_relationship(self.ground.text, name.offset, &from.text(), "FROM part of query call");
         let child = parent.child(&name.text).filter(|_| from.0.len() == 1 || named_parent).ok_or_else(unknown)?;
-        let object = self.ground.schema.object(&child.object).ok_or_else(unknown)?;
-        let reference = object.field(&child.field).ok_or_else(unknown)?.clone();
+        let object = self.ground.caller.object(self.ground.schema, &child.object).ok_or_else(unknown)?;
+        let reference = self.ground.caller.field(object, &child.field).ok_or_else(unknown)?.clone();
         let plan = plan(self.ground, query, object.clone(), Position::Children { level })?;
         if plan.kind != Kind::Rows {
             return self.refuse(
@@ -324,15 +326,18 @@ impl Checker<'_> {
         let id = selected.column(Expr::Field { node, field: reference.clone() });
         let mut branches: Vec<(String, Vec<Entry>)> = Vec::new();
         for (word, paths) in &choice.branches {
-            let target =
-                self.ground.schema.object(&word.text).filter(|object| reference.reference_to.contains(&object.name));
+            let caller = self.ground.caller;
+            let target = caller
+                .object(self.ground.schema, &word.text)
+                .filter(|object| reference.reference_to.contains(&object.name));
             let Some(target) = target else {
                 return Err(refusal::no_object(self.ground.text, word.offset, &word.text));
             };
             let mut entries = Vec::new();
             for path in paths {
                 let [word] = path.0.as_slice() else { return self.simple_only(path) };
-                let field = target.field(&word.text).filter(|field| field.stored() && field.kind != FieldType::Base64);
+                let field =
+                    caller.field(target, &word.text).filter(|field| field.stored() && field.kind != FieldType::Base64);
                 let Some(field) = field else {
                     return Err(refusal::no_column(self.ground.text, word.offset, &word.text, &target.name));
                 };
@@ -405,7 +410,7 @@ impl Checker<'_> {
     /// The plan of a semi-join, which selects one Id.
     pub(super) fn semi_join(&mut self, query: &Query) -> Result<Plan, ApiError> {
         let from = &query.from.path;
-        let object = self.ground.schema.object(&from.text());
+        let object = self.ground.caller.object(self.ground.schema, &from.text());
         let object = object.ok_or_else(|| refusal::no_object(self.ground.text, from.offset(), &from.text()))?;
         let inner = plan(self.ground, query, object.clone(), Position::SemiJoin)?;
         match inner.written.as_slice() {
