@@ -259,11 +259,12 @@ fn who_may_not_write_cannot() {
     let backup = desk.org.id_of("User", "Alias", "backup");
     desk.caller = desk.org.caller(&backup);
     assert!(desk.caller.can("ViewAllData") && !desk.caller.can("ModifyAllData"));
-    let (code, ..) = desk.refused("Account", &[("Name", "A")]);
-    assert_eq!(code, "INSUFFICIENT_ACCESS_OR_READONLY");
+    let (code, message, _) = desk.refused("Account", &[("Name", "A")]);
+    assert_eq!(code, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY");
+    assert_eq!(message, "entity type cannot be inserted: Account");
     assert_eq!(
-        desk.update("Account", &admins, &[("Name", "B")]).expect_err("read-only").code,
-        "INSUFFICIENT_ACCESS_OR_READONLY"
+        desk.update("Account", &admins, &[("Name", "B")]).expect_err("read-only").message,
+        "entity type cannot be updated: Account"
     );
     assert_eq!(desk.delete(&admins).expect_err("read-only").code, "INSUFFICIENT_ACCESS_OR_READONLY");
     desk.caller = desk.org.caller(&desk.org.id_of("User", "Alias", "sales"));
