@@ -7,6 +7,7 @@
 pub mod answer;
 mod blob;
 pub mod bulk;
+pub mod bulk1;
 pub mod clock;
 mod composite;
 mod control;
@@ -153,6 +154,9 @@ impl Emulator {
                 org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
             }
             credentials::set_up(&org, number, &settings);
+            if let Some(path) = &path {
+                bulk::journal::open(&org, path).map_err(|source| StartError::Store { org: number, source })?;
+            }
             populate_once(&org, settings.seed.wrapping_add(number as u64), settings.records)
                 .map_err(|source| StartError::World { org: number, source })?;
             if let Some(folder) = &settings.data {

@@ -25,6 +25,8 @@ pub enum Family {
     Composite,
     /// Bulk API 2.0.
     Bulk,
+    /// Bulk API 1.0.
+    Bulk1,
     /// Bodies of files.
     Blob,
     /// The tooling API.
@@ -43,6 +45,7 @@ impl Family {
             Family::Query => "query",
             Family::Composite => "composite",
             Family::Bulk => "bulk",
+            Family::Bulk1 => "bulk1",
             Family::Blob => "blob",
             Family::Tooling => "tooling",
             Family::Soap => "soap",

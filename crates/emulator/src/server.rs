@@ -30,7 +30,7 @@ use crate::log::{Family, LogEntry, without_secrets};
 use crate::oauth::{self, token_of};
 use crate::org::Org;
 use crate::request::{Query, Request, decode_path, header};
-use crate::{Emulator, landing, rest, soap};
+use crate::{Emulator, bulk1, landing, rest, soap};
 
 /// Longest request target, and longest target and headers together (`salesforce-api.md` 2.1).
 const URI_MAX_BYTES: usize = 16_384;
@@ -124,6 +124,10 @@ impl Emulator {
             ["services", kind, ref rest @ ..] if kind.eq_ignore_ascii_case("soap") => {
                 let (answer, org, user_id) = soap::route(self, request, rest, base_url).await;
                 (answer, Seen { org, user_id, family: Family::Soap })
+            }
+            ["services", "async", ..] => {
+                let (answer, org, user_id) = bulk1::route(self, request, base_url).await;
+                (answer, Seen { org, user_id, family: Family::Bulk1 })
             }
             _ => (not_found_page(), Seen::open(Family::Open)),
         }

@@ -8,7 +8,8 @@ use crate::record::{Fields, Input};
 use crate::schema::{FieldType, Object, Schema};
 
 use super::csv::Row;
-use super::job::Operation;
+use super::deed::Deed;
+use super::operation::Operation;
 
 /// What sets a field to null; an empty value leaves it alone.
 const NULL: &[u8] = b"#N/A";
@@ -18,9 +19,9 @@ const NULL: &[u8] = b"#N/A";
 pub struct Columns {
     columns: Vec<Column>,
     /// Which column holds the Id of the record.
-    pub id: Option<usize>,
+    id: Option<usize>,
     /// Which column holds the value an upsert matches by.
-    pub external: Option<usize>,
+    external: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -31,7 +32,7 @@ enum Column {
 }
 
 impl Columns {
-    /// Reads the header of a job on `object`.
+    /// Reads the header of a job on `object`. With `files` a column may be of type base64.
     ///
     /// # Errors
     /// The `errorMessage` of the job, which fails.
@@ -41,12 +42,13 @@ impl Columns {
         object: &Object,
         operation: Operation,
         external_field: Option<&str>,
+        files: bool,
     ) -> Result<Columns, String> {
         let mut read = Columns { columns: Vec::with_capacity(header.len()), id: None, external: None };
         for (index, name) in header.values().enumerate() {
             let name = String::from_utf8_lossy(name);
             let name = name.trim();
-            let column = column(name, schema, object).ok_or_else(|| not_found(name))?;
+            let column = column(name, schema, object, files).ok_or_else(|| not_found(name))?;
             let is_id = matches!(column, Column::Id);
             if matches!(operation, Operation::Delete | Operation::HardDelete) && !is_id {
                 return Err(not_found(name));
@@ -62,8 +64,16 @@ impl Columns {
         Ok(read)
     }
 
+    /// What a row asks for.
+    pub fn deed(&self, row: &Row) -> Deed {
+        let text = |column: Option<usize>| column.map(|index| text(row.value(index)));
+        let id = text(self.id).map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+        let external = text(self.external).filter(|value| !value.is_empty() && value.as_bytes() != NULL);
+        Deed { id, external: external.map(Input::Text), fields: self.fields(row), error: None }
+    }
+
     /// What a row writes: empty values left out, `#N/A` as null, and neither the Id nor (of an upsert) the external id.
-    pub fn fields(&self, row: &Row) -> Fields {
+    fn fields(&self, row: &Row) -> Fields {
         let mut fields = Fields::with_capacity(self.columns.len());
         for (index, column) in self.columns.iter().enumerate() {
             let value = row.value(index);
@@ -115,12 +125,14 @@ fn input(value: &[u8], boolean: bool) -> Input {
     Input::Text(text)
 }
 
-fn column(name: &str, schema: &Schema, object: &Object) -> Option<Column> {
+fn column(name: &str, schema: &Schema, object: &Object, files: bool) -> Option<Column> {
     if let Some(field) = object.field(name) {
         return match field.kind {
             FieldType::Id => Some(Column::Id),
-            // Files do not go through Bulk 2.0, and a compound field has no value of its own.
-            FieldType::Base64 | FieldType::Address | FieldType::Location => None,
+            // A compound field has no value of its own.
+            FieldType::Address | FieldType::Location => None,
+            // Bytes come only in the zip of a Bulk 1.0 batch, where the value names their file.
+            FieldType::Base64 if !files => None,
             kind => Some(Column::Field { name: field.name.clone(), boolean: kind == FieldType::Boolean }),
         };
     }

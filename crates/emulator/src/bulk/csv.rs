@@ -36,11 +36,11 @@ impl LineEnding {
         }
     }
 
-    /// The bytes that end a row.
-    pub fn bytes(self) -> &'static [u8] {
+    /// What ends a row.
+    pub fn text(self) -> &'static str {
         match self {
-            LineEnding::Lf => b"\n",
-            LineEnding::CrLf => b"\r\n",
+            LineEnding::Lf => "\n",
+            LineEnding::CrLf => "\r\n",
         }
     }
 
@@ -366,7 +366,7 @@ pub fn write_row<'a>(
         }
         write_value(out, value);
     }
-    out.extend_from_slice(line_ending.bytes());
+    out.extend_from_slice(line_ending.text().as_bytes());
 }
 
 #[cfg(test)]

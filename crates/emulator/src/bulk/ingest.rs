@@ -4,95 +4,115 @@
 //! The data is read in batches of up to 10,000 rows (or 10 million bytes), each batch is cut into chunks of 200, and the
 //! chunks of a batch are worked off in an order that the job's number shuffles: the real server does them in parallel, so
 //! neither Ids nor result rows follow the input. Each chunk is one transaction, each row a savepoint in it: a refused row
-//! leaves no trace, and an abort takes effect between chunks. Rows that were not tried, because the job was aborted or its
-//! data broke off, are its unprocessed records.
+//! leaves no trace, and an abort takes effect between chunks. Rows that were not tried, because the job was aborted, its
+//! data broke off or the day's batches are used up, are its unprocessed records.
 //!
-//! Not emulated: lock contention, the five-minute limit of a chunk and the retries that follow them.
+//! Where the org has a store, a chunk's transaction also notes how many chunks are done and how long the results are then. A
+//! job that was torn by the end of the process goes on behind that chunk: no row is written twice or left out.
+//!
+//! Not emulated: the five-minute limit of a chunk, and the retries after it and after failed locks.
 
-use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader};
-use std::sync::Arc;
 
 use crate::error::SaveError;
-use crate::id;
-use crate::org::{Org, Tx};
-use crate::record::{self, Input};
-use crate::schema::Object;
+use crate::faces::lock;
+use crate::org::Org;
 
+use super::chunk::Chunks;
 use super::columns::Columns;
 use super::csv::{self, Broken, Reader, Row};
-use super::job::{Job, Operation, Outcome, Upload};
+use super::deed::Done;
+use super::job::Job;
+use super::journal::{self, Mark};
+use super::progress::{Outcome, Upload};
 use super::results::Writer;
+use super::spool::Spool;
 
 const BATCH_ROWS: usize = 10_000;
 const BATCH_BYTES: usize = 10_000_000;
-const CHUNK_ROWS: usize = 200;
+/// Rows of a transaction.
+pub const CHUNK_ROWS: usize = 200;
 
 /// Works the job off.
 pub fn run(org: &Org, job: &Job) -> Outcome {
     let data = match &job.progress().upload {
-        Upload::Done(file) => file.reopen(),
-        Upload::None | Upload::Running => return failed("InvalidBatch : Records not found".to_owned()),
+        Upload::Done(data) => data.open(),
+        Upload::None | Upload::Running => return Outcome::failed("InvalidBatch : Records not found"),
     };
     let worked = data.and_then(|data| {
-        let reader = Reader::new(BufReader::with_capacity(1 << 18, data), job.delimiter, job.line_ending);
-        Work { org, job, reader }.run()
+        let reader = Reader::new(BufReader::with_capacity(1 << 18, data), job.order.delimiter, job.order.line_ending);
+        let spool = lock(&org.faces.jobs).spool.clone();
+        let done: Option<Mark> = journal::mark(org, &job.id);
+        Work { org, job, reader, spool, chunks_done: 0, skipped: done.as_ref().map_or(0, |mark| mark.chunks) }.run(done)
     });
-    worked.unwrap_or_else(|error| failed(format!("InternalServerError : {error}")))
+    worked.unwrap_or_else(|error| Outcome::failed(format!("InternalServerError : {error}")))
 }
 
 /// What an aborted job that was never begun leaves: every row unprocessed.
-pub fn unprocessed(job: &Job) -> Outcome {
-    let Upload::Done(file) = &job.progress().upload else { return Outcome::default() };
-    let spare = file.reopen().and_then(|data| {
-        let mut reader = Reader::new(BufReader::new(data), job.delimiter, job.line_ending);
+pub fn unprocessed(org: &Org, job: &Job) -> Outcome {
+    let Upload::Done(data) = &job.progress().upload else { return Outcome::default() };
+    let spool = lock(&org.faces.jobs).spool.clone();
+    let spare = data.open().and_then(|data| {
+        let mut reader = Reader::new(BufReader::new(data), job.order.delimiter, job.order.line_ending);
         let mut header = Row::default();
         if !matches!(reader.read(&mut header), Ok(true)) {
             return Ok(None);
         }
-        let mut rows = Writer::new(line(job, &[], &header))?;
+        let mut rows = Writer::new(&spool, &format!("{}-unprocessed", job.id), &line(job, &[], &header))?;
         keep_rest(job, &mut reader, &mut rows)?;
         rows.finish().map(Some)
     });
     Outcome { unprocessed_rows: spare.unwrap_or(None), ..Outcome::default() }
 }
 
-fn failed(error: String) -> Outcome {
-    Outcome { error: Some(error), ..Outcome::default() }
-}
-
 struct Work<'a, R> {
     org: &'a Org,
     job: &'a Job,
     reader: Reader<R>,
+    spool: Spool,
+    chunks_done: u64,
+    /// Chunks that another process had done.
+    skipped: u64,
 }
 
-/// The three result files while they grow.
+/// The three results while they grow.
 struct Files {
     successful: Writer,
     failed: Writer,
     unprocessed: Writer,
 }
 
-enum Written {
-    Ok { id: String, created: bool },
-    Refused { id: String, error: SaveError },
+impl Files {
+    fn begin(job: &Job, spool: &Spool, header: &Row, done: Option<Mark>) -> io::Result<Files> {
+        let begin = |part: &str, place: usize, first: &[&[u8]]| {
+            let name = format!("{}-{part}", job.id);
+            match &done {
+                Some(mark) => Writer::go_on(spool, &name, mark.results[place]),
+                None => Writer::new(spool, &name, &line(job, first, header)),
+            }
+        };
+        Ok(Files {
+            successful: begin("rows", 0, &[b"sf__Id", b"sf__Created"])?,
+            failed: begin("failed", 1, &[b"sf__Id", b"sf__Error"])?,
+            unprocessed: begin("unprocessed", 2, &[])?,
+        })
+    }
+
+    fn mark(&mut self, chunks: u64) -> io::Result<Mark> {
+        Ok(Mark { chunks, results: [self.successful.mark()?, self.failed.mark()?, self.unprocessed.mark()?] })
+    }
 }
 
 impl<R: BufRead> Work<'_, R> {
-    fn run(mut self) -> io::Result<Outcome> {
+    fn run(mut self, done: Option<Mark>) -> io::Result<Outcome> {
         let mut header = Row::default();
         match self.reader.read(&mut header) {
             Ok(true) => {}
-            Ok(false) => return Ok(failed("InvalidBatch : Records not found".to_owned())),
-            Err(broken) => return Ok(failed(broken.job_error(self.job.line_ending))),
+            Ok(false) => return Ok(Outcome::failed("InvalidBatch : Records not found")),
+            Err(broken) => return Ok(Outcome::failed(broken.job_error(self.job.order.line_ending))),
         }
-        let mut files = Files {
-            successful: Writer::new(line(self.job, &[b"sf__Id", b"sf__Created"], &header))?,
-            failed: Writer::new(line(self.job, &[b"sf__Id", b"sf__Error"], &header))?,
-            unprocessed: Writer::new(line(self.job, &[], &header))?,
-        };
-        let error = self.work_off(&header, &mut files)?;
+        let mut files = Files::begin(self.job, &self.spool, &header, done)?;
+        let (error, slow_ms) = self.work_off(&header, &mut files)?;
         let (written, refused) = (files.successful.count(), files.failed.count());
         Ok(Outcome {
             error,
@@ -101,48 +121,69 @@ impl<R: BufRead> Work<'_, R> {
             rows: Some(files.successful.finish()?),
             failed_rows: Some(files.failed.finish()?),
             unprocessed_rows: Some(files.unprocessed.finish()?),
+            slow_ms,
+            ..Outcome::default()
         })
     }
 
-    /// The job's error, if it fails as a whole.
-    fn work_off(&mut self, header: &Row, files: &mut Files) -> io::Result<Option<String>> {
+    /// The job's error, if it fails as a whole, and how slow it is.
+    fn work_off(&mut self, header: &Row, files: &mut Files) -> io::Result<(Option<String>, i64)> {
+        let order = &self.job.order;
         let schema = self.org.schema();
-        let object = schema.object(&self.job.object).cloned();
-        let columns = match &object {
-            None => Err(format!("InvalidJob : Unable to find object: {}", self.job.object)),
-            Some(object) => {
-                let external_field = self.job.external_field.as_deref();
-                Columns::read(header, &schema, object, self.job.operation, external_field)
-            }
-        };
-        let (object, columns) = match (object, columns) {
-            (Some(object), Ok(columns)) => (object, columns),
-            (_, Err(error)) => {
+        let object = schema.object(&order.object).cloned();
+        let read = object.ok_or_else(|| format!("InvalidJob : Unable to find object: {}", order.object));
+        let read = read.and_then(|object| {
+            let field = order.external_field.as_deref();
+            Ok((Columns::read(header, &schema, &object, order.operation, field, false)?, object))
+        });
+        let (columns, object) = match read {
+            Ok(read) => read,
+            Err(error) => {
                 keep_rest(self.job, &mut self.reader, &mut files.unprocessed)?;
-                return Ok(Some(error));
+                return Ok((Some(error), 0));
             }
-            (None, Ok(_)) => unreachable!("columns are those of an object"),
         };
+        let mut chunks = Chunks::new(self.org, order, &object, &self.job.id);
+        let error = self.batches(header.len(), &mut chunks, &columns, files)?;
+        Ok((error, chunks.slow_ms()))
+    }
+
+    fn batches(
+        &mut self,
+        width: usize,
+        chunks: &mut Chunks<'_>,
+        columns: &Columns,
+        files: &mut Files,
+    ) -> io::Result<Option<String>> {
         loop {
-            let (batch, end) = self.read_batch(header.len());
+            let (batch, end) = self.read_batch(width);
+            let mut refusal = None;
+            if !batch.is_empty() && self.chunks_done >= self.skipped {
+                refusal = lock(&self.org.faces.jobs).quotas.take_batch(self.org.clock().now(), batch.len()).err();
+            }
             for chunk in shuffled(batch.len().div_ceil(CHUNK_ROWS), self.job.number) {
                 let rows = &batch[chunk * CHUNK_ROWS..batch.len().min((chunk + 1) * CHUNK_ROWS)];
-                if self.job.is_stopped() {
+                self.chunks_done += 1;
+                if self.chunks_done <= self.skipped {
+                    continue;
+                }
+                refusal = refusal.or_else(|| chunks.failure());
+                if self.job.is_stopped() || refusal.is_some() {
                     for row in rows {
                         files.unprocessed.add(&line(self.job, &[], row))?;
                     }
                 } else {
-                    self.write_chunk(&object, &columns, rows, files)?;
+                    self.write_chunk(chunks, columns, rows, files)?;
                 }
             }
             match end {
-                End::More if self.job.is_stopped() => {
+                End::Broken(error) => return Ok(Some(error)),
+                _ if refusal.is_some() || self.job.is_stopped() => {
                     keep_rest(self.job, &mut self.reader, &mut files.unprocessed)?;
-                    return Ok(None);
+                    return Ok(refusal);
                 }
                 End::More => {}
                 End::Data => return Ok(None),
-                End::Broken(error) => return Ok(Some(error)),
             }
         }
     }
@@ -164,32 +205,40 @@ impl<R: BufRead> Work<'_, R> {
                     return (batch, End::Broken(text));
                 }
                 Ok(false) => return (batch, End::Data),
-                Err(broken) => return (batch, End::Broken(broken.job_error(self.job.line_ending))),
+                Err(broken) => return (batch, End::Broken(broken.job_error(self.job.order.line_ending))),
             }
         }
         (batch, End::More)
     }
 
-    fn write_chunk(&self, object: &Arc<Object>, columns: &Columns, rows: &[Row], files: &mut Files) -> io::Result<()> {
-        let mut matched = HashSet::new();
-        let written: Vec<Written> = self
-            .org
-            .write(|tx| rows.iter().map(|row| write_row(tx, self.job, object, columns, row, &mut matched)).collect());
-        // Result rows keep no order inside a chunk either: they begin somewhere in the middle.
-        let start = usize::try_from(self.job.number).unwrap_or(0) * 7 % rows.len().max(1);
-        for index in (start..rows.len()).chain(0..start) {
-            match &written[index] {
-                Written::Ok { id, created } => {
-                    let created: &[u8] = if *created { b"true" } else { b"false" };
-                    files.successful.add(&line(self.job, &[id.as_bytes(), created], &rows[index]))?;
-                }
-                Written::Refused { id, error } => {
-                    let error = error_text(error);
-                    files.failed.add(&line(self.job, &[id.as_bytes(), error.as_bytes()], &rows[index]))?;
+    fn write_chunk(
+        &self,
+        chunks: &mut Chunks<'_>,
+        columns: &Columns,
+        rows: &[Row],
+        files: &mut Files,
+    ) -> io::Result<()> {
+        let deeds = rows.iter().map(|row| columns.deed(row)).collect();
+        chunks.write(deeds, |tx, done| {
+            // Result rows keep no order inside a chunk either: they begin somewhere in the middle.
+            let start = usize::try_from(self.job.number).unwrap_or(0) * 7 % rows.len().max(1);
+            for index in (start..rows.len()).chain(0..start) {
+                match &done[index] {
+                    Done::Written { id, created } => {
+                        let created: &[u8] = if *created { b"true" } else { b"false" };
+                        files.successful.add(&line(self.job, &[id.as_bytes(), created], &rows[index]))?;
+                    }
+                    Done::Refused { id, error } => {
+                        let error = error_text(error);
+                        files.failed.add(&line(self.job, &[id.as_bytes(), error.as_bytes()], &rows[index]))?;
+                    }
                 }
             }
-        }
-        Ok(())
+            if self.spool.lasts() {
+                journal::note(tx, &self.job.id, &files.mark(self.chunks_done)?);
+            }
+            Ok(())
+        })
     }
 }
 
@@ -207,7 +256,7 @@ pub fn error_text(error: &SaveError) -> String {
 /// One row of a result file: the job's own values, then the row as it was sent.
 fn line(job: &Job, first: &[&[u8]], row: &Row) -> Vec<u8> {
     let mut out = Vec::with_capacity(row.size_bytes() + 4 * row.len() + 64);
-    csv::write_row(&mut out, first.iter().copied().chain(row.values()), job.delimiter, job.line_ending);
+    csv::write_row(&mut out, first.iter().copied().chain(row.values()), job.order.delimiter, job.order.line_ending);
     out
 }
 
@@ -219,79 +268,6 @@ fn keep_rest<R: BufRead>(job: &Job, reader: &mut Reader<R>, rows: &mut Writer) -
             Ok(false) | Err(Broken::LineEnding | Broken::Quote | Broken::TooLong(_)) => return Ok(()),
             Err(Broken::Read(error)) => return Err(error),
         }
-    }
-}
-
-fn write_row(
-    tx: &mut Tx<'_>,
-    job: &Job,
-    object: &Arc<Object>,
-    columns: &Columns,
-    row: &Row,
-    matched: &mut HashSet<String>,
-) -> Written {
-    let given = columns.id.map(|index| String::from_utf8_lossy(row.value(index)).trim().to_owned());
-    let given = given.filter(|id| !id.is_empty());
-    let known = given.as_deref().and_then(id::to18).unwrap_or_default();
-    let result = tx.savepoint(|tx| match job.operation {
-        Operation::Insert if given.is_some() => {
-            Err(SaveError::new("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", &["Id"]))
-        }
-        Operation::Insert => record::insert(tx, &job.caller, object, columns.fields(row)).map(|id| (id, true)),
-        Operation::Update => {
-            let id = given
-                .as_deref()
-                .ok_or_else(|| SaveError::new("MISSING_ARGUMENT", "Id not specified in an update call", &[]))?;
-            record::update(tx, &job.caller, object, id, columns.fields(row)).map(|()| (known.clone(), false))
-        }
-        Operation::Upsert => upsert(tx, job, object, columns, row, matched),
-        Operation::Delete | Operation::HardDelete => {
-            let id = given.as_deref().ok_or_else(|| SaveError::new("MISSING_ARGUMENT", "Id not specified", &["Id"]))?;
-            delete(tx, job, object, id).map(|()| (known.clone(), false))
-        }
-        Operation::Query | Operation::QueryAll => unreachable!("a query job writes nothing"),
-    });
-    match result {
-        Ok((id, created)) => Written::Ok { id, created },
-        Err(error) => Written::Refused { id: known, error },
-    }
-}
-
-fn upsert(
-    tx: &mut Tx<'_>,
-    job: &Job,
-    object: &Arc<Object>,
-    columns: &Columns,
-    row: &Row,
-    matched: &mut HashSet<String>,
-) -> Result<(String, bool), SaveError> {
-    let field = job.external_field.as_deref().unwrap_or("Id");
-    let value = columns.external.map(|index| String::from_utf8_lossy(row.value(index)).into_owned());
-    let value = value.filter(|value| !value.is_empty() && value != "#N/A");
-    match value {
-        Some(value) => {
-            if !matched.insert(value.to_lowercase()) {
-                let text = format!("Duplicate external id specified: {value}");
-                return Err(SaveError::new("DUPLICATE_VALUE", text, &[field]));
-            }
-            record::upsert(tx, &job.caller, object, field, &Input::Text(value), columns.fields(row))
-        }
-        // Without an Id an upsert by Id is an insert; an external id must be there.
-        None if field.eq_ignore_ascii_case("Id") => {
-            record::upsert(tx, &job.caller, object, field, &Input::Null, columns.fields(row))
-        }
-        None => Err(SaveError::new("MISSING_ARGUMENT", format!("{field} not specified"), &[])),
-    }
-}
-
-fn delete(tx: &mut Tx<'_>, job: &Job, object: &Arc<Object>, id: &str) -> Result<(), SaveError> {
-    let id18 = id::to18(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
-    if object.key_prefix.as_deref().is_some_and(|prefix| prefix != id::prefix(&id18)) {
-        return Err(SaveError::wrong_object_id(&format!("{} ID", object.label), id, "Id"));
-    }
-    match job.operation {
-        Operation::HardDelete => record::hard_delete(tx, &job.caller, &id18),
-        _ => record::delete(tx, &job.caller, &id18),
     }
 }
 

@@ -1,31 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bulk API 2.0: jobs that read (`/jobs/query`) and jobs that write (`/jobs/ingest`), `salesforce-api.md` 3.1 to 3.3.
 //!
-//! A job is data in a [`Registry`]; its work is done by whoever finds it due. Closing a job spawns a nudge that looks
-//! again when its turn comes, so that a job runs although nobody polls; every request about a job looks too, so that it
-//! also runs when the nudge died with its runtime. Under a current-thread runtime the work runs inline, which makes an
-//! in-process test deterministic; else on a blocking thread.
-//!
-//! Jobs live in memory and are gone when the emulator is restarted.
+//! A job is data in a [`Registry`] (`registry.rs`), waits for its turn on the clock (`progress.rs`, `turn.rs`), and does its work
+//! (`query.rs`; `ingest.rs`, `columns.rs`, `chunk.rs`, `deed.rs`); its bodies lie in the spool (`spool.rs`, `results.rs`), and
+//! where the org has a store file, the journal finds everything again after a restart. Bulk 1.0 (`crate::bulk1`) has other
+//! requests and answers and shares all of that.
 
-mod columns;
+pub(crate) mod chunk;
+pub(crate) mod columns;
+pub mod contention;
 pub mod csv;
+pub(crate) mod deed;
 mod ingest;
 pub mod job;
-mod order;
-mod query;
-mod results;
+pub(crate) mod journal;
+mod list;
+pub mod operation;
+pub mod order;
+pub mod progress;
+pub(crate) mod query;
+pub mod quota;
+mod registry;
+pub mod results;
+pub mod spool;
+pub(crate) mod turn;
 mod upload;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
-use serde_json::{Value, json};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use serde_json::Value;
 
-use crate::Jobs;
 use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
@@ -34,38 +39,13 @@ use crate::id;
 use crate::org::Org;
 use crate::request::{Query, Request};
 
-use job::{Job, Order, State, invalid_state};
+use job::Job;
+use progress::{State, Upload, invalid_state};
+pub use registry::Registry;
 use results::Results;
+use turn::{nudge, settle, step};
 
-/// Jobs per page of a list.
-const LIST_PAGE: usize = 1_000;
-
-/// How long a job is kept after it last changed (`salesforce-api.md` 3.3), in ms.
-const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
-
-/// The jobs of an org.
-#[derive(Debug, Default)]
-pub struct Registry {
-    /// When states move.
-    pub pace: Jobs,
-    jobs: BTreeMap<String, Arc<Job>>,
-    made: u64,
-}
-
-impl Registry {
-    fn add(&mut self, order: Order, now_ms: i64) -> Arc<Job> {
-        self.made += 1;
-        let job = Arc::new(Job::new(id::make("750", self.made), self.made, order, now_ms));
-        self.jobs.insert(job.id.clone(), job.clone());
-        job
-    }
-
-    /// The jobs that are kept, after the old ones were dropped with their results.
-    fn kept(&mut self, now_ms: i64) -> &BTreeMap<String, Arc<Job>> {
-        self.jobs.retain(|_, job| !job.progress().is_idle_since(now_ms - KEPT_MS));
-        &self.jobs
-    }
-}
+pub(crate) use ingest::CHUNK_ROWS;
 
 /// Answers everything below `/jobs`. `request.path` begins with `jobs`.
 ///
@@ -84,24 +64,31 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
     match rest {
         [] if method == Method::POST && is_query => {
             let job = query::create(ctx, &request.body_bytes().await?)?;
+            journal::keep(&ctx.org, &job);
             nudge(&ctx.org, &job);
             Ok(Answer::ok(Value::Object(job.summary())))
         }
         [] if method == Method::POST => {
             let (job, closed) = upload::create(ctx, request).await?;
+            journal::keep(&ctx.org, &job);
             if closed {
                 nudge(&ctx.org, &job);
             }
             Ok(Answer::ok(Value::Object(job.summary())))
         }
-        [] if method == Method::GET => list(ctx, is_query, &request.query).await,
+        [] if method == Method::GET => list::jobs(ctx, is_query, &request.query).await,
         [] => Err(not_allowed(&method, "GET,HEAD,POST")),
         [job_id, below @ ..] => {
             let job = find(&ctx.org, job_id, is_query)?;
             settle(&ctx.org, &job).await;
             match below {
                 [] => one(ctx, &job, request).await,
-                ["batches"] if !is_query && method == Method::PUT => upload::put(&job, request).await,
+                ["batches"] if !is_query && method == Method::PUT => {
+                    let spool = lock(&ctx.org.faces.jobs).spool.clone();
+                    let answer = upload::put(&spool, &job, request).await?;
+                    journal::keep(&ctx.org, &job);
+                    Ok(answer)
+                }
                 ["batches"] if !is_query => Err(not_allowed(&method, "PUT")),
                 [part] if method == Method::GET => part_of(ctx, &job, part, &request.query),
                 _ => Err(ApiError::not_found()),
@@ -118,21 +105,27 @@ async fn one(ctx: &Ctx, job: &Arc<Job>, mut request: Request) -> Result<Answer, 
         Method::PATCH => {
             let body = order::json_object(&request.body_bytes().await?)?;
             match body.get("state").and_then(Value::as_str) {
-                Some("UploadComplete") if !job.operation.is_query() => close(ctx, job)?,
-                Some("Aborted") => abort(job, now_ms)?,
+                Some("UploadComplete") if !job.order.operation.is_query() => close(ctx, job)?,
+                Some("Aborted") => abort(&ctx.org, job, now_ms)?,
                 other => return Err(order::invalid_value(other.unwrap_or_default(), "state")),
             }
+            journal::keep(&ctx.org, job);
             Ok(Answer::ok(Value::Object(job.summary())))
         }
         Method::DELETE => {
             let state = job.progress().state;
-            let deletable = state.is_final() || (!job.operation.is_query() && state == State::UploadComplete);
+            let deletable = state.is_final() || (!job.order.operation.is_query() && state == State::UploadComplete);
             if !deletable {
                 let text = format!("cannot delete job in state {}", state.as_str());
                 return Err(ApiError::new(400, "API_ERROR", text));
             }
             job.stop();
-            lock(&ctx.org.faces.jobs).jobs.remove(&job.id);
+            {
+                let mut registry = lock(&ctx.org.faces.jobs);
+                registry.jobs.remove(&job.id);
+                registry.spool.remove(&job.id);
+            }
+            journal::forget(&ctx.org, std::slice::from_ref(&job.id));
             Ok(Answer::empty(204))
         }
         ref method => Err(not_allowed(method, "DELETE,GET,HEAD,PATCH")),
@@ -142,7 +135,7 @@ async fn one(ctx: &Ctx, job: &Arc<Job>, mut request: Request) -> Result<Answer, 
 fn close(ctx: &Ctx, job: &Arc<Job>) -> Result<(), ApiError> {
     let was_open = {
         let mut progress = job.progress();
-        if matches!(progress.upload, job::Upload::Running) {
+        if matches!(progress.upload, Upload::Running) {
             return Err(invalid_state("The upload of the job's data is not finished"));
         }
         let was_open = progress.state == State::Open;
@@ -155,18 +148,18 @@ fn close(ctx: &Ctx, job: &Arc<Job>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn abort(job: &Job, now_ms: i64) -> Result<(), ApiError> {
+fn abort(org: &Org, job: &Job, now_ms: i64) -> Result<(), ApiError> {
     let untouched = job.progress().abort(now_ms)?;
     job.stop();
-    if untouched && !job.operation.is_query() {
-        let outcome = ingest::unprocessed(job);
+    if untouched && !job.order.operation.is_query() {
+        let outcome = ingest::unprocessed(org, job);
         job.progress().worked(outcome, now_ms);
     }
     Ok(())
 }
 
 fn part_of(ctx: &Ctx, job: &Job, part: &str, query: &Query) -> Result<Answer, ApiError> {
-    if job.operation.is_query() {
+    if job.order.operation.is_query() {
         return match part {
             "results" => query::results(ctx, job, query),
             "resultPages" if ctx.version_number() >= 58 => query::result_pages(ctx, job, query),
@@ -206,95 +199,30 @@ fn not_allowed(method: &Method, allowed: &str) -> ApiError {
 
 fn find(org: &Org, job_id: &str, is_query: bool) -> Result<Arc<Job>, ApiError> {
     let job_id = id::to18(job_id).ok_or_else(ApiError::not_found)?;
-    let job = lock(&org.faces.jobs).kept(org.clock().now()).get(&job_id).cloned();
-    job.filter(|job| job.operation.is_query() == is_query).ok_or_else(ApiError::not_found)
+    forget_old(org);
+    let job = lock(&org.faces.jobs).jobs.get(&job_id).cloned();
+    job.filter(|job| job.order.operation.is_query() == is_query).ok_or_else(ApiError::not_found)
 }
 
-/// The jobs of one family, oldest first, 1,000 per page.
-async fn list(ctx: &Ctx, is_query: bool, query: &Query) -> Result<Answer, ApiError> {
-    let job_type = if is_query { "V2Query" } else { "V2Ingest" };
-    let other_type = query.get("jobType").is_some_and(|wanted| wanted != job_type);
-    let other_mode = query.get("concurrencyMode").is_some_and(|mode| !mode.eq_ignore_ascii_case("parallel"));
-    let start = match query.get("queryLocator") {
-        None => 0,
-        Some(locator) => query::decode_locator(locator).ok_or_else(ApiError::invalid_query_locator)?,
-    };
-    let start = usize::try_from(start).unwrap_or(usize::MAX);
-    let jobs: Vec<Arc<Job>> = {
-        let mut registry = lock(&ctx.org.faces.jobs);
-        let mut jobs: Vec<_> = registry
-            .kept(ctx.org.clock().now())
-            .values()
-            .filter(|job| job.operation.is_query() == is_query)
-            .cloned()
-            .collect();
-        jobs.sort_by_key(|job| job.number);
-        if other_type || other_mode || query.is_true("isPkChunkingEnabled") { Vec::new() } else { jobs }
-    };
-    let mut records = Vec::new();
-    for job in jobs.iter().skip(start).take(LIST_PAGE) {
-        settle(&ctx.org, job).await;
-        let mut info = job.summary();
-        info.insert("jobType".to_owned(), json!(job_type));
-        records.push(Value::Object(info));
-    }
-    let next = start.saturating_add(LIST_PAGE);
-    let done = next >= jobs.len();
-    let family = if is_query { "query" } else { "ingest" };
-    let next_url = (!done).then(|| {
-        let locator = query::encode_locator(next as u64);
-        format!("{}/jobs/{family}?queryLocator={locator}", ctx.data_path())
-    });
-    Ok(Answer::ok(json!({"done": done, "records": records, "nextRecordsUrl": next_url})))
-}
-
-/// Looks at a job again when its turn has come.
-fn nudge(org: &Arc<Org>, job: &Arc<Job>) {
-    let Ok(runtime) = Handle::try_current() else { return };
-    let (org, job) = (org.clone(), job.clone());
-    runtime.spawn(async move {
-        let wait_ms = job.progress().next_ms().map_or(0, |at_ms| at_ms - org.clock().now());
-        tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0))).await;
-        settle(&org, &job).await;
-    });
-}
-
-/// Moves a job as far as the clock says, doing its work if nobody has.
-async fn settle(org: &Arc<Org>, job: &Arc<Job>) {
-    if lock(&org.faces.jobs).pace == Jobs::Stepped {
-        return;
-    }
-    let claimed = job.progress().claim(org.clock().now());
-    if claimed {
-        let has_threads =
-            Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-        if has_threads {
-            let (org, job) = (org.clone(), job.clone());
-            // When the caller goes away the work still runs to its end; a panic in it was reported by the runtime.
-            let _ = tokio::task::spawn_blocking(move || work(&org, &job)).await;
-        } else {
-            work(org, job);
-        }
-    }
-    job.progress().settle(org.clock().now());
-}
-
-fn work(org: &Org, job: &Job) {
-    let outcome = if job.operation.is_query() { query::run(org, job) } else { ingest::run(org, job) };
-    job.progress().worked(outcome, org.clock().now());
+/// Drops the jobs whose time is over.
+pub(crate) fn forget_old(org: &Org) {
+    let gone = lock(&org.faces.jobs).forget_old(org.clock().now());
+    journal::forget(org, &gone);
 }
 
 impl Org {
-    /// One step of every Bulk job, for tests with [`Jobs::Stepped`]: from UploadComplete to InProgress, or from there
-    /// through the work to the end.
+    /// One step of every Bulk job, for tests with [`crate::Jobs::Stepped`]: from UploadComplete to InProgress, or from there
+    /// through the work to the end. The batches of Bulk 1.0 step likewise.
     pub fn step_jobs(&self) {
-        let jobs: Vec<Arc<Job>> = lock(&self.faces.jobs).jobs.values().cloned().collect();
+        let (jobs, classic): (Vec<Arc<Job>>, Vec<_>) = {
+            let registry = lock(&self.faces.jobs);
+            (registry.jobs.values().cloned().collect(), registry.classic.values().cloned().collect())
+        };
         for job in jobs {
-            let is_due = job.progress().step(self.clock().now());
-            if is_due {
-                work(self, &job);
-                job.progress().finish_step(self.clock().now());
-            }
+            step(self, &*job);
+        }
+        for batch in classic.iter().flat_map(|job| job.batches()) {
+            step(self, &*batch);
         }
     }
 }

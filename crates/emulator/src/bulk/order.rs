@@ -7,9 +7,30 @@ use serde_json::{Map, Value};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::schema::Object;
+use crate::user::Caller;
 
 use super::csv::{Delimiter, LineEnding};
-use super::job::{Operation, Order};
+use super::operation::Operation;
+
+/// What a caller ordered.
+#[derive(Debug)]
+pub struct Order {
+    pub operation: Operation,
+    /// Name of the object as in the schema.
+    pub object: String,
+    /// SOQL of a query job.
+    pub query: String,
+    /// The field an upsert matches by.
+    pub external_field: Option<String>,
+    /// `assignmentRuleId`: without it no assignment rule runs.
+    pub assignment_rule: Option<String>,
+    /// API version of the request, as in `"67.0"`.
+    pub version: String,
+    pub delimiter: Delimiter,
+    pub line_ending: LineEnding,
+    /// Who ordered it and with which permissions: the job acts for that user.
+    pub caller: Caller,
+}
 
 /// The members of a job order.
 const MEMBERS: [&str; 9] = [
@@ -30,11 +51,7 @@ const MEMBERS: [&str; 9] = [
 /// 400 for what is no order.
 pub fn query(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
     let body = members(body)?;
-    let operation = match text(&body, "operation")?.unwrap_or_default() {
-        "query" => Operation::Query,
-        "queryAll" => Operation::QueryAll,
-        other => return Err(invalid_value(other, "operation")),
-    };
+    let operation = operation(&body, Operation::is_query)?;
     let query = text(&body, "query")?.unwrap_or_default().to_owned();
     let mut order = order(ctx, &body, operation)?;
     order.query = query;
@@ -47,22 +64,27 @@ pub fn query(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
 /// 400 for what is no order, an object that is not there or not for Bulk, and a missing permission.
 pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
     let body = members(body)?;
-    let operation = match text(&body, "operation")?.unwrap_or_default() {
-        "insert" => Operation::Insert,
-        "update" => Operation::Update,
-        "upsert" => Operation::Upsert,
-        "delete" => Operation::Delete,
-        "hardDelete" => Operation::HardDelete,
-        other => return Err(invalid_value(other, "operation")),
-    };
-    let name = text(&body, "object")?.unwrap_or_default();
+    let operation = operation(&body, |operation| !operation.is_query())?;
+    let mut order = order(ctx, &body, operation)?;
+    let external_field = text(&body, "externalIdFieldName")?;
+    writes(ctx, &mut order, text(&body, "object")?.unwrap_or_default(), external_field)?;
+    order.assignment_rule = text(&body, "assignmentRuleId")?.filter(|rule| !rule.is_empty()).map(str::to_owned);
+    order.caller.auto_assign = order.assignment_rule.is_some();
+    Ok(order)
+}
+
+/// Completes an order that writes, in either Bulk API, with its object and what an upsert matches by.
+///
+/// # Errors
+/// 400 for an object that is not there or not for Bulk, a missing permission, a field that identifies nothing.
+pub fn writes(ctx: &Ctx, order: &mut Order, object: &str, field: Option<&str>) -> Result<(), ApiError> {
     let schema = ctx.org.schema();
-    let object =
-        schema.object(name).ok_or_else(|| invalid_job(format!("InvalidJob : Unable to find object: {name}")))?;
+    let unknown = || invalid_job(format!("InvalidJob : Unable to find object: {object}"));
+    let object = schema.object(object).ok_or_else(unknown)?;
     if !object.bulk {
         return Err(not_in_bulk(&object.name));
     }
-    if operation == Operation::HardDelete && !ctx.caller.can("BulkApiHardDelete") {
+    if order.operation == Operation::HardDelete && !order.caller.can("BulkApiHardDelete") {
         return Err(ApiError::new(
             400,
             "FEATURENOTENABLED",
@@ -70,14 +92,16 @@ pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
              system administrator",
         ));
     }
-    let mut order = order(ctx, &body, operation)?;
     object.name.clone_into(&mut order.object);
-    if operation == Operation::Upsert {
-        let field = text(&body, "externalIdFieldName")?.unwrap_or_default();
-        order.external_field = Some(external_field(object, field)?);
+    if order.operation == Operation::Upsert {
+        order.external_field = Some(external_field(object, field.unwrap_or_default())?);
     }
-    order.assignment_rule = text(&body, "assignmentRuleId")?.filter(|rule| !rule.is_empty()).map(str::to_owned);
-    Ok(order)
+    Ok(())
+}
+
+fn operation(body: &Map<String, Value>, fits: impl Fn(Operation) -> bool) -> Result<Operation, ApiError> {
+    let name = text(body, "operation")?.unwrap_or_default();
+    Operation::named(name).filter(|operation| fits(*operation)).ok_or_else(|| invalid_value(name, "operation"))
 }
 
 fn external_field(object: &Object, name: &str) -> Result<String, ApiError> {

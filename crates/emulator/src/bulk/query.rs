@@ -20,8 +20,9 @@ use crate::request::Query;
 use crate::soql::{self, Dialect, Prepared};
 use crate::user::Caller;
 
-use super::csv::LineEnding;
-use super::job::{Job, Operation, Outcome, State, invalid_state};
+use super::job::Job;
+use super::operation::Operation;
+use super::progress::{Outcome, State, invalid_state};
 use super::results::{Results, Writer};
 use super::{order, unreadable};
 
@@ -43,10 +44,16 @@ pub fn create(ctx: &Ctx, body: &[u8]) -> Result<Arc<Job>, ApiError> {
     let now_ms = ctx.org.clock().now();
     let prepared = prepare(&ctx.org, &order.caller, &order.query, order.operation)?;
     prepared.object().name.clone_into(&mut order.object);
-    Ok(lock(&ctx.org.faces.jobs).add(order, now_ms))
+    let mut registry = lock(&ctx.org.faces.jobs);
+    registry.quotas.take_query_job(now_ms)?;
+    Ok(registry.add(order, now_ms))
 }
 
-fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> Result<Prepared, ApiError> {
+/// Checks a statement for Bulk.
+///
+/// # Errors
+/// As SOQL refuses it.
+pub fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> Result<Prepared, ApiError> {
     let options =
         soql::Options { all: operation == Operation::QueryAll, bulk: true, tooling: false, now: org.clock().now() };
     soql::prepare(&org.schema(), caller, text, options)
@@ -56,18 +63,14 @@ fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> Resu
 pub fn run(org: &Org, job: &Job) -> Outcome {
     match write(org, job) {
         Ok(rows) => Outcome { processed: rows.count, rows: Some(rows), ..Outcome::default() },
-        Err(Stop::Refused(error)) => failed(format!("{} : {}", error.code, error.message)),
-        Err(Stop::Unwritable(error)) => failed(format!("InternalServerError : {error}")),
+        Err(Stop::Refused(error)) => Outcome::failed(format!("{} : {}", error.code, error.message)),
+        Err(Stop::Unwritable(error)) => Outcome::failed(format!("InternalServerError : {error}")),
         Err(Stop::Aborted) => Outcome::default(),
     }
 }
 
-fn failed(error: String) -> Outcome {
-    Outcome { error: Some(error), ..Outcome::default() }
-}
-
-/// Why the rows of a job are not all there.
-enum Stop {
+/// Why the rows of a query are not all there.
+pub enum Stop {
     Refused(ApiError),
     Unwritable(io::Error),
     Aborted,
@@ -86,13 +89,11 @@ impl From<io::Error> for Stop {
 }
 
 fn write(org: &Org, job: &Job) -> Result<Results, Stop> {
-    let prepared = prepare(org, &job.caller, &job.query, job.operation)?;
-    let line_ending = match job.line_ending {
-        LineEnding::Lf => "\n",
-        LineEnding::CrLf => "\r\n",
-    };
-    let dialect = Dialect { delimiter: job.delimiter.byte(), line_ending };
-    let mut rows = Writer::new(prepared.csv_header(dialect))?;
+    let order = &job.order;
+    let prepared = prepare(org, &order.caller, &order.query, order.operation)?;
+    let dialect = Dialect { delimiter: order.delimiter.byte(), line_ending: order.line_ending.text() };
+    let spool = lock(&org.faces.jobs).spool.clone();
+    let mut rows = Writer::new(&spool, &format!("{}-rows", job.id), &prepared.csv_header(dialect))?;
     org.read(|tx| {
         prepared.csv(tx, dialect, |row| {
             if job.is_stopped() {
@@ -126,8 +127,9 @@ fn locator(ctx: &Ctx, row: u64) -> String {
 
 /// Checks that there are results and that this request may have them.
 fn ready(ctx: &Ctx, job: &Job) -> Result<(), ApiError> {
-    if job.version != ctx.version {
-        let text = format!("The job was created in API version {}, the request is in {}", job.version, ctx.version);
+    let version = &job.order.version;
+    if *version != ctx.version {
+        let text = format!("The job was created in API version {version}, the request is in {}", ctx.version);
         return Err(ApiError::new(409, "INVALIDVERSION", text));
     }
     let state = job.progress().state;
@@ -154,7 +156,7 @@ fn start(query: &Query) -> Result<u64, ApiError> {
 /// 409 for another API version than the job's, 400 `INVALIDJOBSTATE` before it is complete; 204 is answered when it
 /// failed.
 pub fn results(ctx: &Ctx, job: &Job, query: &Query) -> Result<Answer, ApiError> {
-    if job.version == ctx.version && job.progress().state == State::Failed {
+    if job.order.version == ctx.version && job.progress().state == State::Failed {
         return Ok(Answer::empty(204));
     }
     ready(ctx, job)?;

@@ -1,77 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The rows of a finished job in temporary files: written once, in the order in which the job made them, then served
-//! from there as often as asked.
+//! The rows of a job: written once, in the order in which the job made them, then served as often as asked.
 //!
-//! Beside the rows a second file holds where each row ends, eight bytes per row, so that any page of any size is one
-//! seek and one sequential read, and nothing of a result stays in memory. The files vanish with the job.
+//! Beside the rows a second body holds where each row ends, eight bytes per row, so that any page of any size is one
+//! sequential read, and nothing of a large result stays in memory. The header row is the beginning of the first body.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 
 use axum::body::Body;
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+
+use super::spool::{Draft, Kept, Range, Spool};
 
 /// How much is read and sent at once.
 const PIECE_BYTES: u64 = 256 * 1024;
 
 /// Collects rows.
 pub struct Writer {
-    header: Vec<u8>,
-    rows: BufWriter<NamedTempFile>,
-    ends: BufWriter<NamedTempFile>,
-    count: u64,
-    size_bytes: u64,
+    rows: Draft,
+    ends: Draft,
+    header_bytes: u64,
+}
+
+/// How far a [`Writer`] had come: what is needed to go on with it in another process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Mark {
+    pub header_bytes: u64,
+    pub rows: u64,
+    pub size_bytes: u64,
 }
 
 impl Writer {
-    /// Starts a result with its header row, which includes the line ending.
+    /// Starts a result under a name, with its header row, which includes the line ending.
     ///
     /// # Errors
-    /// No temporary file can be made.
-    pub fn new(header: Vec<u8>) -> io::Result<Writer> {
-        let file = || -> io::Result<_> { Ok(BufWriter::with_capacity(256 * 1024, NamedTempFile::new()?)) };
-        Ok(Writer { header, rows: file()?, ends: file()?, count: 0, size_bytes: 0 })
+    /// The body cannot be begun.
+    pub fn new(spool: &Spool, name: &str, header: &[u8]) -> io::Result<Writer> {
+        let mut rows = spool.begin(name)?;
+        rows.write_all(header)?;
+        Ok(Writer { rows, ends: spool.begin(&ends(name))?, header_bytes: header.len() as u64 })
+    }
+
+    /// Goes on where a mark was made.
+    ///
+    /// # Errors
+    /// The bodies are gone or cannot be written.
+    pub fn go_on(spool: &Spool, name: &str, mark: Mark) -> io::Result<Writer> {
+        let rows = spool.go_on(name, mark.header_bytes + mark.size_bytes)?;
+        Ok(Writer { rows, ends: spool.go_on(&ends(name), mark.rows * 8)?, header_bytes: mark.header_bytes })
     }
 
     /// Adds one row, which includes its line ending.
     ///
     /// # Errors
-    /// The temporary file cannot be written, for example because the disk is full.
+    /// The body cannot be written, for example because the disk is full.
     pub fn add(&mut self, row: &[u8]) -> io::Result<()> {
         self.rows.write_all(row)?;
-        self.size_bytes += row.len() as u64;
-        self.count += 1;
-        self.ends.write_all(&self.size_bytes.to_le_bytes())
+        let end = self.rows.size_bytes() - self.header_bytes;
+        self.ends.write_all(&end.to_le_bytes())
     }
 
     /// How many rows were added.
     pub fn count(&self) -> u64 {
-        self.count
+        self.ends.size_bytes() / 8
+    }
+
+    /// Hands what was added to the system and says how far that is.
+    ///
+    /// # Errors
+    /// The bodies cannot be written.
+    pub fn mark(&mut self) -> io::Result<Mark> {
+        self.rows.flush()?;
+        self.ends.flush()?;
+        let size_bytes = self.rows.size_bytes() - self.header_bytes;
+        Ok(Mark { header_bytes: self.header_bytes, rows: self.count(), size_bytes })
     }
 
     /// Ends the result.
     ///
     /// # Errors
-    /// The temporary file cannot be written.
+    /// The bodies cannot be written.
     pub fn finish(self) -> io::Result<Results> {
-        let close = |file: BufWriter<NamedTempFile>| file.into_inner().map_err(io::IntoInnerError::into_error);
-        Ok(Results {
-            header: self.header.into(),
-            rows: close(self.rows)?,
-            ends: close(self.ends)?,
-            count: self.count,
-            size_bytes: self.size_bytes,
-        })
+        let (header_bytes, count) = (self.header_bytes, self.count());
+        let (rows, ends) = (self.rows.finish()?, self.ends.finish()?);
+        let size_bytes = rows.size_bytes - header_bytes;
+        Ok(Results { rows, ends, header_bytes, count, size_bytes })
     }
 }
 
+fn ends(name: &str) -> String {
+    format!("{name}-ends")
+}
+
 /// All rows of a job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Results {
-    header: Bytes,
-    rows: NamedTempFile,
-    ends: NamedTempFile,
+    rows: Kept,
+    ends: Kept,
+    /// Bytes of the header row.
+    pub header_bytes: u64,
     /// Rows without the header.
     pub count: u64,
     /// Bytes without the header.
@@ -84,31 +110,40 @@ pub struct Page {
     pub count: u64,
     /// Bytes in it, with the header.
     pub size_bytes: u64,
-    header: Option<Bytes>,
-    file: File,
-    left_bytes: u64,
+    header: Range,
+    rows: Range,
 }
 
 impl Results {
+    /// The result of this name that another process finished.
+    pub fn find(spool: &Spool, name: &str, header_bytes: u64) -> Option<Results> {
+        let (rows, ends) = (spool.find(name)?, spool.find(&ends(name))?);
+        let size_bytes = rows.size_bytes.checked_sub(header_bytes)?;
+        let count = ends.size_bytes / 8;
+        Some(Results { rows, ends, header_bytes, count, size_bytes })
+    }
+
     /// Up to `max_rows` rows from row `first` (from 0) on.
     ///
     /// # Errors
-    /// The temporary file cannot be read.
+    /// The body cannot be read.
     pub fn page(&self, first: u64, max_rows: u64) -> io::Result<Page> {
         let first = first.min(self.count);
         let count = max_rows.min(self.count - first);
         let start = self.end_of(first)?;
-        let end = self.end_of(first + count)?;
-        let mut file = self.rows.reopen()?;
-        file.seek(SeekFrom::Start(start))?;
-        let size_bytes = self.header.len() as u64 + end - start;
-        Ok(Page { count, size_bytes, header: Some(self.header.clone()), file, left_bytes: end - start })
+        let length = self.end_of(first + count)? - start;
+        Ok(Page {
+            count,
+            size_bytes: self.header_bytes + length,
+            header: self.rows.range(0, self.header_bytes)?,
+            rows: self.rows.range(self.header_bytes + start, length)?,
+        })
     }
 
     /// The first row that no longer fits when rows from `first` on may have `max_bytes`; at least one row fits.
     ///
     /// # Errors
-    /// The temporary file cannot be read.
+    /// The body cannot be read.
     pub fn rows_within(&self, first: u64, max_rows: u64, max_bytes: u64) -> io::Result<u64> {
         let start = self.end_of(first.min(self.count))?;
         let most = max_rows.min(self.count.saturating_sub(first));
@@ -125,35 +160,39 @@ impl Results {
         if rows == 0 {
             return Ok(0);
         }
-        let mut file = self.ends.reopen()?;
-        file.seek(SeekFrom::Start((rows - 1) * 8))?;
         let mut bytes = [0; 8];
-        file.read_exact(&mut bytes)?;
+        self.ends.range((rows - 1) * 8, 8)?.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
 }
 
 impl Page {
-    /// The page as a body that reads the file while it is sent.
+    /// The page as a body that is read while it is sent.
     pub fn into_body(self) -> Body {
-        Body::from_stream(futures::stream::try_unfold(self, |mut page| async move {
-            Ok::<_, io::Error>(page.next_piece()?.map(|piece| (piece, page)))
-        }))
+        stream(vec![self.header, self.rows])
     }
+}
 
-    fn next_piece(&mut self) -> io::Result<Option<Bytes>> {
-        if let Some(header) = self.header.take() {
-            return Ok(Some(header));
+/// A body of the web from ranges of kept ones, read piece by piece while it is sent.
+pub fn stream(mut ranges: Vec<Range>) -> Body {
+    ranges.reverse();
+    Body::from_stream(futures::stream::try_unfold(ranges, |mut ranges| async move {
+        Ok::<_, io::Error>(next_piece(&mut ranges)?.map(|piece| (piece, ranges)))
+    }))
+}
+
+fn next_piece(ranges: &mut Vec<Range>) -> io::Result<Option<Bytes>> {
+    while let Some(range) = ranges.last_mut() {
+        let size = range.left_bytes().min(PIECE_BYTES);
+        if size == 0 {
+            ranges.pop();
+            continue;
         }
-        if self.left_bytes == 0 {
-            return Ok(None);
-        }
-        let size = self.left_bytes.min(PIECE_BYTES);
         let mut piece = vec![0; usize::try_from(size).expect("a piece is small")];
-        self.file.read_exact(&mut piece)?;
-        self.left_bytes -= size;
-        Ok(Some(piece.into()))
+        range.read_exact(&mut piece)?;
+        return Ok(Some(piece.into()));
     }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -167,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn any_range_of_rows_is_a_page_with_the_header() {
-        let mut writer = Writer::new(b"\"Id\"\n".to_vec()).unwrap();
+        let mut writer = Writer::new(&Spool::default(), "r", b"\"Id\"\n").unwrap();
         for row in ["\"1\"\n", "\"22\"\n", "\"3\n3\"\n"] {
             writer.add(row.as_bytes()).unwrap();
         }
@@ -182,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_page_is_bounded_in_bytes_too_but_never_empty() {
-        let mut writer = Writer::new(Vec::new()).unwrap();
+        let mut writer = Writer::new(&Spool::default(), "r", b"").unwrap();
         for _ in 0..10 {
             writer.add(b"0123456789").unwrap();
         }
@@ -192,5 +231,23 @@ mod tests {
         assert_eq!(results.rows_within(8, 100, 35).unwrap(), 2);
         assert_eq!(results.rows_within(0, 100, 1).unwrap(), 1);
         assert_eq!(results.rows_within(10, 100, 1).unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_torn_result_goes_on_at_its_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::in_folder(folder.path()).unwrap();
+        let mut writer = Writer::new(&spool, "r", b"H\n").unwrap();
+        writer.add(b"1\n").unwrap();
+        let mark = writer.mark().unwrap();
+        writer.add(b"lost\n").unwrap();
+        writer.mark().unwrap();
+        drop(writer);
+        let mut writer = Writer::go_on(&spool, "r", mark).unwrap();
+        writer.add(b"2\n").unwrap();
+        writer.finish().unwrap();
+        let results = Results::find(&spool, "r", 2).unwrap();
+        assert_eq!(results.count, 2);
+        assert_eq!(text(results.page(0, 9).unwrap()).await, "H\n1\n2\n");
     }
 }

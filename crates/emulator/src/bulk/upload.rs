@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How data comes to an ingest job: one PUT, or one multipart request that creates, fills and closes the job
-//! (`salesforce-api.md` 3.2). Data is written to a temporary file as it arrives, unzipped on the way; a body that breaks
+//! (`salesforce-api.md` 3.2). Data goes to the spool as it arrives, unzipped on the way; a body that breaks
 //! off leaves the job as if nothing had been sent.
 
 use std::io::{self, Write};
@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use flate2::write::MultiGzDecoder;
 use futures::StreamExt;
-use tempfile::NamedTempFile;
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
@@ -18,8 +17,10 @@ use crate::faces::lock;
 use crate::multipart;
 use crate::request::{self, Request};
 
-use super::job::{Job, State, Upload, invalid_state};
+use super::job::Job;
 use super::order;
+use super::progress::{State, Upload, invalid_state};
+use super::spool::{Draft, Kept, Spool};
 
 /// 150 MB after base64 encoding (`salesforce-api.md` 3.3), so three quarters of that as they arrive here.
 const UPLOAD_MAX_BYTES: u64 = 150 * 1024 * 1024 / 4 * 3;
@@ -46,13 +47,18 @@ pub async fn create(ctx: &Ctx, mut request: Request) -> Result<(Arc<Job>, bool),
     if String::from_utf8_lossy(&content).chars().count() > MULTIPART_MAX_CHARS {
         return Err(ApiError::new(400, "EXCEEDED_MAX_SIZE_REQUEST", "The content part exceeds 100000 characters"));
     }
-    let file = NamedTempFile::new().and_then(|mut file| file.write_all(&content).map(|()| file));
-    let file = file.map_err(|error| unwritable(&error))?;
     let now_ms = ctx.org.clock().now();
-    let job = lock(&ctx.org.faces.jobs).add(order, now_ms);
+    let (job, spool) = {
+        let mut registry = lock(&ctx.org.faces.jobs);
+        (registry.add(order, now_ms), registry.spool.clone())
+    };
+    let data = spool.begin(&format!("{}-data", job.id)).and_then(|mut draft| {
+        draft.write_all(&content)?;
+        draft.finish()
+    });
     {
         let mut progress = job.progress();
-        progress.upload = Upload::Done(file);
+        progress.upload = Upload::Done(data.map_err(|error| unwritable(&error))?);
         progress.close(now_ms)?;
     }
     Ok((job, true))
@@ -61,8 +67,8 @@ pub async fn create(ctx: &Ctx, mut request: Request) -> Result<(Arc<Job>, bool),
 /// `PUT /jobs/ingest/{id}/batches`.
 ///
 /// # Errors
-/// 400 when the job is not open or has its data, when the data is too large or its encoding is broken.
-pub async fn put(job: &Job, request: Request) -> Result<Answer, ApiError> {
+/// 400 when the job is not open or has its data, or when the encoding of the data is broken; 413 when it is too large.
+pub async fn put(spool: &Spool, job: &Job, request: Request) -> Result<Answer, ApiError> {
     {
         let mut progress = job.progress();
         if !matches!(progress.upload, Upload::None) {
@@ -78,10 +84,10 @@ pub async fn put(job: &Job, request: Request) -> Result<Answer, ApiError> {
     }
     // Taken back when the request is dropped in the middle, so that the job can be given its data again.
     let mut claim = Claim { job, kept: false };
-    let file = receive(request).await?;
+    let data = receive(spool, job, request).await?;
     let mut progress = job.progress();
     claim.kept = true;
-    progress.upload = Upload::Done(file);
+    progress.upload = Upload::Done(data);
     Ok(Answer::empty(201))
 }
 
@@ -98,16 +104,17 @@ impl Drop for Claim<'_> {
     }
 }
 
-async fn receive(request: Request) -> Result<NamedTempFile, ApiError> {
+async fn receive(spool: &Spool, job: &Job, request: Request) -> Result<Kept, ApiError> {
     let zipped = request::is_gzip(&request.headers);
-    let file = NamedTempFile::new().map_err(|error| unwritable(&error))?;
-    if zipped {
-        let decoder = copy(request.body, MultiGzDecoder::new(Bounded { file, left_bytes: UPLOAD_MAX_BYTES })).await?;
-        let bounded = decoder.finish().map_err(|error| refuse(&error))?;
-        Ok(bounded.file)
+    let draft = spool.begin(&format!("{}-data", job.id)).map_err(|error| unwritable(&error))?;
+    let bounded = Bounded { draft, left_bytes: UPLOAD_MAX_BYTES };
+    let bounded = if zipped {
+        let decoder = copy(request.body, MultiGzDecoder::new(bounded)).await?;
+        decoder.finish().map_err(|error| refuse(&error))?
     } else {
-        Ok(copy(request.body, Bounded { file, left_bytes: UPLOAD_MAX_BYTES }).await?.file)
-    }
+        copy(request.body, bounded).await?
+    };
+    bounded.draft.finish().map_err(|error| unwritable(&error))
 }
 
 async fn copy<W: Write>(body: Body, mut to: W) -> Result<W, ApiError> {
@@ -121,9 +128,9 @@ async fn copy<W: Write>(body: Body, mut to: W) -> Result<W, ApiError> {
     Ok(to)
 }
 
-/// A file that takes so many bytes and no more.
+/// A body that takes so many bytes and no more.
 struct Bounded {
-    file: NamedTempFile,
+    draft: Draft,
     left_bytes: u64,
 }
 
@@ -131,19 +138,19 @@ impl Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len() as u64;
         self.left_bytes = self.left_bytes.checked_sub(taken).ok_or(io::ErrorKind::FileTooLarge)?;
-        self.file.write_all(bytes)?;
+        self.draft.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.draft.flush()
     }
 }
 
 fn refuse(error: &io::Error) -> ApiError {
     match error.kind() {
         io::ErrorKind::FileTooLarge => ApiError::new(
-            400,
+            413,
             "EXCEEDED_MAX_SIZE_REQUEST",
             "The data of a job must not exceed 150 MB after base64 encoding",
         ),
