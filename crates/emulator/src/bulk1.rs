@@ -28,11 +28,11 @@ use http::Method;
 
 use crate::Emulator;
 use crate::answer::Answer;
+use crate::bulk::forget_old;
+use crate::bulk::progress::State;
 use crate::bulk::results::stream;
 use crate::bulk::spool::Kept;
 use crate::bulk::turn::{nudge, settle};
-use crate::bulk::forget_old;
-use crate::bulk::progress::State;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::faces::lock;
@@ -79,7 +79,11 @@ impl From<ApiError> for Refusal {
 }
 
 /// Answers everything below `/services/async`, and says whose request it was.
-pub async fn route(emulator: &Emulator, request: Request, base_url: &str) -> (Answer, Option<Arc<Org>>, Option<String>) {
+pub async fn route(
+    emulator: &Emulator,
+    request: Request,
+    base_url: &str,
+) -> (Answer, Option<Arc<Org>>, Option<String>) {
     let asked = Form::of(&media_type(&request.headers));
     let token = header(&request.headers, "x-sfdc-session")
         .or_else(|| header(&request.headers, "authorization").and_then(token_of))
@@ -148,7 +152,8 @@ async fn answer(ctx: &Ctx, request: Request, asked: Form) -> Answer {
         }
         (&Method::GET, ["batch"]) => Ok(own.batches(&job)),
         (&Method::POST, ["batch"]) => add_batch(ctx, &job, request).await.map(|batch| {
-            own.batch(201, &batch).header("location", format!("/services/async/{}/job/{}/batch/{}", ctx.version, job.id, batch.id))
+            own.batch(201, &batch)
+                .header("location", format!("/services/async/{}/job/{}/batch/{}", ctx.version, job.id, batch.id))
         }),
         (&Method::GET, ["batch", batch_id]) => batch_of(&job, batch_id).map(|batch| own.batch(200, &batch)),
         (&Method::GET, ["batch", batch_id, "request"]) => {
@@ -217,9 +222,7 @@ async fn add_batch(ctx: &Ctx, job: &Arc<Job>, mut request: Request) -> Result<Ar
 fn results(job: &Job, batch: &Batch, own: Form) -> Result<Answer, Refusal> {
     let progress = batch.progress();
     match progress.state {
-        State::JobComplete if job.order.operation.is_query() => {
-            Ok(own.result_list(&batch.result_ids()))
-        }
+        State::JobComplete if job.order.operation.is_query() => Ok(own.result_list(&batch.result_ids())),
         State::JobComplete => {
             let document = progress.outcome.documents.first().ok_or_else(not_processed)?;
             kept(job.content.media_type(), document)

@@ -133,10 +133,7 @@ mod tests {
         locks.take("b", &parent, 0).unwrap();
         let error = locks.take("a", &parent, 0).unwrap_err();
         assert_eq!(error.code, "UNABLE_TO_LOCK_ROW");
-        assert_eq!(
-            error.message,
-            "unable to obtain exclusive access to this record or 1 records: 001EM0000000001"
-        );
+        assert_eq!(error.message, "unable to obtain exclusive access to this record or 1 records: 001EM0000000001");
         locks.take("b", &parent, 0).unwrap();
         locks.take("a", &parent, 2).unwrap();
         locks.take("a", &[id::make("001", 2)], 0).unwrap();

@@ -36,7 +36,13 @@ pub enum Done {
 
 /// Does it in a savepoint, so that a refused row leaves no trace. `matched` holds what was matched by in this chunk
 /// before: the same external id twice is refused.
-pub fn perform(tx: &mut Tx<'_>, order: &Order, object: &Arc<Object>, deed: Deed, matched: &mut HashSet<String>) -> Done {
+pub fn perform(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    object: &Arc<Object>,
+    deed: Deed,
+    matched: &mut HashSet<String>,
+) -> Done {
     let Deed { id: given, external, fields, error } = deed;
     let known = given.as_deref().and_then(id::to18).unwrap_or_default();
     if let Some(error) = error {

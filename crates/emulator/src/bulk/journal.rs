@@ -21,7 +21,8 @@ use super::progress::{Outcome, Progress, Standing, Upload};
 use super::results::{self, Results};
 use super::spool::Spool;
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS _bulk (id TEXT PRIMARY KEY, number INTEGER, line TEXT, mark TEXT) WITHOUT ROWID";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS _bulk (id TEXT PRIMARY KEY, number INTEGER, line TEXT, mark TEXT) WITHOUT ROWID";
 
 /// How far the work of an ingest job is: chunks that are done, and its results at that moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -76,8 +76,8 @@ pub async fn jobs(ctx: &Ctx, is_query: bool, query: &Query) -> Result<Answer, Ap
     let next = start.saturating_add(PAGE_JOBS);
     let done = next >= jobs.len();
     let family = if is_query { "query" } else { "ingest" };
-    let next_url = (!done)
-        .then(|| format!("{}/jobs/{family}?queryLocator={}", ctx.data_path(), encode_locator(next as u64)));
+    let next_url =
+        (!done).then(|| format!("{}/jobs/{family}?queryLocator={}", ctx.data_path(), encode_locator(next as u64)));
     Ok(Answer::ok(json!({"done": done, "records": records, "nextRecordsUrl": next_url})))
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::ctx::Ctx;
 use crate::error::ApiError;
-use crate::schema::Object;
+use crate::schema::{FieldType, Object};
 use crate::user::Caller;
 
 use super::csv::{Delimiter, LineEnding};
@@ -67,21 +67,23 @@ pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
     let operation = operation(&body, |operation| !operation.is_query())?;
     let mut order = order(ctx, &body, operation)?;
     let external_field = text(&body, "externalIdFieldName")?;
-    writes(ctx, &mut order, text(&body, "object")?.unwrap_or_default(), external_field)?;
+    writes(ctx, &mut order, text(&body, "object")?.unwrap_or_default(), external_field, false)?;
     order.assignment_rule = text(&body, "assignmentRuleId")?.filter(|rule| !rule.is_empty()).map(str::to_owned);
     order.caller.auto_assign = order.assignment_rule.is_some();
     Ok(order)
 }
 
-/// Completes an order that writes, in either Bulk API, with its object and what an upsert matches by.
+/// Completes an order that writes, in either Bulk API, with its object and what an upsert matches by. With `files` (the zip
+/// jobs of Bulk 1.0) objects are taken that are closed to Bulk but for their files, such as Attachment.
 ///
 /// # Errors
 /// 400 for an object that is not there or not for Bulk, a missing permission, a field that identifies nothing.
-pub fn writes(ctx: &Ctx, order: &mut Order, object: &str, field: Option<&str>) -> Result<(), ApiError> {
+pub fn writes(ctx: &Ctx, order: &mut Order, object: &str, field: Option<&str>, files: bool) -> Result<(), ApiError> {
     let schema = ctx.org.schema();
     let unknown = || invalid_job(format!("InvalidJob : Unable to find object: {object}"));
     let object = schema.object(object).ok_or_else(unknown)?;
-    if !object.bulk {
+    let takes_files = files && object.fields.iter().any(|field| field.kind == FieldType::Base64);
+    if !object.bulk && !takes_files {
         return Err(not_in_bulk(&object.name));
     }
     if order.operation == Operation::HardDelete && !order.caller.can("BulkApiHardDelete") {

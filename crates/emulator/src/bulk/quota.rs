@@ -36,7 +36,8 @@ impl Quotas {
     /// 400 `LIMIT_EXCEEDED` when none is left.
     pub fn take_query_job(&mut self, now_ms: i64) -> Result<(), ApiError> {
         if self.query_jobs.used(now_ms) >= self.query_jobs.max() {
-            let text = "ExceededQuota : Bulk API 2.0 query jobs exceeded the allowed number for the past 24-hour period";
+            let text =
+                "ExceededQuota : Bulk API 2.0 query jobs exceeded the allowed number for the past 24-hour period";
             return Err(ApiError::new(400, "LIMIT_EXCEEDED", text));
         }
         self.query_jobs.add(now_ms, 1);

@@ -232,8 +232,10 @@ fn where_clause(query: &str) -> Option<usize> {
             b')' if !quoted => depth = depth.saturating_sub(1),
             b'w' | b'W' if !quoted && depth == 0 => {
                 let is_word = bytes[at..].len() >= 5 && bytes[at..at + 5].eq_ignore_ascii_case(b"WHERE");
-                let apart = |place: Option<&u8>| place.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-                if is_word && apart(at.checked_sub(1).and_then(|before| bytes.get(before))) && apart(bytes.get(at + 5)) {
+                let apart =
+                    |place: Option<&u8>| place.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+                if is_word && apart(at.checked_sub(1).and_then(|before| bytes.get(before))) && apart(bytes.get(at + 5))
+                {
                     return Some(at);
                 }
             }

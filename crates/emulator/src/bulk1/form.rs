@@ -92,7 +92,8 @@ impl Form {
                 json_answer(400, &json!({"exceptionCode": refusal.code, "exceptionMessage": refusal.message}))
             }
             Form::Xml => {
-                let lines = tags(1, &[("exceptionCode", refusal.code.clone()), ("exceptionMessage", refusal.message.clone())]);
+                let lines =
+                    tags(1, &[("exceptionCode", refusal.code.clone()), ("exceptionMessage", refusal.message.clone())]);
                 xml(400, element("error", &lines))
             }
         }

@@ -189,7 +189,8 @@ fn xml(id: &str, created: bool, error: Option<&SaveError>) -> String {
         for field in &error.fields {
             text += &format!("<fields>{}</fields>", escape(field));
         }
-        text += &format!("<message>{}</message><statusCode>{}</statusCode></errors>", escape(&error.message), error.code);
+        text +=
+            &format!("<message>{}</message><statusCode>{}</statusCode></errors>", escape(&error.message), error.code);
     }
     if !id.is_empty() {
         text += &format!("<id>{id}</id>");

@@ -70,7 +70,8 @@ impl Members {
         match form {
             Form::Xml => {
                 let root = xml::parse(body).filter(|root| root.name == "jobInfo");
-                let root = root.ok_or_else(|| Refusal::new("InvalidXML", "Unable to parse the jobInfo of the request"))?;
+                let root =
+                    root.ok_or_else(|| Refusal::new("InvalidXML", "Unable to parse the jobInfo of the request"))?;
                 Ok(Members(root.children.into_iter().map(|child| (child.name, child.text.trim().to_owned())).collect()))
             }
             Form::Json => {
@@ -144,7 +145,7 @@ pub fn job(ctx: &Ctx, form: Form, body: &[u8], chunking: Option<Chunking>) -> Re
         }
         object.name.clone_into(&mut order.object);
     } else {
-        order::writes(ctx, &mut order, object, members.get("externalIdFieldName"))?;
+        order::writes(ctx, &mut order, object, members.get("externalIdFieldName"), content.is_zip())?;
     }
     let chunking = chunking.filter(|_| operation.is_query());
     if let Some(chunking) = &chunking {

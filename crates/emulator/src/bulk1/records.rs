@@ -25,7 +25,13 @@ const BATCH_MAX_ROWS: usize = 10_000;
 ///
 /// # Errors
 /// The `stateMessage` of the batch, which fails.
-pub fn read(content: Content, schema: &Schema, object: &Object, order: &Order, body: &[u8]) -> Result<Vec<Deed>, String> {
+pub fn read(
+    content: Content,
+    schema: &Schema,
+    object: &Object,
+    order: &Order,
+    body: &[u8],
+) -> Result<Vec<Deed>, String> {
     let mut files = BTreeMap::new();
     let request;
     let text = if content.is_zip() {
@@ -45,7 +51,10 @@ pub fn read(content: Content, schema: &Schema, object: &Object, order: &Order, b
         return Err("InvalidBatch : Records not found".to_owned());
     }
     if deeds.len() > BATCH_MAX_ROWS {
-        return Err(format!("InvalidBatch : Batch has {} records, more than the maximum of {BATCH_MAX_ROWS}", deeds.len()));
+        return Err(format!(
+            "InvalidBatch : Batch has {} records, more than the maximum of {BATCH_MAX_ROWS}",
+            deeds.len()
+        ));
     }
     if content.is_zip() {
         deeds.iter_mut().for_each(|deed| attach(deed, object, &files));

@@ -84,7 +84,10 @@ mod tests {
         )
         .unwrap();
         let row = &tree.children[0];
-        assert_eq!((tree.name.as_str(), row.children[0].is_nil, row.children[1].text.as_str()), ("sObjects", true, "A & B"));
+        assert_eq!(
+            (tree.name.as_str(), row.children[0].is_nil, row.children[1].text.as_str()),
+            ("sObjects", true, "A & B")
+        );
         assert!(parse(b"<a><b></a>").is_none() && parse(b"").is_none());
     }
 }

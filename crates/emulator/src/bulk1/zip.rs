@@ -29,8 +29,7 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
         let method = u16_at(entry, 10).ok_or_else(broken)?;
         let packed = u32_at(entry, 20).ok_or_else(broken)?;
         let size = u32_at(entry, 24).ok_or_else(broken)?;
-        let [name_length, extra, comment] =
-            [28, 30, 32].map(|place| u16_at(entry, place).map_or(0, usize::from));
+        let [name_length, extra, comment] = [28, 30, 32].map(|place| u16_at(entry, place).map_or(0, usize::from));
         let name = entry.get(46..46 + name_length).ok_or_else(broken)?;
         let name = String::from_utf8_lossy(name).into_owned();
         let local = u32_at(entry, 42).ok_or_else(broken)?;
