@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the faces of an org remember beside its records: sessions, apps, query cursors, jobs, usage.
+//! What the faces of an org remember beside its records: sessions, apps, jobs, usage.
 //!
 //! It lives in memory. Where the records are kept in a file, sessions, grants, apps, passwords and the My Domain are
 //! written there too (see `memory.rs`); query cursors, Bulk jobs, the request log and the count of calls end with the
@@ -13,7 +13,7 @@ use crate::describe::Kept;
 use crate::host::MyDomain;
 use crate::log::{LogEntry, RequestLog, Usage};
 use crate::oauth::app::Apps;
-use crate::rest::cursor::Cursors;
+use crate::rest::recent::Recent;
 use crate::session::Sessions;
 use crate::sign_in::Passwords;
 
@@ -24,8 +24,8 @@ pub struct Faces {
     pub sessions: Mutex<Sessions>,
     /// Connected and external client apps.
     pub apps: Mutex<Apps>,
-    /// Open query cursors.
-    pub cursors: Mutex<Cursors>,
+    /// What users looked at last.
+    pub(crate) recent: Mutex<Recent>,
     /// Bulk API jobs.
     pub jobs: Mutex<Registry>,
     /// Descriptions as they were sent.

@@ -31,6 +31,13 @@ pub fn make(prefix: &str, number: u64) -> String {
     id
 }
 
+/// The number that an Id was made of; none for a text that is too short or has other characters.
+pub fn number(id: &str) -> Option<u64> {
+    let digits = id.get(6..15)?;
+    let value = |digit: u8| DIGITS.iter().position(|known| *known == digit).map(|value| value as u64);
+    digits.bytes().try_fold(0, |number, digit| Some(number * 62 + value(digit)?))
+}
+
 /// The three characters that make 15 into 18.
 pub fn checksum(id15: &str) -> String {
     let group = |chars: &[u8]| {

@@ -38,6 +38,7 @@ pub mod sharing;
 pub mod sign_in;
 mod soap;
 pub mod soql;
+mod sosl;
 pub mod store;
 pub mod user;
 pub mod value;

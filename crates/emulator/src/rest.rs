@@ -11,12 +11,20 @@ mod columns;
 mod conditional;
 pub mod cursor;
 pub(crate) mod describe;
+mod explain;
 mod external;
+mod interface;
 mod knowledge;
+mod layout;
 mod limits;
+mod namespace;
 mod query;
+pub(crate) mod recent;
+mod related;
 mod replicate;
+mod rich_text;
 mod rows;
+mod search;
 mod xml_body;
 
 use bytes::Bytes;
@@ -108,7 +116,7 @@ pub fn family(path: &[String]) -> Family {
     match path.first().map(String::as_str) {
         Some("jobs") => Family::Bulk,
         Some("composite") => Family::Composite,
-        Some("query" | "queryAll") => Family::Query,
+        Some("query" | "queryAll" | "search" | "parameterizedSearch") => Family::Query,
         Some("tooling") => Family::Tooling,
         Some("sobjects") if path.len() == 4 && !crate::id::valid(&path[3]) && crate::id::valid(&path[2]) => {
             Family::Blob
@@ -145,8 +153,9 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
         _ => {}
     }
     let body = request.body_bytes().await?;
-    let call =
+    let mut call =
         Call { method: request.method, path: request.path, query: request.query, headers: request.headers, body };
+    namespace::apply(ctx, &mut call);
     if is_read(&call.method) {
         ctx.org.read(|tx| read(ctx, tx, &call))
     } else {
@@ -171,13 +180,14 @@ pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers:
     // The answer is embedded in another one, which is zipped as a whole.
     let mut headers = headers.clone();
     headers.remove(http::header::ACCEPT_ENCODING);
-    let call = Call {
+    let mut call = Call {
         method: method.clone(),
         path: segments[skipped..].to_vec(),
         query: Query::parse(query),
         headers,
         body: Bytes::copy_from_slice(body),
     };
+    namespace::apply(&ctx, &mut call);
     let answer = if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };
     answer.unwrap_or_else(Answer::from)
 }
@@ -190,7 +200,11 @@ fn is_read(method: &Method) -> bool {
 fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     catalog::check(ctx, call)?;
     hidden(ctx, tx, &call.path)?;
-    match call.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+    if let Some(answer) = interface::answer(ctx, tx, call, &path) {
+        return answer;
+    }
+    match path[..] {
         [] => Ok(catalog::resources(ctx)),
         ["limits"] => Ok(limits::limits(ctx, tx)),
         ["limits", "recordCount"] => Ok(limits::record_count(tx, call.query.get("sObjects"))),
@@ -200,11 +214,31 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["sobjects", object, "updated"] => replicate::updated(ctx, tx, object, &call.query),
         ["sobjects", object, "deleted"] => replicate::deleted(ctx, tx, object, &call.query),
         ["sobjects", object, id] => rows::get(ctx, tx, call, object, id),
+        ["sobjects", object, "describe", "layouts"] => layout::layouts(ctx, tx, object, None),
+        ["sobjects", object, "describe", "layouts", kind] => layout::layouts(ctx, tx, object, Some(kind)),
+        ["sobjects", object, "describe", "compactLayouts"] => layout::compact(ctx, tx, object, false),
+        ["sobjects", object, "describe", "compactLayouts", "primary"] => layout::compact(ctx, tx, object, true),
+        ["sobjects", object, "describe", "approvalLayouts"] => layout::approval(tx, object),
+        ["compactLayouts"] => layout::compact_of_several(tx, call.query.get("q").unwrap_or_default()),
+        ["recent"] => recent::all(ctx, tx, call),
+        ["sobjects", object, id, "richTextImageFields", field, reference] => {
+            rich_text::get(tx, object, id, field, reference)
+        }
+        ["sobjects", name, id, ref below @ ..] if below.len() > 1 => {
+            let object = object(tx, name)?;
+            related::get(ctx, tx, call, &object, id, below)
+        }
         ["sobjects", object, field, value] => external::get(ctx, tx, call, object, field, value),
-        ["query"] => query::first(ctx, tx, call, false, false),
-        ["queryAll"] => query::first(ctx, tx, call, true, false),
+        ["query"] => query::first(ctx, tx, call, query::Kind::default()),
+        ["queryAll"] => query::first(ctx, tx, call, query::Kind { all: true, tooling: false }),
         ["query" | "queryAll", locator] => query::next(ctx, tx, call, locator),
-        ["tooling", "query"] => query::first(ctx, tx, call, false, true),
+        ["search"] => search::sosl(ctx, tx, &call.query),
+        ["search", "suggestions"] => search::suggestions(ctx, tx, &call.query),
+        ["search", "scopeOrder"] => Ok(search::scope_order(ctx, tx)),
+        ["search", "layout"] => search::layout(tx, &call.query),
+        ["parameterizedSearch"] => search::parameterized(ctx, tx, &call.query),
+        ["tooling", "search"] => search::sosl(ctx, tx, &call.query),
+        ["tooling", "query"] => query::first(ctx, tx, call, query::Kind { all: false, tooling: true }),
         ["tooling", "query", locator] => query::next(ctx, tx, call, locator),
         _ => Err(catalog::unknown(&call.path)),
     }
@@ -215,6 +249,7 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     catalog::check(ctx, call)?;
     hidden(ctx, tx, &call.path)?;
     match (call.method.as_str(), &call.path.iter().map(String::as_str).collect::<Vec<_>>()[..]) {
+        ("POST", ["parameterizedSearch"]) => search::parameterized_body(ctx, tx, call),
         ("POST", ["sobjects", object]) => rows::create(ctx, tx, call, object),
         ("POST", ["sobjects", object, id]) if id.eq_ignore_ascii_case("Id") => rows::create(ctx, tx, call, object),
         ("PATCH", ["sobjects", object, id]) => rows::update(ctx, tx, call, object, id),
@@ -224,7 +259,11 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ("PATCH", ["knowledgeManagement", "articleVersions", "masterVersions", id]) => {
             knowledge::publish(ctx, tx, call, id)
         }
-        ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, object, field, value),
+        ("DELETE", ["sobjects", object, field, value]) => external::delete(ctx, tx, call, object, field, value),
+        ("PATCH" | "DELETE", ["sobjects", name, id, below @ ..]) if below.len() > 1 => {
+            let object = object(tx, name)?;
+            related::write(ctx, tx, call, &object, id, below)
+        }
         _ => Err(catalog::unknown(&call.path)),
     }
 }

@@ -76,6 +76,7 @@ impl Store {
         conn.pragma_update(None, "temp_store", "MEMORY")?;
         conn.pragma_update(None, "cache_size", -65_536)?;
         conn.execute_batch(OWN_TABLES)?;
+        conn.execute_batch(crate::rest::cursor::TABLES)?;
         let next = conn
             .prepare("SELECT name, next FROM _counter")?
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
@@ -403,6 +404,13 @@ impl Tx<'_> {
         let mut statement =
             self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
         statement.query_row([id, field.as_str()], |row| row.get(0)).optional().expect("the store can be read")
+    }
+
+    /// Bytes that are kept beside a record and belong to no base64 field.
+    pub(crate) fn side_blob(&self, id: &str, place: &str) -> Option<Vec<u8>> {
+        let mut statement =
+            self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
+        statement.query_row([id, place], |row| row.get(0)).optional().expect("the store can be read")
     }
 
     /// MD5 in hexadecimal and length in bytes of a base64 field.

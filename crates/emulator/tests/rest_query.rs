@@ -137,7 +137,6 @@ async fn a_bad_statement_is_refused_with_the_real_text() {
     let said = caller.get("/query").await;
     assert_eq!(said.error(), (400, "MALFORMED_QUERY".into(), "A query string has to be specified".into()));
     assert_eq!(caller.query("SELECT Id FROM ScratchOrgInfo limit 1").await.error().1, "INVALID_TYPE");
-    assert_eq!(caller.get("/query?explain=SELECT+Id+FROM+Account").await.status, 400);
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,4 +174,38 @@ async fn the_tooling_api_answers_queries_a_little_differently() {
     let body = caller.get("/tooling/query?q=SELECT+Id+FROM+User").await.expect(200);
     assert_eq!((body["entityTypeName"].clone(), body["queryLocator"].clone()), (json!("User"), Value::Null));
     assert_eq!(body["size"], body["totalSize"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_outlives_a_restart_where_the_store_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings =
+        || orgkeep_emulator::Settings { store: Some(folder.path().join("org.sqlite")), ..caller::settings() };
+    let (all, next) = {
+        let caller = Caller::with(settings());
+        let all = plant(&caller, 2_500);
+        let page = caller.query("SELECT Id FROM Account ORDER BY Name DESC").await.expect(200);
+        (all, page["nextRecordsUrl"].as_str().unwrap().to_owned())
+    };
+    let caller = Caller::with(settings());
+    let rest = caller.get(&next).await.expect(200);
+    assert_eq!(ids(&rest), all[..500].iter().rev().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_place_of_a_cursor_can_be_asked_for() {
+    // Also across the blocks that Ids are kept in, and more than once.
+    let caller = Caller::new();
+    let all = plant(&caller, 3_300);
+    let page = caller.query("SELECT Id FROM Account ORDER BY Id").await.expect(200);
+    let next = page["nextRecordsUrl"].as_str().unwrap();
+    let locator = next.rsplit_once('-').unwrap().0;
+    for from in [0, 1, 999, 1_000, 1_001, 2_950, 3_300] {
+        let headers = [("sforce-query-options", "batchSize=300")];
+        let page = caller.call("GET", &format!("{locator}-{from}"), &headers, "").await.expect(200);
+        let to = all.len().min(from + 300);
+        assert_eq!(ids(&page), all[from..to].iter().map(String::as_str).collect::<Vec<_>>(), "{from}");
+        assert_eq!(page["done"], to == all.len());
+    }
+    assert_eq!(caller.get(&format!("{locator}-3301")).await.status, 400);
 }

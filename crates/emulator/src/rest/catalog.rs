@@ -21,7 +21,6 @@ const RESOURCES: &[(&str, &str, u32)] = &[
     ("limits", READ, 24),
     ("limits/recordCount", READ, 40),
     ("sobjects", READ, 20),
-    ("sobjects/relevantItems", READ, 35),
     ("sobjects/Global/describe/layouts", READ, 28),
     ("sobjects/*", "GET,HEAD,POST", 20),
     ("sobjects/*/describe", READ, 20),
@@ -43,8 +42,6 @@ const RESOURCES: &[(&str, &str, u32)] = &[
     ("search/scopeOrder", READ, 20),
     ("search/layout", READ, 23),
     ("search/suggestions", READ, 32),
-    ("search/suggestTitleMatches", READ, 30),
-    ("search/suggestSearchQueries", READ, 30),
     ("parameterizedSearch", "GET,HEAD,POST", 36),
     ("recent", READ, 27),
     ("compactLayouts", READ, 31),
@@ -53,13 +50,11 @@ const RESOURCES: &[(&str, &str, u32)] = &[
     ("theme", READ, 29),
     ("appMenu/**", READ, 29),
     ("process/rules/**", READ, 30),
-    ("process/approvals", "GET,HEAD,POST", 30),
+    ("process/approvals", READ, 30),
     ("actions", READ, 32),
     ("actions/custom/**", READ, 32),
     ("actions/standard/**", READ, 32),
-    ("support", READ, 38),
     ("connect/communities", READ, 26),
-    ("licensing", READ, 20),
     ("tooling/query/**", READ, 20),
 ];
 
@@ -98,7 +93,7 @@ const NAMES: &[(&str, bool)] = &[
     ("serviceTemplates", false),
     ("recent", true),
     ("connect", true),
-    ("licensing", true),
+    ("licensing", false),
     ("limits", true),
     ("process", true),
     ("dedupe", false),
@@ -112,10 +107,10 @@ const NAMES: &[(&str, bool)] = &[
     ("consent", false),
     ("tokenizer", false),
     ("compactLayouts", true),
-    ("knowledgeManagement", false),
+    ("knowledgeManagement", true),
     ("sobjects", true),
     ("actions", true),
-    ("support", true),
+    ("support", false),
 ];
 
 /// Refuses a method that a resource does not take, and a resource that the version does not have yet.
@@ -189,6 +184,10 @@ pub fn resources(ctx: &Ctx) -> Answer {
 pub fn unknown(path: &[String]) -> ApiError {
     let first = path.first().map(String::as_str).unwrap_or_default();
     match NAMES.iter().find(|(name, emulated)| *name == first && !emulated) {
+        _ if matches!(path, [first, second] if first == "search" && second.starts_with("suggest")) => {
+            let text = "Suggestions of articles and queries need Salesforce Knowledge";
+            ApiError::new(403, "FUNCTIONALITY_NOT_ENABLED", text)
+        }
         Some((name, _)) => {
             let text = format!("The emulator does not have the resource {name}");
             ApiError::new(403, "FUNCTIONALITY_NOT_ENABLED", text)

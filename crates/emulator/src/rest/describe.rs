@@ -14,8 +14,8 @@ use crate::describe::{View, to_json};
 use crate::error::ApiError;
 use crate::faces::lock;
 use crate::org::Tx;
-use crate::rest::Call;
 use crate::rest::conditional::{Conditions, short_tag, stamped};
+use crate::rest::{Call, recent};
 use crate::server;
 
 const JSON: &str = "application/json;charset=UTF-8";
@@ -28,10 +28,12 @@ pub fn global(ctx: &Ctx, call: &Call) -> Answer {
     })
 }
 
-/// `/sobjects/T`: the object's line of describeGlobal, and the rows the user looked at last (the emulator has no viewers).
+/// `/sobjects/T`: the object's line of describeGlobal, and the rows the user looked at last.
 pub fn basic(ctx: &Ctx, tx: &Tx<'_>, name: &str) -> Result<Answer, ApiError> {
     let object = super::object(tx, name)?;
-    Ok(Answer::ok(json!({"objectDescribe": View::of(ctx, &tx.schema).line(&object), "recentItems": []})))
+    Ok(Answer::ok(
+        json!({"objectDescribe": View::of(ctx, &tx.schema).line(&object), "recentItems": recent::of_object(ctx, tx, &object)?}),
+    ))
 }
 
 /// `/sobjects/T/describe`.

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::{Row, Tx};
 use crate::record::{self, Input};
-use crate::rest::{Call, fields_of, object, rows};
+use crate::rest::{Call, fields_of, object, related, rows};
 use crate::schema::{Field, FieldType, Object};
 use crate::sharing::{Level, allows};
 
@@ -23,8 +23,8 @@ enum Found {
 /// GET and HEAD.
 pub fn get(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, field: &str, value: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
-    if let Some(answer) = related(ctx, tx, call, &object, field, value) {
-        return answer;
+    if related::is_path(&object, field) {
+        return related::get(ctx, tx, call, &object, field, &[value]);
     }
     let field = external_field(&object, field)?;
     match find(ctx, tx, &object, field, value) {
@@ -44,6 +44,9 @@ pub fn upsert(
     value: &str,
 ) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
+    if related::is_path(&object, field) {
+        return related::write(ctx, tx, call, &object, field, &[value]);
+    }
     let field = external_field(&object, field)?;
     let found = find(ctx, tx, &object, field, value);
     if let Found::Several(answer) = found {
@@ -69,8 +72,18 @@ pub fn upsert(
 }
 
 /// DELETE.
-pub fn delete(ctx: &Ctx, tx: &mut Tx<'_>, name: &str, field: &str, value: &str) -> Result<Answer, ApiError> {
+pub fn delete(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    call: &Call,
+    name: &str,
+    field: &str,
+    value: &str,
+) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
+    if related::is_path(&object, field) {
+        return related::write(ctx, tx, call, &object, field, &[value]);
+    }
     let field = external_field(&object, field)?;
     match find(ctx, tx, &object, field, value) {
         Found::None => Err(ApiError::not_found()),
@@ -111,29 +124,4 @@ fn find(ctx: &Ctx, tx: &Tx<'_>, object: &Object, field: &Field, value: &str) -> 
             Found::Several(Answer::json(300, [first, second].into_iter().chain(rows).map(url).collect()))
         }
     }
-}
-
-/// `/sobjects/Contact/{id}/Account`: the record that a lookup points to, where the second segment is an Id.
-fn related(
-    ctx: &Ctx,
-    tx: &Tx<'_>,
-    call: &Call,
-    object: &Object,
-    id: &str,
-    relationship: &str,
-) -> Option<Result<Answer, ApiError>> {
-    if object.field(id).is_some() || !crate::id::valid(id) {
-        return None;
-    }
-    let parent = || {
-        let row = tx.row(object, &crate::id::to18(id)?).filter(|row| !row.is_deleted())?;
-        let field = ctx.caller.relationship(&tx.schema, object, relationship)?;
-        let parent_id = row.get(&field.name).as_str()?.to_owned();
-        let parent = tx.schema.by_prefix(&parent_id).filter(|parent| ctx.caller.sees(parent))?;
-        Some((parent.clone(), parent_id))
-    };
-    Some(match parent() {
-        Some((object, id)) => rows::read(ctx, tx, call, &object, &id),
-        None => Err(ApiError::not_found()),
-    })
 }

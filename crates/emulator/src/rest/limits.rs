@@ -82,18 +82,21 @@ fn pair(max: u64, remaining: u64) -> Value {
 }
 
 /// Counts of live rows by object, of those asked for or of all. Unknown objects are silently missing, and so are
-/// generated companions. (A real org answers with cached numbers; these are exact.)
+/// generated companions and objects without rows. (A real org answers with cached numbers; these are exact.)
 pub fn record_count(tx: &Tx<'_>, asked: Option<&str>) -> Answer {
-    let counted = |object: &crate::schema::Object| json!({"count": live_rows(tx, object), "name": object.name});
+    let counted = |object: &crate::schema::Object| {
+        let count = live_rows(tx, object);
+        (count > 0).then(|| json!({"count": count, "name": object.name}))
+    };
     let covered = |object: &crate::schema::Object| object.associate_entity_type.is_none();
     let counts: Vec<Value> = match asked {
         Some(names) => names
             .split(',')
             .filter_map(|name| tx.schema.object(name.trim()))
             .filter(|object| covered(object))
-            .map(|object| counted(object))
+            .filter_map(|object| counted(object))
             .collect(),
-        None => tx.schema.objects().filter(|object| covered(object)).map(|object| counted(object)).collect(),
+        None => tx.schema.objects().filter(|object| covered(object)).filter_map(|object| counted(object)).collect(),
     };
     Answer::ok(json!({"sObjects": counts}))
 }

@@ -8,29 +8,44 @@ use serde_json::{Map, Value, json};
 use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
-use crate::faces::lock;
 use crate::org::Tx;
-use crate::rest::Call;
-use crate::rest::columns;
-use crate::rest::cursor::Cursor;
+use crate::rest::cursor::{self, Asked};
+use crate::rest::{Call, columns, explain};
 use crate::soql::{self, Options, Prepared, Which};
 
 const PAGE_MAX: usize = 2_000;
 const PAGE_MIN: usize = 200;
 
-/// The first page of a query.
-pub fn first(ctx: &Ctx, tx: &Tx<'_>, call: &Call, all: bool, tooling: bool) -> Result<Answer, ApiError> {
-    if call.query.get("explain").is_some() {
-        // Query plans tell of indexes and statistics that the emulator does not have.
-        return Err(ApiError::new(400, "UNKNOWN_EXCEPTION", "The emulator has no query plans to explain"));
+/// By which resource a query is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kind {
+    /// `queryAll`: deleted rows too.
+    pub all: bool,
+    pub tooling: bool,
+}
+
+/// The first page of a query, its columns, or how it would be run.
+pub fn first(ctx: &Ctx, tx: &Tx<'_>, call: &Call, kind: Kind) -> Result<Answer, ApiError> {
+    let text = |name: &str| call.query.get(name).filter(|text| !text.trim().is_empty());
+    if let Some(statement) = text("explain") {
+        return explain::answer(ctx, tx, statement, options(kind, tx.now));
     }
-    let statement = call.query.get("q").filter(|text| !text.trim().is_empty());
-    let statement = statement.ok_or_else(|| ApiError::malformed_query("A query string has to be specified"))?;
-    let options = Options { all, bulk: false, tooling, now: tx.now };
-    let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options)?;
+    let statement = text("q").ok_or_else(|| ApiError::malformed_query("A query string has to be specified"))?;
     if call.query.is_true("columns") {
+        let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options(kind, tx.now))?;
         return columns::answer(tx, &prepared, statement);
     }
+    answer(ctx, tx, call, statement, kind)
+}
+
+fn options(kind: Kind, now: i64) -> Options {
+    Options { all: kind.all, bulk: false, tooling: kind.tooling, now }
+}
+
+/// The first page of a statement.
+pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) -> Result<Answer, ApiError> {
+    let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options(kind, tx.now))?;
+    let tooling = kind.tooling;
     if prepared.is_count_only() {
         return Ok(Answer::ok(page(prepared.total(tx)?, Vec::new(), None, &prepared, tooling)));
     }
@@ -43,39 +58,28 @@ pub fn first(ctx: &Ctx, tx: &Tx<'_>, call: &Call, all: bool, tooling: bool) -> R
         }
         return Ok(Answer::ok(page(records.len() as u64, records, None, &prepared, tooling)));
     }
-    let ids = prepared.ids(tx)?;
     let size = page_size(call);
-    let total = ids.len() as u64;
-    let records = prepared.records(tx, &ctx.version, Which::Ids(&ids[..ids.len().min(size)]))?;
-    let next = (ids.len() > size).then(|| {
-        let cursor = Cursor {
-            statement: statement.into(),
-            all,
-            tooling,
-            ids: ids.into(),
-            user_id: ctx.caller.user_id.clone(),
-            opened_ms: tx.now,
-        };
-        let locator = lock(&ctx.org.faces.cursors).open(cursor);
-        next_url(ctx, tooling, &locator, size)
-    });
-    Ok(Answer::ok(page(total, records, next, &prepared, tooling)))
+    let asked = Asked { statement, all: kind.all, tooling, user_id: &ctx.caller.user_id };
+    let first = cursor::open(tx, &prepared, asked, size)?;
+    let records = prepared.records(tx, &ctx.version, Which::Ids(&first.ids))?;
+    let next = first.locator.map(|locator| next_url(ctx, tooling, &locator, size));
+    Ok(Answer::ok(page(first.total as u64, records, next, &prepared, tooling)))
 }
 
 /// A further page: `<locator>-<offset>`.
 pub fn next(ctx: &Ctx, tx: &Tx<'_>, call: &Call, locator: &str) -> Result<Answer, ApiError> {
     let (locator, offset) = locator.split_once('-').unwrap_or((locator, "0"));
     let offset: usize = offset.parse().map_err(|_| ApiError::invalid_query_locator())?;
-    let cursor = lock(&ctx.org.faces.cursors)
-        .get(locator, tx.now)
-        .filter(|cursor| cursor.user_id == ctx.caller.user_id && offset <= cursor.ids.len())
+    let cursor = cursor::find(tx, locator, &ctx.caller.user_id)
+        .filter(|cursor| offset <= cursor.total)
         .ok_or_else(ApiError::invalid_query_locator)?;
-    let options = Options { all: cursor.all, bulk: false, tooling: cursor.tooling, now: cursor.opened_ms };
-    let prepared = soql::prepare(&tx.schema, &ctx.caller, &cursor.statement, options)?;
-    let end = cursor.ids.len().min(offset + page_size(call));
-    let records = prepared.records(tx, &ctx.version, Which::Ids(&cursor.ids[offset..end]))?;
-    let next = (end < cursor.ids.len()).then(|| next_url(ctx, cursor.tooling, locator, end));
-    Ok(Answer::ok(page(cursor.ids.len() as u64, records, next, &prepared, cursor.tooling)))
+    let kind = Kind { all: cursor.all, tooling: cursor.tooling };
+    let prepared = soql::prepare(&tx.schema, &ctx.caller, &cursor.statement, options(kind, cursor.opened_ms))?;
+    let end = cursor.total.min(offset + page_size(call));
+    let ids = cursor.ids(tx, offset, end);
+    let records = prepared.records(tx, &ctx.version, Which::Ids(&ids))?;
+    let next = (end < cursor.total).then(|| next_url(ctx, cursor.tooling, locator, end));
+    Ok(Answer::ok(page(cursor.total as u64, records, next, &prepared, cursor.tooling)))
 }
 
 /// After queryAll the address says `/query/` too.

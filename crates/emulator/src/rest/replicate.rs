@@ -58,7 +58,7 @@ pub fn deleted(ctx: &Ctx, tx: &Tx<'_>, name: &str, query: &Query) -> Result<Answ
         .and_then(|mut statement| {
             let line = |row: &rusqlite::Row<'_>| {
                 let (id, deleted_ms): (String, i64) = (row.get(0)?, row.get(1)?);
-                Ok(json!({"deletedDate": date_time_text(deleted_ms, "+0000"), "id": id}))
+                Ok(json!({"id": id, "deletedDate": date_time_text(deleted_ms, "+0000")}))
             };
             statement.query_map(rusqlite::params![object.name, start, end], line)?.collect()
         })

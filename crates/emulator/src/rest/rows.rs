@@ -12,7 +12,7 @@ use crate::id;
 use crate::org::{Row, Tx};
 use crate::record;
 use crate::rest::conditional::{Conditions, row_tag, stamped};
-use crate::rest::{Call, fields_of, object};
+use crate::rest::{Call, fields_of, object, recent};
 use crate::schema::Object;
 use crate::soql::{self, Options};
 
@@ -21,6 +21,7 @@ pub fn create(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str) -> Result<Ans
     let object = object(tx, name)?;
     let fields = fields_of(&object, call.json()?)?;
     let id = record::insert(tx, &ctx.caller, &object, fields)?;
+    recent::remember(ctx, call, &object, &id);
     let says_created = call.path.len() == 3 && ctx.version_number() >= 46;
     Ok(created(ctx, &object, &id, says_created))
 }
@@ -40,6 +41,7 @@ pub fn get(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, id: &str) -> Result<
     let row = find(tx, &object, id)?;
     let tag = tag_of(&row);
     let changed_ms = changed_ms(&row);
+    recent::remember(ctx, call, &object, row.id());
     let conditions = Conditions::of(&call.headers);
     conditions.check(tag.as_deref(), changed_ms, true)?;
     let answer = if conditions.is_known(tag.as_deref(), changed_ms) {
@@ -76,6 +78,7 @@ pub fn update(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> 
     let id = row.id().to_owned();
     let fields = fields_of(&object, call.json()?)?;
     record::update(tx, &ctx.caller, &object, &id, fields)?;
+    recent::remember(ctx, call, &object, &id);
     Ok(Answer::empty(204))
 }
 
@@ -93,7 +96,7 @@ pub fn delete(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> 
 ///
 /// # Errors
 /// 400 `MALFORMED_ID` for what is no Id or belongs to another object, 404 for a row that is deleted or never was.
-fn find(tx: &Tx<'_>, object: &Object, text: &str) -> Result<Row, ApiError> {
+pub fn find(tx: &Tx<'_>, object: &Object, text: &str) -> Result<Row, ApiError> {
     let Some(id) = id::to18(text).filter(|_| id::valid(text)) else {
         // A path that is no Id names nothing, unless it has an Id's length.
         let looks_like_id = matches!(text.len(), 15 | 18) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());

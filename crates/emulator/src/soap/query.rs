@@ -4,9 +4,8 @@
 use serde_json::Value;
 
 use crate::ctx::Ctx;
-use crate::faces::lock;
 use crate::org::Tx;
-use crate::rest::cursor::Cursor;
+use crate::rest::cursor::{self, Asked};
 use crate::schema::FieldType;
 use crate::soql::{self, Options, Prepared, Which};
 
@@ -29,21 +28,11 @@ pub fn first(ctx: &Ctx, call: &Call<'_>, all: bool) -> Result<String, Fault> {
             let records = prepared.records(tx, &ctx.version, Which::All)?;
             return Ok(result(tx, call, &prepared, records.len() as u64, &records, None));
         }
-        let ids = prepared.ids(tx)?;
-        let (total, end) = (ids.len() as u64, ids.len().min(size));
-        let records = prepared.records(tx, &ctx.version, Which::Ids(&ids[..end]))?;
-        let next = (end < ids.len()).then(|| {
-            let cursor = Cursor {
-                statement: statement.as_str().into(),
-                all,
-                tooling,
-                ids: ids.into(),
-                user_id: ctx.caller.user_id.clone(),
-                opened_ms: tx.now,
-            };
-            format!("{}-{end}", lock(&ctx.org.faces.cursors).open(cursor))
-        });
-        Ok(result(tx, call, &prepared, total, &records, next))
+        let asked = Asked { statement: &statement, all, tooling, user_id: &ctx.caller.user_id };
+        let first = cursor::open(tx, &prepared, asked, size)?;
+        let records = prepared.records(tx, &ctx.version, Which::Ids(&first.ids))?;
+        let next = first.locator.map(|locator| format!("{locator}-{}", first.ids.len()));
+        Ok(result(tx, call, &prepared, first.total as u64, &records, next))
     })
 }
 
@@ -54,16 +43,15 @@ pub fn next(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
     let (locator, offset) = text.split_once('-').ok_or_else(invalid)?;
     let offset: usize = offset.parse().map_err(|_| invalid())?;
     ctx.org.read(|tx| {
-        let cursor = lock(&ctx.org.faces.cursors)
-            .get(locator, tx.now)
-            .filter(|cursor| cursor.user_id == ctx.caller.user_id && offset <= cursor.ids.len())
+        let cursor = cursor::find(tx, locator, &ctx.caller.user_id)
+            .filter(|cursor| offset <= cursor.total)
             .ok_or_else(invalid)?;
         let options = Options { all: cursor.all, bulk: false, tooling: false, now: cursor.opened_ms };
         let prepared = soql::prepare(&tx.schema, &ctx.caller, &cursor.statement, options)?;
-        let end = cursor.ids.len().min(offset + page_size(call, &prepared));
-        let records = prepared.records(tx, &ctx.version, Which::Ids(&cursor.ids[offset..end]))?;
-        let next = (end < cursor.ids.len()).then(|| format!("{locator}-{end}"));
-        Ok(result(tx, call, &prepared, cursor.ids.len() as u64, &records, next))
+        let end = cursor.total.min(offset + page_size(call, &prepared));
+        let records = prepared.records(tx, &ctx.version, Which::Ids(&cursor.ids(tx, offset, end)))?;
+        let next = (end < cursor.total).then(|| format!("{locator}-{end}"));
+        Ok(result(tx, call, &prepared, cursor.total as u64, &records, next))
     })
 }
 

@@ -118,6 +118,20 @@ impl Prepared {
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
 
+    /// Gives the Id of each matching row, in order, without keeping any. Nothing for aggregates.
+    pub fn each_id(&self, tx: &Tx<'_>, mut each: impl FnMut(&str)) -> Result<(), ApiError> {
+        if self.plan.kind != Kind::Rows {
+            return Ok(());
+        }
+        let sql = sql::ids(&self.plan);
+        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(sql.bound)).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            each(row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default());
+        }
+        Ok(())
+    }
+
     /// REST's records. `version` is that of the request's path, e.g. `67.0`. Empty for `COUNT()`.
     pub fn records(&self, tx: &Tx<'_>, version: &str, which: Which<'_>) -> Result<Vec<serde_json::Value>, ApiError> {
         if self.plan.kind == Kind::Count {
