@@ -27,7 +27,7 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveErro
     let row = live_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
     access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
-    rules::before_delete(tx, &row)?;
+    rules::before_delete(tx, caller, &row)?;
     let fall = Fall::below(tx, &row)?;
     let to_bin = row.object.undeletable && row.object.has("IsDeleted");
     fall.happen(tx, caller, row.id(), to_bin)
@@ -41,7 +41,7 @@ pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), Sav
     if row.is_deleted() {
         return purge(tx, row.id());
     }
-    rules::before_delete(tx, &row)?;
+    rules::before_delete(tx, caller, &row)?;
     let fall = Fall::below(tx, &row)?;
     fall.happen(tx, caller, row.id(), false)
 }
@@ -85,7 +85,7 @@ pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveEr
     }
     put_lookups_back(tx, &root)?;
     tx.note("DELETE FROM _recycle WHERE root_id = ?1", &[&root])?;
-    follow_up(tx, &rows)
+    follow_up(tx, caller, &rows)
 }
 
 /// Removes a record that is in the recycle bin for good, with all that its delete took along.
@@ -198,7 +198,7 @@ impl Fall {
                 remove(tx, row)?;
             }
         }
-        follow_up(tx, &self.rows)
+        follow_up(tx, caller, &self.rows)
     }
 }
 
@@ -290,11 +290,11 @@ fn put_lookups_back(tx: &Tx<'_>, root: &str) -> Result<(), SaveError> {
 }
 
 /// Roll-ups and amounts of parents, and formulas of the rows themselves.
-fn follow_up(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), SaveError> {
+fn follow_up(tx: &mut Tx<'_>, caller: &Caller, rows: &[Row]) -> Result<(), SaveError> {
     for row in rows {
         rollup::feed_row(tx, row);
         formula::refresh(tx, &row.object, row.id());
-        rules::after_delete_or_undelete(tx, row)?;
+        rules::after_delete_or_undelete(tx, caller, row)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::rules::OwnerChange;
 use crate::schema::Object;
 use crate::value::Value;
 
@@ -17,6 +18,8 @@ pub struct Draft {
     pub blobs: Vec<(usize, Vec<u8>)>,
     /// None on insert.
     pub old: Option<Vec<Value>>,
+    /// What goes along when the owner changes.
+    pub owner_change: OwnerChange,
 }
 
 impl Draft {

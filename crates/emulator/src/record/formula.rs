@@ -19,6 +19,7 @@ pub use parse::Expression;
 
 use super::draft::Draft;
 use super::plan::Plan;
+use super::rules::OwnerChange;
 use crate::schema::{Object, Schema};
 use crate::store::Tx;
 use crate::value::Value;
@@ -86,6 +87,7 @@ pub fn refresh(tx: &Tx<'_>, object: &Arc<Object>, id: &str) {
         old: Some(row.values.clone()),
         values: row.values,
         blobs: Vec::new(),
+        owner_change: OwnerChange::default(),
     };
     compute(tx, &plan, &mut draft);
     let changes = draft.changes();

@@ -19,6 +19,7 @@ use super::plan::Below;
 use super::{Fields, Input, update};
 use crate::error::SaveError;
 use crate::schema::Object;
+use crate::sharing::Level;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
@@ -61,6 +62,7 @@ pub fn merge(
     }
     access::check_object(caller, &object, Deed::Edit)?;
     access::check_object(caller, &object, Deed::Delete)?;
+    access::check_row(tx, caller, &object, master.id(), Level::Edit)?;
     let mut rows: Vec<Row> = Vec::new();
     for id in losers {
         let row = any_row(tx, id)?;
@@ -70,6 +72,7 @@ pub fn merge(
         if row.is_deleted() {
             return Err(SaveError::entity_is_deleted());
         }
+        access::check_row(tx, caller, &object, row.id(), Level::Delete)?;
         if row.id() == master.id() || rows.iter().any(|known| known.id() == row.id()) {
             return Err(invalid("a record cannot be merged into itself"));
         }

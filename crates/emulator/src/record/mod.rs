@@ -42,8 +42,8 @@ pub use plan::Plan;
 pub use record_type::RecordTypeRules;
 pub(crate) use recycle_bin::expire as expire_recycle_bin;
 pub(crate) use rules::corporate_currency;
-pub use rules::{edit_article, publish_article};
-pub use save::{insert, update};
+pub use rules::{OwnerChange, edit_article, publish_article};
+pub use save::{insert, update, update_with};
 pub use upsert::{find_by_external_id, upsert};
 
 use crate::value::Value;

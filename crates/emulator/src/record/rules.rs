@@ -5,25 +5,33 @@
 //! stored (rows of other objects), and around a delete.
 
 mod activity;
+mod asset;
 mod campaign;
 mod case;
 mod currency;
+mod email;
 mod feed;
 mod file;
+mod invitee;
 mod knowledge;
 mod lead;
 mod name;
 mod opportunity;
+mod order;
 mod person;
 mod price;
 mod profile;
+mod recurrence;
 mod relation;
 mod setup;
+mod share;
+mod user;
 
 use super::draft::Draft;
 use super::{Fields, Input, save};
 pub(crate) use currency::corporate as corporate_currency;
 pub use knowledge::{edit as edit_article, publish as publish_article};
+pub use share::OwnerChange;
 
 use crate::error::SaveError;
 use crate::feature::Feature;
@@ -38,7 +46,11 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(),
     }
     match draft.object.name.as_str() {
         "Account" => return person::before_account(tx, caller, draft),
-        "Contact" | "Lead" | "User" => name::join(draft),
+        "Asset" => asset::before(tx, draft),
+        "Contact" | "Lead" => name::join(draft),
+        "Entitlement" => asset::entitlement(tx, draft),
+        "EventRelation" | "TaskRelation" => invitee::before(draft),
+        "User" => user::before(draft),
         "CurrencyType" => currency::before_type(draft),
         "Knowledge__kav" => return knowledge::before(tx, caller, draft),
         "Opportunity" => opportunity::follow_stage(tx, draft),
@@ -52,8 +64,9 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(),
         "ContentDocumentLink" => file::link(draft),
         "Attachment" | "Document" | "StaticResource" => file::body_length(draft),
         "AccountContactRelation" => relation::before(tx, caller, draft),
-        "Contract" | "Order" => setup::status_code(tx, draft),
-        "FeedItem" | "FeedComment" => draft.set_if_null("InsertedById", caller.user_id.clone()),
+        "Contract" | "Order" => order::before(tx, caller, draft),
+        "FeedItem" | "FeedComment" => feed::before(tx, caller, draft),
+        "Group" => setup::group(draft),
         _ if draft.object.custom_setting => setup::setting_owner(tx, draft),
         _ => {}
     }
@@ -77,7 +90,17 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
         "PricebookEntry" => price::check_entry(tx, draft),
         "CampaignMember" => campaign::check_member(tx, draft),
         "Lead" => lead::check(caller, draft),
-        "Task" | "Event" => activity::check(tx, draft),
+        "Task" | "Event" => {
+            activity::check(tx, draft)?;
+            recurrence::check(draft)
+        }
+        "Asset" => asset::check(draft),
+        "Contract" | "Order" => order::check(tx, draft),
+        "OrderItem" | "QuoteLineItem" => order::check_line(tx, draft),
+        "EmailMessage" => email::check(draft),
+        "EventRelation" | "TaskRelation" => invitee::check(tx, draft),
+        "FeedItem" | "FeedComment" => feed::check(draft),
+        "QueueSobject" => together_unique(tx, draft, &["QueueId", "SobjectType"]),
         "ContentDocumentLink" => file::check_link(tx, draft),
         "ContentVersion" => file::check_version(draft),
         "AccountContactRelation" => relation::check(tx, draft),
@@ -87,16 +110,24 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
         "CaseTeamMember" => together_unique(tx, draft, &["ParentId", "MemberId"]),
         "EntitySubscription" => together_unique(tx, draft, &["ParentId", "SubscriberId"]),
         "TopicAssignment" => together_unique(tx, draft, &["TopicId", "EntityId"]),
-        "User" => setup::check_user(tx, draft),
+        "User" => user::check(tx, draft),
         _ if draft.object.custom_setting && draft.object.has("SetupOwnerId") => {
+            setup::check_setting_owner(tx, draft)?;
             together_unique(tx, draft, &["SetupOwnerId"])
         }
+        _ if draft.object.custom_setting => together_unique(tx, draft, &["Name"]),
+        _ if share::is_share(&draft.object) => share::check(tx, draft),
         _ => Ok(()),
     }
 }
 
 /// Rows of other objects.
 pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
+    if draft.is_new() {
+        share::add_owner(tx, draft)?;
+    } else {
+        share::owner_changed(tx, caller, draft)?;
+    }
     match draft.object.name.as_str() {
         "Account" => person::after_account(tx, caller, draft),
         "Contact" => {
@@ -106,26 +137,44 @@ pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Save
         "CurrencyType" => currency::after_type(tx, draft),
         "DatedConversionRate" => currency::after_rate(tx, draft.get("IsoCode")),
         "Knowledge__kav" | "Knowledge__ka" => knowledge::mirror(tx, &draft.object, &draft.id),
-        "Opportunity" => opportunity::after(tx, caller, draft),
+        "Opportunity" => {
+            opportunity::after(tx, caller, draft)?;
+            order::follow_quote(tx, caller, draft)
+        }
         "OpportunityLineItem" => opportunity::sum_lines(tx, draft.text("OpportunityId")),
         "Campaign" if draft.is_new() => campaign::add_statuses(tx, caller, draft),
         "ContentVersion" => file::after_version(tx, caller, draft),
         "ContentDocument" if !draft.is_new() => file::after_document(tx, draft),
-        "FeedItem" if draft.is_new() => feed::mirror(tx, draft),
         "Profile" | "PermissionSet" => profile::mirror(tx, caller, draft),
         "User" if draft.is_new() => profile::keep_login(tx, caller, draft),
+        "FeedItem" => feed::mirror(tx, draft),
+        "FeedComment" => feed::count_comments(tx, draft.text("FeedItemId")),
+        "CampaignMemberStatus" => campaign::one_default(tx, draft),
+        "EmailMessage" => email::after(tx, caller, draft),
+        "EventRelation" | "TaskRelation" => invitee::after(tx, caller, draft),
+        "Task" | "Event" => {
+            invitee::relate(tx, caller, draft)?;
+            recurrence::after(tx, caller, draft)
+        }
+        "OrderItem" => order::sum_order(tx, draft.text("OrderId")),
+        "QuoteLineItem" => order::sum_quote(tx, caller, draft.text("QuoteId")),
+        "Quote" if draft.changed("Tax") || draft.changed("ShippingHandling") => {
+            order::sum_quote(tx, caller, Some(&draft.id))
+        }
         _ => Ok(()),
     }
 }
 
 /// Refusals of a delete that describe does not tell.
-pub fn before_delete(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
+pub fn before_delete(tx: &Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
+    share::check_delete(caller, row)?;
     match row.object.name.as_str() {
         "AccountContactRelation" if row.get("IsDirect").is_true() => {
             let message = "You can't delete a direct account contact relationship.";
             Err(SaveError::new("DELETE_FAILED", message, &[]))
         }
         "Contact" => person::check_delete_contact(row),
+        "Contract" | "Order" => order::check_delete(row),
         "DatedConversionRate" => currency::check_delete_rate(tx, row),
         "Knowledge__kav" => knowledge::check_delete(row),
         "PricebookEntry" => price::check_delete(tx, row),
@@ -137,9 +186,14 @@ pub fn before_delete(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
 }
 
 /// What a row that is gone, or back, changes elsewhere.
-pub fn after_delete_or_undelete(tx: &mut Tx<'_>, row: &Row) -> Result<(), SaveError> {
+pub fn after_delete_or_undelete(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
     match row.object.name.as_str() {
         "OpportunityLineItem" => opportunity::sum_lines(tx, row.get("OpportunityId").as_str()),
+        "OrderItem" => order::sum_order(tx, row.get("OrderId").as_str()),
+        "QuoteLineItem" => order::sum_quote(tx, caller, row.get("QuoteId").as_str()),
+        "EventRelation" | "TaskRelation" => invitee::after_delete(tx, row),
+        "FeedItem" => feed::after_delete(tx, row),
+        "FeedComment" => feed::count_comments(tx, row.get("FeedItemId").as_str()),
         "DatedConversionRate" => currency::after_rate(tx, row.get("IsoCode")),
         "Knowledge__kav" | "Knowledge__ka" => knowledge::mirror(tx, &row.object, row.id()),
         _ => Ok(()),

@@ -7,6 +7,7 @@ use super::access::{self, Deed};
 use super::convert::{Converted, convert};
 use super::draft::Draft;
 use super::plan::Plan;
+use super::rules::OwnerChange;
 use super::{Fields, Input, audit, formula, hierarchy, history, number, record_type, reference, rollup, rules, unique};
 use crate::error::SaveError;
 use crate::id;
@@ -47,6 +48,7 @@ pub(super) fn insert_with(
         given: vec![false; width],
         blobs: Vec::new(),
         old: None,
+        owner_change: OwnerChange::default(),
     };
     take(tx, &mut draft, fields, &places)?;
     fill_defaults(tx, caller, &plan, &mut draft);
@@ -73,6 +75,18 @@ pub(super) fn insert_with(
 
 /// Changes a row.
 pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, fields: Fields) -> Result<(), SaveError> {
+    update_with(tx, caller, object, id, fields, OwnerChange::default())
+}
+
+/// Changes a row, and says what goes along when that gives it another owner (SOAP's `OwnerChangeOptions`).
+pub fn update_with(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    object: &Object,
+    id: &str,
+    fields: Fields,
+    owner_change: OwnerChange,
+) -> Result<(), SaveError> {
     let object = current(tx, object)?;
     let id = id::to18(id).ok_or_else(|| SaveError::malformed_id(id, "Id"))?;
     if object.key_prefix.as_deref().is_some_and(|prefix| !id.starts_with(prefix)) {
@@ -90,7 +104,8 @@ pub fn update(tx: &mut Tx<'_>, caller: &Caller, object: &Object, id: &str, field
     let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
     let places = access::positions(&tx.schema, &object, caller, &fields, false, false)?;
     let given = vec![false; object.fields.len()];
-    let mut draft = Draft { object, id, values: row.values.clone(), given, blobs: Vec::new(), old: Some(row.values) };
+    let values = row.values.clone();
+    let mut draft = Draft { object, id, values, given, blobs: Vec::new(), old: Some(row.values), owner_change };
     take(tx, &mut draft, fields, &places)?;
     record_type::narrow(tx, caller, plan.record_type, &mut draft)?;
     rules::before(tx, caller, &mut draft)?;

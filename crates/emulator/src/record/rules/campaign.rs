@@ -6,7 +6,7 @@ use crate::error::SaveError;
 use crate::record::draft::Draft;
 use crate::store::Tx;
 use crate::user::Caller;
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// With both a contact and a lead only the contact stays. Whether the member responded follows from the status.
 pub fn member(tx: &Tx<'_>, draft: &mut Draft) {
@@ -24,7 +24,24 @@ pub fn member(tx: &Tx<'_>, draft: &mut Draft) {
         draft.set("Type", row.object.name.clone());
         draft.set("LeadOrContactOwnerId", row.get("OwnerId").clone());
     }
+    // The campaign says which status members begin with.
+    if draft.is_new() && !draft.given("Status") {
+        let default = tx.schema.object("CampaignMemberStatus").and_then(|statuses| {
+            let condition = "\"CampaignId\" = ?1 AND \"IsDefault\" = 1 AND \"IsDeleted\" = 0";
+            tx.rows_where(statuses, condition, &[draft.get("CampaignId")]).into_iter().next()
+        });
+        if let Some(default) = default {
+            draft.set("Status", default.get("Label").clone());
+        }
+    }
     if let Some(status) = status(tx, draft) {
+        let responded = status.get("HasResponded").is_true();
+        if responded && draft.get("FirstRespondedDate").is_null() {
+            let today = value::date_time_text(tx.now, "").get(..10).unwrap_or_default().to_owned();
+            draft.set("FirstRespondedDate", today);
+        } else if !responded {
+            draft.set("FirstRespondedDate", Value::Null);
+        }
         draft.set("HasResponded", status.get("HasResponded").clone());
     }
 }
@@ -48,6 +65,15 @@ pub fn check_member(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
         let message =
             format!("Status: bad value for restricted picklist field: {}", draft.text("Status").unwrap_or_default());
         return Err(SaveError::new("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, &["Status"]));
+    }
+    Ok(())
+}
+
+/// A campaign has one default status: a new one takes the mark from the old.
+pub fn one_default(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    if draft.get("IsDefault").is_true() && draft.changed("IsDefault") {
+        let sql = "UPDATE \"CampaignMemberStatus\" SET \"IsDefault\" = 0 WHERE \"CampaignId\" = ?1 AND \"Id\" <> ?2 AND \"IsDefault\" = 1";
+        tx.note(sql, &[draft.get("CampaignId"), &draft.id])?;
     }
     Ok(())
 }

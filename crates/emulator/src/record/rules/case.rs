@@ -10,6 +10,9 @@ pub fn follow_status(tx: &Tx<'_>, draft: &mut Draft) {
     if draft.changed("Status") {
         let closed = tx.count("CaseStatus", "\"MasterLabel\" = ?1 AND \"IsClosed\" = 1", &[draft.get("Status")]) > 0;
         draft.set("IsClosed", closed);
+        if draft.is_new() {
+            draft.set("IsClosedOnCreate", closed);
+        }
         match (closed, draft.get("ClosedDate").is_null()) {
             (true, true) => draft.set("ClosedDate", audit::second(tx.now)),
             (false, false) => draft.set("ClosedDate", Value::Null),

@@ -20,6 +20,25 @@ pub fn setting_owner(tx: &Tx<'_>, draft: &mut Draft) {
     }
 }
 
+/// A hierarchy setting belongs to the organisation, a profile or a user.
+pub fn check_setting_owner(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    let owner = draft.text("SetupOwnerId").and_then(|id| tx.schema.by_prefix(id));
+    if owner.is_none_or(|owner| matches!(owner.name.as_str(), "Organization" | "Profile" | "User")) {
+        return Ok(());
+    }
+    Err(SaveError::new("INVALID_SETUP_OWNER", "invalid setup owner", &["SetupOwnerId"]))
+}
+
+/// A group is an ordinary one unless it is said, and named for code by its name.
+pub fn group(draft: &mut Draft) {
+    draft.set_if_null("Type", "Regular");
+    if let Some(name) = draft.text("Name").filter(|_| draft.is_new() && draft.get("DeveloperName").is_null()) {
+        let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        let developer_name: String = name.chars().map(word).take(80).collect();
+        draft.set("DeveloperName", developer_name);
+    }
+}
+
 /// Contracts and orders show what their status means.
 pub fn status_code(tx: &Tx<'_>, draft: &mut Draft) {
     let statuses = tx.schema.object(&format!("{}Status", draft.object.name));
