@@ -53,6 +53,7 @@ pub use credentials::Credentials;
 pub use feature::Feature;
 use log::RequestLog;
 pub use org::{Org, Row, Tx};
+pub use schema::Catalog;
 pub use user::Caller;
 
 /// When the states of Bulk jobs move.
@@ -69,6 +70,8 @@ pub enum Jobs {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub orgs: usize,
+    /// Which standard objects the orgs have.
+    pub catalog: Catalog,
     pub seed: u64,
     /// How many records the generated world has; 0 leaves only users and what every org comes with.
     pub records: u64,
@@ -94,6 +97,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             orgs: 1,
+            catalog: Catalog::Core,
             seed: 1,
             records: 0,
             project: None,
@@ -139,7 +143,7 @@ pub enum StartError {
 impl Emulator {
     pub fn start(settings: Settings) -> Result<Emulator, StartError> {
         let mut orgs = Vec::new();
-        let standard = schema::Schema::standard();
+        let standard = schema::Schema::of(settings.catalog);
         let schema = match &settings.project {
             Some(folder) => project::load(&standard, folder).map_err(|source| StartError::Project { source })?.schema,
             None => standard,

@@ -64,7 +64,7 @@ impl Org {
         let mut objects = before.to_objects();
         change(&mut objects);
         self.set_up(|set_up| feature::complete(&mut objects, set_up));
-        let schema = Schema::new(objects);
+        let schema = before.rebuilt(objects);
         self.store().create_tables(&schema)?;
         self.put_schema(schema);
         let ids = self.write(|tx| {

@@ -9,6 +9,8 @@
 //!
 //! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant.
 
+mod database;
+
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -17,6 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+
+pub use database::Database;
 
 use crate::feature::SetUp;
 use crate::id;
@@ -41,7 +45,7 @@ CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 
 /// The database of one org.
 pub struct Store {
-    conn: Connection,
+    conn: Database,
     /// What the numbers in this org's Ids start above.
     first_id: u64,
     counters: RefCell<Counters>,
@@ -82,7 +86,7 @@ impl Store {
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
             .collect::<rusqlite::Result<_>>()?;
         Ok(Store {
-            conn,
+            conn: Database::new(conn),
             first_id: org as u64 * IDS_PER_ORG,
             locks: HashSet::new(),
             counters: RefCell::new(Counters { next, ..Counters::default() }),
@@ -113,22 +117,14 @@ impl Store {
         }
         let mut sql = String::from("BEGIN;\n");
         for object in schema.objects() {
-            let known = present.get(&object.name);
-            if known.is_none() {
-                let columns: Vec<String> =
-                    object.fields.iter().filter(|field| field.stored()).map(|field| column(field)).collect();
-                sql += &format!("CREATE TABLE \"{}\" ({}) WITHOUT ROWID;\n", object.name, columns.join(", "));
-            }
-            for field in object.fields.iter().filter(|field| field.stored()) {
-                let absent = known.is_some_and(|known| !known.contains(&field.name));
-                if absent {
-                    sql += &format!("ALTER TABLE \"{}\" ADD COLUMN {};\n", object.name, column(field));
-                }
-                if is_indexed(field) && (absent || known.is_none()) {
-                    let (table, name) = (&object.name, &field.name);
-                    sql += &format!(
-                        "CREATE INDEX \"_{table}_{name}\" ON \"{table}\" (\"{name}\") WHERE \"{name}\" IS NOT NULL;\n"
-                    );
+            match present.get(&object.name) {
+                None if object.table_when_used => {}
+                None => sql += &table_sql(object),
+                Some(known) => {
+                    for field in object.fields.iter().filter(|field| field.stored() && !known.contains(&field.name)) {
+                        sql += &format!("ALTER TABLE \"{}\" ADD COLUMN {};\n", object.name, column(field));
+                        sql += &index_sql(object, field);
+                    }
                 }
             }
         }
@@ -152,6 +148,7 @@ impl Store {
     }
 
     fn transaction(&self, schema: Arc<Schema>, now: i64) -> Tx<'_> {
+        self.conn.follow(&schema);
         let (counters, locks) = (&self.counters, &self.locks);
         let (set_up, generation) = (&self.set_up, &self.generation);
         Tx { conn: &self.conn, schema, now, counters, locks, set_up, generation, first_id: self.first_id, depth: 0 }
@@ -181,6 +178,24 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What makes an object's table with its indexes.
+fn table_sql(object: &Object) -> String {
+    let stored = || object.fields.iter().filter(|field| field.stored());
+    let columns: Vec<String> = stored().map(|field| column(field)).collect();
+    let rowless = if object.has_field_unindexed("Id") { " WITHOUT ROWID" } else { "" };
+    let mut sql = format!("CREATE TABLE \"{}\" ({}){rowless};\n", object.name, columns.join(", "));
+    sql.extend(stored().map(|field| index_sql(object, field)));
+    sql
+}
+
+fn index_sql(object: &Object, field: &Field) -> String {
+    if !is_indexed(field) {
+        return String::new();
+    }
+    let (table, name) = (&object.name, &field.name);
+    format!("CREATE INDEX \"_{table}_{name}\" ON \"{table}\" (\"{name}\") WHERE \"{name}\" IS NOT NULL;\n")
 }
 
 fn column(field: &Field) -> String {
@@ -249,7 +264,7 @@ impl Row {
 
 /// A transaction: the only way to the rows.
 pub struct Tx<'a> {
-    pub conn: &'a Connection,
+    pub conn: &'a Database,
     pub schema: Arc<Schema>,
     /// The time of the whole transaction, milliseconds since 1970 UTC.
     pub now: i64,
@@ -295,7 +310,7 @@ impl Tx<'_> {
     /// The row with this Id (18 characters), also when it is deleted.
     pub fn row(&self, object: &Object, id: &str) -> Option<Row> {
         let object = self.schema.object(&object.name)?.clone();
-        let mut statement = self.conn.prepare_cached(object.select_by_id()).expect("every object has its table");
+        let mut statement = self.conn.if_there(object.select_by_id()).expect("the columns are the object's")?;
         let values = statement
             .query_row([id], |row| Ok(read_values(&object, row)))
             .optional()
@@ -307,7 +322,8 @@ impl Tx<'_> {
     pub fn rows_where(&self, object: &Object, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Vec<Row> {
         let Some(object) = self.schema.object(&object.name).cloned() else { return Vec::new() };
         let sql = format!("{} WHERE {condition} ORDER BY \"Id\"", object.select_all());
-        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        let statement = self.conn.if_there(&sql).expect("the condition names columns of the object");
+        let Some(mut statement) = statement else { return Vec::new() };
         let mut rows = statement.query(values).expect("the store can be read");
         let mut found = Vec::new();
         while let Some(row) = rows.next().expect("the store can be read") {
@@ -319,7 +335,8 @@ impl Tx<'_> {
     /// The Ids of the rows that match a condition in SQL, in order.
     pub fn ids_where(&self, object: &Object, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Vec<String> {
         let sql = format!("SELECT \"Id\" FROM \"{}\" WHERE {condition} ORDER BY \"Id\"", object.name);
-        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        let statement = self.conn.if_there(&sql).expect("the condition names columns of the object");
+        let Some(mut statement) = statement else { return Vec::new() };
         let found = statement.query_map(values, |row| row.get(0)).and_then(Iterator::collect);
         found.expect("the store can be read")
     }
@@ -330,7 +347,8 @@ impl Tx<'_> {
             return 0;
         }
         let sql = format!("SELECT count(*) FROM \"{object}\" WHERE {condition}");
-        let mut statement = self.conn.prepare_cached(&sql).expect("the condition names columns of the object");
+        let statement = self.conn.if_there(&sql).expect("the condition names columns of the object");
+        let Some(mut statement) = statement else { return 0 };
         statement.query_row(values, |row| row.get(0)).expect("the store can be read")
     }
 

@@ -3,6 +3,7 @@
 
 mod companion;
 mod field;
+mod flags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,7 @@ pub struct Choices {
     share: Vec<String>,
     feed: Vec<String>,
     create_only: BTreeMap<String, BTreeSet<String>>,
+    update_only: BTreeMap<String, BTreeSet<String>>,
     read_only: BTreeMap<String, BTreeSet<String>>,
     /// What the documentation wrongly calls read-only.
     writable: BTreeMap<String, BTreeSet<String>>,
@@ -75,16 +77,9 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// The objects by name, with their companions.
-    pub fn all_objects(&self) -> BTreeSet<String> {
-        let mut names: BTreeSet<String> = self.objects.iter().cloned().collect();
-        for (parents, suffix) in [(&self.history, "History"), (&self.share, "Share"), (&self.feed, "Feed")] {
-            names.extend(parents.iter().map(|parent| format!("{parent}{suffix}")));
-        }
-        if names.contains("Opportunity") {
-            names.insert("OpportunityFieldHistory".into());
-        }
-        names
+    /// The objects of the core, without companions.
+    pub fn core(&self) -> BTreeSet<String> {
+        self.objects.iter().cloned().collect()
     }
 
     fn lists(table: &BTreeMap<String, BTreeSet<String>>, object: &str, field: &str) -> bool {
@@ -92,37 +87,46 @@ impl Choices {
     }
 }
 
+/// The names of all companions in the org.
+pub fn companions(known: &BTreeSet<String>) -> BTreeSet<String> {
+    companion::all(known)
+}
+
 /// The line of an object. `None` when no source describes it.
 pub fn object(name: &str, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Option<Value> {
-    if let Some(made) = companion::object(name, choices) {
-        return Some(made);
-    }
     let org = sources.org.get(name);
-    let documented = sources.documented.get(name);
-    let recorded = sources.recorded.get(name);
-    let fields = field::all(name, known, choices, sources);
+    let mut fields = field::all(name, known, choices, sources);
     if fields.is_empty() {
         return None;
     }
+    let index = sources.index.get(name);
     let label =
-        [recorded, org, sources.global.get(name)].into_iter().flatten().find_map(|source| source["label"].as_str());
+        [org, sources.global.get(name), index].into_iter().flatten().find_map(|source| source["label"].as_str());
+    let label = label.map_or_else(|| field::words(name), str::to_owned);
     let mut object = Map::new();
     object.insert("name".into(), json!(name));
-    object.insert("label".into(), json!(label.unwrap_or(name)));
-    let plural = sources.global.get(name).or(recorded).and_then(|source| source["labelPlural"].as_str());
-    if let Some(plural) = plural {
-        object.insert("labelPlural".into(), json!(plural));
-    }
-    let prefix =
-        [sources.global.get(name), documented].into_iter().flatten().find_map(|source| source["keyPrefix"].as_str());
+    object.insert("label".into(), json!(label));
+    let plural = sources.global.get(name).and_then(|source| source["labelPlural"].as_str());
+    object.insert("labelPlural".into(), json!(plural.map_or_else(|| many(&label), str::to_owned)));
+    let prefix = [sources.global.get(name), sources.documented.get(name), index]
+        .into_iter()
+        .flatten()
+        .find_map(|source| source["keyPrefix"].as_str());
     let prefix = prefix.or(choices.key_prefixes.get(name).map(String::as_str));
     let prefix = prefix.filter(|_| !choices.no_prefix.iter().any(|known| known == name));
     if let Some(prefix) = prefix {
         object.insert("keyPrefix".into(), json!(prefix));
     }
-    let flags = object_flags(name, choices, sources);
-    if !flags.is_empty() {
-        object.insert("flags".into(), json!(flags));
+    let (companions, core) = companion::kinds(name, &companion::all(known), choices);
+    let flags = flags::of(name, choices, sources, &fields, &companions);
+    if flags.split(' ').any(|word| word == "!layoutable") {
+        // Field-level security is for what people see on pages.
+        fields.iter_mut().for_each(field::not_permissionable);
+    }
+    for (key, words) in [("flags", flags), ("companions", companions), ("coreCompanions", core)] {
+        if !words.is_empty() {
+            object.insert(key.into(), json!(words));
+        }
     }
     if let Some(needs) = choices.needs_filter.get(name) {
         object.insert("needsFilter".into(), needs.clone());
@@ -136,55 +140,12 @@ pub fn object(name: &str, known: &BTreeSet<String>, choices: &Choices, sources: 
     Some(Value::Object(object))
 }
 
-/// Only what differs from an object that can do everything.
-fn object_flags(name: &str, choices: &Choices, sources: &Sources) -> String {
-    let global = sources.global.get(name);
-    let documented = sources.documented.get(name);
-    let calls = sources.calls.get(name);
-    let call = |call: &str| calls.and_then(|calls| calls.get(call)).copied();
-    let flag = |name: &str| global.and_then(|global| global[name].as_bool());
-    let fact = |name: &str| documented.and_then(|facts| facts[name].as_bool());
-    let queryable = sources.org.get(name).and_then(|org| org["queryable"].as_bool());
-    let mut values: Vec<(&str, bool)> = vec![
-        (
-            "queryable",
-            flag("queryable").or(queryable).unwrap_or(true) && !sources.not_queryable.iter().any(|known| known == name),
-        ),
-        ("retrieveable", flag("retrieveable").or(call("retrieve")).unwrap_or(true)),
-        ("searchable", flag("searchable").or(fact("searchable")).unwrap_or(false)),
-        ("createable", flag("createable").or(fact("createable")).or(call("create")).unwrap_or(false)),
-        ("updateable", flag("updateable").or(fact("updateable")).or(call("update")).unwrap_or(false)),
-        ("deletable", flag("deletable").or(fact("deletable")).or(call("delete")).unwrap_or(false)),
-        ("undeletable", flag("undeletable").or(call("undelete")).unwrap_or(false)),
-        ("mergeable", flag("mergeable").or(call("merge")).unwrap_or(false)),
-        ("replicateable", flag("replicateable").or(call("getUpdated")).unwrap_or(false)),
-        ("layoutable", flag("layoutable").or(call("describeLayout")).unwrap_or(false)),
-        (
-            "triggerable",
-            flag("triggerable").unwrap_or(matches!(name, "ContentVersion" | "OpportunityLineItem" | "Quote")),
-        ),
-        ("feedEnabled", flag("feedEnabled").unwrap_or(choices.feed.iter().any(|parent| parent == name))),
-        ("mruEnabled", flag("mruEnabled").unwrap_or(false)),
-        ("bulk", !sources.not_bulk.iter().any(|known| known == name)),
-    ];
-    for word in choices
-        .object_flags
-        .get(name)
-        .map(String::as_str)
-        .unwrap_or_default()
-        .split(' ')
-        .filter(|word| !word.is_empty())
-    {
-        let (on, flag) = word.strip_prefix('!').map_or((true, word), |flag| (false, flag));
-        if let Some(value) = values.iter_mut().find(|(known, _)| *known == flag) {
-            value.1 = on;
-        }
+/// The plural of a label, where no source has it.
+fn many(label: &str) -> String {
+    let ends = |endings: &[&str]| endings.iter().any(|ending| label.ends_with(ending));
+    match label.strip_suffix('y') {
+        Some(stem) if !ends(&["ay", "ey", "oy", "uy"]) => format!("{stem}ies"),
+        _ if ends(&["s", "x", "ch", "sh"]) => format!("{label}es"),
+        _ => format!("{label}s"),
     }
-    let usual = |flag: &str| !matches!(flag, "mergeable" | "feedEnabled" | "mruEnabled");
-    let words: Vec<String> = values
-        .into_iter()
-        .filter(|(flag, on)| *on != usual(flag))
-        .map(|(flag, on)| if on { flag.to_owned() } else { format!("!{flag}") })
-        .collect();
-    words.join(" ")
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The recorded and documented descriptions, read whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -9,11 +9,26 @@ use serde_json::Value;
 
 use super::{Result, read_json};
 
+/// What parents say of a field that refers to them.
+pub struct Relationship {
+    /// Their name for the children.
+    pub name: Option<String>,
+    pub cascade: bool,
+    pub restricted: bool,
+    /// In the sources no field differs between its parents.
+    pub parents: Vec<String>,
+}
+
 /// What is known of each object, by source.
-#[derive(Clone)]
 pub struct Sources {
-    /// Complete recorded describes (CumulusCI).
+    /// Complete recorded describes (CumulusCI), which the result is compared with and made without.
     pub recorded: BTreeMap<String, Value>,
+    /// All objects of the org.
+    pub names: BTreeSet<String>,
+    /// By child object and field.
+    pub relationships: BTreeMap<(String, String), Relationship>,
+    /// Key prefixes and labels (sf-doc-to-json's index, from a live describeGlobal).
+    pub index: BTreeMap<String, Value>,
     /// One org's describes (lwrfileupload).
     pub org: BTreeMap<String, Value>,
     /// Documented facts (sf-doc-to-json).
@@ -25,6 +40,8 @@ pub struct Sources {
     /// Objects that the Bulk API refuses, and those that cannot be queried.
     pub not_bulk: Vec<String>,
     pub not_queryable: Vec<String>,
+    /// Objects that are read whole because they cannot be filtered: stored events of monitoring, among others.
+    pub not_filterable: Vec<String>,
 }
 
 impl Sources {
@@ -43,20 +60,59 @@ impl Sources {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             org.insert(name, read_json(&path)?);
         }
+        let relationships = relationships(&org);
         let reference = fixtures.join("../reference");
         let restrictions: BTreeMap<String, Vec<String>> =
             read_json(&fixtures.join("airbyte-source-salesforce/query-restrictions.json"))?;
         let list = |name: &str| restrictions.get(name).cloned().unwrap_or_default();
         Ok(Sources {
             recorded,
+            names: names(&fixtures.join("lwrfileupload/typeNames.json"))?,
+            relationships,
+            index: index(&fixtures.join("sf-doc-to-json/objects-index.json"))?,
             org,
             documented: documented(&fixtures.join("sf-doc-to-json/objects.tar.gz"))?,
             global: global(&reference.join("describeGlobal.recorded.json"))?,
             calls: calls(&reference.join("object-supported-calls.csv"))?,
-            not_bulk: list("airbyte.UNSUPPORTED_BULK_API_SALESFORCE_OBJECTS"),
+            not_bulk: [
+                list("airbyte.UNSUPPORTED_BULK_API_SALESFORCE_OBJECTS"),
+                list("singer.UNSUPPORTED_BULK_API_SALESFORCE_OBJECTS"),
+            ]
+            .concat(),
+            not_filterable: list("airbyte.UNSUPPORTED_FILTERING_STREAMS"),
             not_queryable: list("airbyte.QUERY_INCOMPATIBLE_SALESFORCE_OBJECTS"),
         })
     }
+}
+
+fn names(path: &Path) -> Result<BTreeSet<String>> {
+    let list: Vec<Value> = read_json(path)?;
+    Ok(list.iter().filter_map(|object| object["name"].as_str().map(str::to_owned)).collect())
+}
+
+fn index(path: &Path) -> Result<BTreeMap<String, Value>> {
+    let json: Value = read_json(path)?;
+    let objects = json["objects"].as_object().cloned().unwrap_or_default();
+    Ok(objects.into_iter().collect())
+}
+
+fn relationships(org: &BTreeMap<String, Value>) -> BTreeMap<(String, String), Relationship> {
+    let mut found: BTreeMap<(String, String), Relationship> = BTreeMap::new();
+    for (parent, describe) in org {
+        for child in describe["childRelationships"].as_array().into_iter().flatten() {
+            let text = |key: &str| child[key].as_str().unwrap_or_default().to_owned();
+            let flag = |key: &str| child[key].as_bool() == Some(true);
+            let one = found.entry((text("childSObject"), text("field"))).or_insert_with(|| Relationship {
+                name: None,
+                cascade: flag("cascadeDelete"),
+                restricted: flag("restrictedDelete"),
+                parents: Vec::new(),
+            });
+            one.name = one.name.take().or(child["relationshipName"].as_str().map(str::to_owned));
+            one.parents.push(parent.clone());
+        }
+    }
+    found
 }
 
 fn global(path: &Path) -> Result<BTreeMap<String, Value>> {

@@ -145,7 +145,7 @@ impl<'a> ObjectLine<'a> {
             has_subtypes: false,
             is_interface: false,
             is_subtype: false,
-            key_prefix: object.key_prefix.as_deref(),
+            key_prefix: object.key_prefix.as_deref().filter(|_| !object.key_prefix_untold),
             label: &object.label,
             label_plural: &object.label_plural,
             layoutable: object.layoutable,
@@ -174,7 +174,12 @@ impl<'a> DescribedObject<'a> {
             activateable: line.activateable,
             associate_entity_type: line.associate_entity_type,
             associate_parent_entity: line.associate_parent_entity,
-            child_relationships: object.children.iter().filter(|child| sees(view, child)).map(relationship).collect(),
+            child_relationships: object
+                .children
+                .iter()
+                .filter(|child| child.is_listed(&object.name) && sees(view, child))
+                .map(relationship)
+                .collect(),
             compact_layoutable: object.compact_layoutable(),
             createable: line.createable,
             custom: line.custom,

@@ -53,7 +53,7 @@ pub fn add(schema: &Schema, described: BTreeMap<String, Described>, value_sets: 
             parent.children.push(child);
         }
     }
-    Project { schema: Schema::new(objects.into_values()), skipped }
+    Project { schema: schema.rebuilt(objects.into_values()), skipped }
 }
 
 /// A new custom object.

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use super::companion::Companion;
 use super::{Field, FieldType, Object};
-use crate::value::Value;
 
 /// What kind of custom object this is, which decides its system fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,14 +116,14 @@ fn name_field(label: &str, auto_number: Option<&str>) -> Field {
 }
 
 /// A field that the server alone writes.
-fn system(name: &str, label: &str, kind: FieldType, length: u32) -> Field {
+pub(super) fn system(name: &str, label: &str, kind: FieldType, length: u32) -> Field {
     let mut field = Field::usual(name, label, kind, length);
     (field.nillable, field.createable, field.updateable, field.defaulted_on_create) = (false, false, false, true);
     field.id_lookup = kind == FieldType::Id;
     field
 }
 
-fn user(name: &str, label: &str) -> Field {
+pub(super) fn user(name: &str, label: &str) -> Field {
     let mut field = lookup(name, label, &["User"], name.trim_end_matches("Id"));
     (field.nillable, field.createable, field.updateable, field.defaulted_on_create) = (false, false, false, true);
     field
@@ -191,74 +191,17 @@ pub fn add_record_type_field(object: &mut Object) {
     let mut field = Field::usual("RecordTypeId", "Record Type ID", FieldType::Reference, 18);
     field.reference_to = vec!["RecordType".to_owned()];
     field.relationship_name = Some("RecordType".to_owned());
-    field.defaulted_on_create = true;
     object.fields.push(Arc::new(field));
 }
 
-/// The companions of a custom object that keeps history, is shared and has a feed.
+/// The companions of a custom object that keeps history, and is shared where it has owners.
 pub fn companions(parent: &Object, history: bool) -> Vec<Object> {
-    let stem = parent.name.trim_end_matches("__c");
     let mut made = Vec::new();
-    let base = |suffix: &str, kind: &str, prefix: &str| Object {
-        name: format!("{stem}__{suffix}"),
-        label: format!("{}: {}", kind, parent.label),
-        label_plural: format!("{}: {}", kind, parent.label),
-        key_prefix: Some(prefix.to_owned()),
-        queryable: true,
-        retrieveable: true,
-        deletable: kind != "History",
-        bulk: true,
-        replicateable: kind == "History",
-        associate_entity_type: Some(kind.to_owned()),
-        associate_parent_entity: Some(parent.name.clone()),
-        ..Object::default()
-    };
-    let parent_field = || {
-        let mut field = lookup("ParentId", &parent.label, &[&parent.name], "Parent");
-        (field.nillable, field.updateable, field.cascade_delete) = (false, false, true);
-        field
-    };
     if history {
-        let mut object = base("History", "History", "017");
-        let mut through = parent_field();
-        through.createable = false;
-        let mut add = |field: Field| object.fields.push(Arc::new(field));
-        add(system("Id", "History ID", FieldType::Id, 18));
-        add(system("IsDeleted", "Deleted", FieldType::Boolean, 0));
-        add(through);
-        add(user("CreatedById", "Created By ID"));
-        add(system("CreatedDate", "Created Date", FieldType::Datetime, 0));
-        add(system("Field", "Changed Field", FieldType::Picklist, 255));
-        for (name, label, kind) in [
-            ("DataType", "Datatype", FieldType::Picklist),
-            ("OldValue", "Old Value", FieldType::AnyType),
-            ("NewValue", "New Value", FieldType::AnyType),
-        ] {
-            let mut field = system(name, label, kind, 255);
-            (field.nillable, field.defaulted_on_create) = (true, false);
-            add(field);
-        }
-        made.push(object);
+        made.push(Companion::History.of(parent, None));
     }
     if parent.has_field_unindexed("OwnerId") {
-        let mut object = base("Share", "Share", "02c");
-        (object.createable, object.updateable) = (true, true);
-        let mut add = |field: Field| object.fields.push(Arc::new(field));
-        add(system("Id", "ID", FieldType::Id, 18));
-        add(parent_field());
-        let mut who = lookup("UserOrGroupId", "User/Group ID", &["Group", "User"], "UserOrGroup");
-        (who.nillable, who.updateable, who.name_pointing, who.polymorphic_foreign_key) = (false, false, true, true);
-        add(who);
-        let mut level = Field::usual("AccessLevel", "Access Level", FieldType::Picklist, 40);
-        level.nillable = false;
-        add(level);
-        let mut cause = Field::usual("RowCause", "Row Cause", FieldType::Picklist, 40);
-        (cause.updateable, cause.defaulted_on_create, cause.default_value) = (false, true, Some(Value::from("Manual")));
-        add(cause);
-        add(system("LastModifiedDate", "Last Modified Date", FieldType::Datetime, 0));
-        add(user("LastModifiedById", "Last Modified By ID"));
-        add(system("IsDeleted", "Deleted", FieldType::Boolean, 0));
-        made.push(object);
+        made.push(Companion::Share.of(parent, None));
     }
     made
 }

@@ -210,6 +210,8 @@ pub struct Field {
     pub picklist: Vec<PicklistValue>,
     pub reference_to: Vec<String>,
     pub relationship_name: Option<String>,
+    /// How the parents call the records that refer to them by this field.
+    pub child_relationship_name: Option<String>,
     /// 0 and 1 for a master-detail field, else none.
     pub relationship_order: Option<u8>,
     /// The compound field this one is a part of.

@@ -94,6 +94,7 @@ impl Field {
             picklist: Vec::new(),
             reference_to: Vec::new(),
             relationship_name: None,
+            child_relationship_name: None,
             relationship_order: None,
             compound: None,
             extra_type_info: None,

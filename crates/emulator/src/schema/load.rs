@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads the checked-in description of objects and completes it into a schema.
 //!
-//! The standard file holds one object per line; its fields list in `is` the flags that are true, in describe's spelling. The
+//! The standard files hold one object per line: the objects of the core as text, the others zipped. Fields list in `is` the flags
+//! that are true, in describe's spelling; companions of an object are named and made by rule ([`Companion`]). The
 //! demonstration org's file is a JSON array that people write: a field there names in `flags` only what differs from the usual
 //! for its type, with `!` for "not" (`"!nillable unique"`), and a custom object lacks its system fields, which are added.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-use super::{Child, Field, FieldType, NeedsFilter, Object, PicklistValue, RecordTypeInfo, Schema, Summary, custom};
+use super::{
+    Catalog, Child, Companion, Field, FieldType, NeedsFilter, Object, PicklistValue, RecordTypeInfo, Schema, Summary,
+    custom,
+};
 use crate::value::Value;
 
 const STANDARD: &str = include_str!("../../schema/standard.jsonl");
+const FURTHER: &[u8] = include_bytes!("../../schema/further.jsonl.gz");
 const DEMONSTRATION: &str = include_str!("../../schema/demonstration.json");
 
 #[derive(Deserialize)]
@@ -31,6 +37,12 @@ struct ObjectText {
     #[serde(default)]
     record_types: Vec<RecordTypeText>,
     needs_filter: Option<NeedsFilterText>,
+    /// The companions that the recorded org has, by the words of [`Companion`].
+    #[serde(default)]
+    companions: String,
+    /// Those of them that the core has.
+    #[serde(default)]
+    core_companions: String,
     /// Of a custom object: how its name is called, and its format where it is numbered.
     name_label: Option<String>,
     auto_number: Option<String>,
@@ -110,6 +122,7 @@ struct RecordTypeText {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NeedsFilterText {
     fields: Vec<String>,
+    code: Option<String>,
     message: String,
     unless_permission: Option<String>,
 }
@@ -117,30 +130,67 @@ struct NeedsFilterText {
 /// A relationship name a field's description gives for its parents' side, by child object and field.
 type ChildNames = HashMap<(String, String), String>;
 
-pub(super) fn standard() -> Schema {
-    static STANDARD_SCHEMA: OnceLock<Schema> = OnceLock::new();
-    let read = || {
-        let mut texts: Vec<ObjectText> = Vec::new();
-        for line in STANDARD.lines().filter(|line| !line.is_empty()) {
-            texts.push(serde_json::from_str(line).expect("the checked-in schema is read by a test"));
-        }
-        let own: Vec<ObjectText> =
-            serde_json::from_str(DEMONSTRATION).expect("the checked-in schema is read by a test");
-        let mut names = ChildNames::new();
-        let mut objects: Vec<Object> = texts.into_iter().map(|text| object(text, &mut names)).collect();
-        for text in own {
-            if let Some(known) = objects.iter_mut().find(|known| known.name == text.name) {
-                add_fields(known, text.fields, &mut names);
-                continue;
-            }
-            let history = text.history;
-            let object = custom_object(text, &mut names);
-            objects.extend(custom::companions(&object, history));
-            objects.push(object);
-        }
-        assemble(objects, &names)
+pub(super) fn standard(catalog: Catalog) -> Schema {
+    static SCHEMAS: [OnceLock<Schema>; 2] = [OnceLock::new(), OnceLock::new()];
+    let place = match catalog {
+        Catalog::Core => &SCHEMAS[0],
+        Catalog::Everything => &SCHEMAS[1],
     };
-    STANDARD_SCHEMA.get_or_init(read).clone()
+    place.get_or_init(|| read(catalog)).clone()
+}
+
+fn read(catalog: Catalog) -> Schema {
+    let everything = catalog == Catalog::Everything;
+    let mut texts = lines(STANDARD);
+    let core = texts.len();
+    if everything {
+        let mut further = String::new();
+        flate2::read::GzDecoder::new(FURTHER).read_to_string(&mut further).expect(CHECKED_IN);
+        texts.extend(lines(&further));
+    }
+    let own: Vec<ObjectText> = serde_json::from_str(DEMONSTRATION).expect(CHECKED_IN);
+    let mut names = ChildNames::new();
+    let mut wanted: Vec<(usize, Companion, bool)> = Vec::new();
+    let mut objects: Vec<Object> = Vec::with_capacity(if everything { 1_300 } else { 200 });
+    for (at, text) in texts.into_iter().enumerate() {
+        let in_core: Vec<Companion> = text.core_companions.split_whitespace().filter_map(Companion::named).collect();
+        let all = text.companions.split_whitespace().filter_map(Companion::named);
+        wanted.extend(
+            all.filter(|kind| everything || in_core.contains(kind)).map(|kind| (at, kind, in_core.contains(&kind))),
+        );
+        let mut object = object(text, &mut names);
+        object.table_when_used = at >= core;
+        objects.push(object);
+    }
+    let feed_item = objects.iter().find(|object| object.name == "FeedItem").cloned();
+    for (at, kind, in_core) in wanted {
+        let mut companion = kind.of(&objects[at], feed_item.as_ref());
+        companion.table_when_used = !in_core;
+        objects.push(companion);
+    }
+    for text in own {
+        if let Some(known) = objects.iter_mut().find(|known| known.name == text.name) {
+            add_fields(known, text.fields, &mut names);
+            continue;
+        }
+        let history = text.history;
+        let object = custom_object(text, &mut names);
+        objects.extend(custom::companions(&object, history));
+        if everything && object.name.ends_with("__c") && !object.custom_setting {
+            let mut events = Companion::ChangeEvent.of(&object, None);
+            events.table_when_used = true;
+            objects.push(events);
+        }
+        objects.push(object);
+    }
+    Schema { catalog, ..assemble(objects, &names) }.with_platform_objects()
+}
+
+/// Why reading what is checked in cannot fail.
+const CHECKED_IN: &str = "the checked-in schema is read by a test";
+
+fn lines(text: &str) -> Vec<ObjectText> {
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).expect(CHECKED_IN)).collect()
 }
 
 pub(super) fn complete(objects: Vec<Object>) -> Schema {
@@ -176,6 +226,7 @@ fn object(text: ObjectText, names: &mut ChildNames) -> Object {
         associate_parent_entity: text.associate_parent_entity,
         needs_filter: text.needs_filter.map(|needs| NeedsFilter {
             fields: needs.fields,
+            code: needs.code.unwrap_or_else(|| "MALFORMED_QUERY".to_owned()),
             message: needs.message,
             unless_permission: needs.unless_permission,
         }),
@@ -327,7 +378,8 @@ fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
             }
             for parent in &shared.reference_to {
                 let siblings = &mut children[known[parent]];
-                let name = names.get(&(object.name.clone(), shared.name.clone())).cloned();
+                let given = names.get(&(object.name.clone(), shared.name.clone())).cloned();
+                let name = given.or_else(|| shared.child_relationship_name.clone());
                 let taken = siblings.iter().any(|child| name.is_some() && child.relationship_name == name);
                 siblings.push(Child {
                     object: object.name.clone(),
@@ -347,7 +399,7 @@ fn assemble(mut objects: Vec<Object>, names: &ChildNames) -> Schema {
         schema.by_lower.insert(object.name.to_ascii_lowercase(), object.name.clone());
         if let Some(prefix) = &object.key_prefix {
             // Feeds share their prefix with FeedItem, histories with each other: the object in its own right comes first.
-            let companion = object.associate_entity_type.is_some();
+            let companion = object.associate_entity_type.is_some() || object.table_when_used;
             if !companion || !by_prefix.contains_key(prefix) {
                 by_prefix.insert(prefix.clone(), object.name.clone());
             }

@@ -6,6 +6,7 @@
 //! sees a consistent picture.
 
 mod changes;
+pub mod companion;
 pub mod custom;
 mod field;
 mod flags;
@@ -17,11 +18,22 @@ mod shape;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use companion::Companion;
 pub use field::{Field, FieldType, FilteredLookup, PicklistValue, Summary, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
 
 use crate::record::{Plan, access};
 use changes::Changes;
+
+/// Which standard objects an org has. Real orgs differ by edition, licences and features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Catalog {
+    /// The objects of sales, service, activities and files that most orgs use, with the companions they usually have: about 170.
+    #[default]
+    Core,
+    /// Every standard object of a recorded Developer Edition org of Summer '24 with its companions: about 1,250.
+    Everything,
+}
 
 /// All objects of an org. Names are found in any case.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +43,7 @@ pub struct Schema {
     by_prefix: HashMap<String, String>,
     plans: Plans,
     changes: Changes,
+    catalog: Catalog,
 }
 
 /// The save plans of objects, made when first asked for. A clone starts without.
@@ -44,9 +57,19 @@ impl Clone for Plans {
 }
 
 impl Schema {
-    /// The standard schema with the demonstration org's own objects.
+    /// The standard schema with the demonstration org's own objects: the objects of [`Catalog::Core`].
     pub fn standard() -> Schema {
-        load::standard()
+        Schema::of(Catalog::Core)
+    }
+
+    /// The standard objects of a catalog with the demonstration org's own objects. Read once, then shared.
+    pub fn of(catalog: Catalog) -> Schema {
+        load::standard(catalog)
+    }
+
+    /// Which standard objects are there.
+    pub fn catalog(&self) -> Catalog {
+        self.catalog
     }
 
     /// Completes objects into a schema: references to absent objects are dropped, and child relationships are made from
@@ -99,6 +122,11 @@ impl Schema {
     /// When any object was last added, changed or removed: a whole second in milliseconds since 1970 UTC.
     pub fn last_modified_ms(&self) -> i64 {
         self.changes.last_ms
+    }
+
+    /// A schema of these objects in the place of this one's.
+    pub fn rebuilt(&self, objects: impl IntoIterator<Item = Object>) -> Schema {
+        Schema { catalog: self.catalog, ..Schema::new(objects) }
     }
 
     pub fn object(&self, name: &str) -> Option<&Arc<Object>> {

@@ -31,8 +31,10 @@ const GRANTING: [&str; 18] = [
 /// An object whose queries must be filtered, and by what (`salesforce-api.md` 3.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeedsFilter {
-    /// One of these fields must be compared with `=` or `IN`.
+    /// One of these fields must be compared with `=` or `IN`; where there are none, every query is refused.
     pub fields: Vec<String>,
+    /// The refusal's code, nearly always `MALFORMED_QUERY`.
+    pub code: String,
     /// The refusal's text.
     pub message: String,
     /// The permission that lifts it, e.g. `QueryAllFiles`.
@@ -47,6 +49,14 @@ pub struct Child {
     pub relationship_name: Option<String>,
     pub cascade_delete: bool,
     pub restricted_delete: bool,
+}
+
+impl Child {
+    /// Whether describe lists it for this parent. Records that were merged away, and what queues own, are followed without
+    /// being listed.
+    pub fn is_listed(&self, parent: &str) -> bool {
+        self.field != "MasterRecordId" && !(self.field == "OwnerId" && parent == "Group")
+    }
 }
 
 /// A record type of an object. Its Id is that of the `RecordType` row, allocated when the org was made.
@@ -67,6 +77,8 @@ pub struct Object {
     pub label: String,
     pub label_plural: String,
     pub key_prefix: Option<String>,
+    /// Ids begin with the prefix, but describe does not say so: it is shared.
+    pub key_prefix_untold: bool,
     pub custom: bool,
     pub custom_setting: bool,
     pub queryable: bool,
@@ -93,6 +105,8 @@ pub struct Object {
     /// Whether the Bulk API takes it.
     pub bulk: bool,
     pub needs_filter: Option<NeedsFilter>,
+    /// The store makes its table when it is first used: most of the standard objects never are.
+    pub(crate) table_when_used: bool,
     pub(super) grants: bool,
     pub(super) by_name: HashMap<String, usize>,
     pub(super) by_relationship: HashMap<String, usize>,
@@ -188,7 +202,7 @@ impl Object {
         for (at, field) in self.fields.iter().enumerate() {
             by_name.insert(lower(&field.name), at);
             by_name.insert(field.name.clone(), at);
-            if let Some(name) = &field.relationship_name {
+            if let Some(name) = field.relationship_name.as_ref().filter(|_| field.is_reference()) {
                 by_relationship.insert(lower(name), at);
                 by_relationship.insert(name.clone(), at);
             }

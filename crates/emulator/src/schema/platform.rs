@@ -14,7 +14,7 @@ impl Schema {
         }
         let mut objects = self.to_objects();
         objects.push(delete_event());
-        Schema::new(objects)
+        self.rebuilt(objects)
     }
 }
 

@@ -186,7 +186,7 @@ fn needs_filter(caller: &Caller, plan: &Plan) -> Result<(), ApiError> {
     if plan.filter.as_ref().is_some_and(|filter| narrows(filter, &named)) {
         return Ok(());
     }
-    Err(refusal::plain("MALFORMED_QUERY", needs.message.clone()))
+    Err(refusal::plain(&needs.code, needs.message.clone()))
 }
 
 struct Checker<'a> {

@@ -6,11 +6,13 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection};
 
+use crate::store::Database;
+
 const EARTH_RADIUS_KM: f64 = 6371.0;
 const KM_PER_MILE: f64 = 1.609_344;
 
 /// A prepared statement, with the functions made known to the connection if it does not know them yet.
-pub fn prepare<'c>(conn: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
+pub fn prepare<'c>(conn: &'c Database, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
     match conn.prepare_cached(sql) {
         Err(error) if error.to_string().contains("no such function: soql_") => {
             install(conn)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Choices, FLAGS};
+use super::Choices;
 use crate::schema::sources::Sources;
 
 /// Fields that the server alone writes, on every object.
@@ -44,12 +44,9 @@ const NOT_PERMISSIONABLE: [&str; 14] = [
     "Comments",
 ];
 
-/// All fields of an object in the order of the best source.
+/// All fields of an object in the order of the org's describe.
 pub fn all(object: &str, known: &BTreeSet<String>, choices: &Choices, sources: &Sources) -> Vec<Value> {
-    let list =
-        |source: Option<&Value>| source.and_then(|source| source["fields"].as_array()).cloned().unwrap_or_default();
-    let recorded = list(sources.recorded.get(object));
-    let org = list(sources.org.get(object));
+    let org = sources.org.get(object).and_then(|source| source["fields"].as_array()).cloned().unwrap_or_default();
     let documented =
         sources.documented.get(object).and_then(|source| source["properties"].as_object()).cloned().unwrap_or_default();
     let mut fields: Vec<Value> = Vec::new();
@@ -61,17 +58,16 @@ pub fn all(object: &str, known: &BTreeSet<String>, choices: &Choices, sources: &
             || name.ends_with("StateCode");
         !foreign && name != "CloneSourceId"
     };
-    for real in recorded.iter().filter(|field| wanted(name_of(field))) {
-        let same = org.iter().find(|field| name_of(field) == name_of(real));
-        fields.push(from_recording(object, real, same, known, choices, sources));
-        seen.insert(name_of(real).to_owned());
-    }
-    for field in org.iter().filter(|field| wanted(name_of(field)) && !seen.contains(name_of(field))) {
+    for field in org.iter().filter(|field| wanted(name_of(field))) {
         fields.push(from_org(object, field, documented.get(name_of(field)), known, choices, sources));
     }
     seen.extend(org.iter().map(|field| name_of(field).to_owned()));
-    if org.is_empty() && recorded.is_empty() {
+    if org.is_empty() {
         let described = |facts: &Value| facts["nullable"].is_boolean();
+        let scraped = !documented.values().any(described);
+        if scraped && sources.names.contains(object) && !choices.objects.iter().any(|core| core == object) {
+            fields.extend(told_by_parents(object, &documented, known, choices, sources));
+        }
         for (name, facts) in documented.iter().filter(|(name, facts)| wanted(name) && described(facts)) {
             let field = as_org_field(name, facts);
             fields.push(from_org(object, &field, Some(facts), known, choices, sources));
@@ -83,6 +79,59 @@ pub fn all(object: &str, known: &BTreeSet<String>, choices: &Choices, sources: &
     }
     fields.sort_by_key(|field| name_of(field) != "Id");
     fields
+}
+
+/// The fields of an object that the org names and nobody describes: an Id, what parents say refers to them, when it was made,
+/// and what the documentation mentions.
+fn told_by_parents(
+    object: &str,
+    documented: &Map<String, Value>,
+    known: &BTreeSet<String>,
+    choices: &Choices,
+    sources: &Sources,
+) -> Vec<Value> {
+    let mut fields = vec![json!({"name": "Id", "label": "Record ID", "type": "id", "nillable": false})];
+    let of = sources.relationships.iter().filter(|((child, _), _)| child == object);
+    for ((_, field), relationship) in of {
+        let name = field.strip_suffix("Id");
+        fields.push(
+            json!({"name": field, "label": words(field), "type": "reference", "nillable": field != "CreatedById",
+            "referenceTo": relationship.parents, "relationshipName": name}),
+        );
+    }
+    for (name, facts) in documented {
+        fields.push(as_org_field(name, facts));
+    }
+    if object.ends_with("Event") {
+        fields.push(json!({"name": "ReplayId", "label": "Replay ID", "type": "string", "nillable": true}));
+        fields.push(json!({"name": "EventUuid", "label": "Event UUID", "type": "string", "nillable": true}));
+    }
+    fields.push(json!({"name": "CreatedDate", "label": "Created Date", "type": "datetime", "nillable": false}));
+    let mut seen = BTreeSet::new();
+    fields.retain(|field| seen.insert(name_of(field).to_owned()));
+    for field in &mut fields {
+        let kind = field["type"].as_str().unwrap_or_default().to_owned();
+        let plain = !matches!(kind.as_str(), "textarea" | "anyType" | "base64");
+        for flag in ["filterable", "sortable", "groupable", "aggregatable"] {
+            let on =
+                plain && !(flag == "groupable" && kind == "datetime") && !(flag == "aggregatable" && kind == "boolean");
+            field[flag] = json!(on);
+        }
+        if field["nillable"].is_null() {
+            field["nillable"] = json!(kind != "boolean");
+        }
+    }
+    fields
+        .iter()
+        .map(|field| from_org(object, field, documented.get(name_of(field)), known, choices, sources))
+        .collect()
+}
+
+/// Nobody can hide this field.
+pub fn not_permissionable(field: &mut Value) {
+    let is = field["is"].as_str().unwrap_or_default();
+    let kept: Vec<&str> = is.split(' ').filter(|word| *word != "permissionable").collect();
+    field["is"] = json!(kept.join(" "));
 }
 
 fn name_of(field: &Value) -> &str {
@@ -123,7 +172,7 @@ fn as_org_field(name: &str, facts: &Value) -> Value {
 }
 
 /// `TotalPrice` as `Total Price`.
-fn words(name: &str) -> String {
+pub fn words(name: &str) -> String {
     let mut label = String::new();
     let mut last_lower = false;
     for c in name.trim_end_matches("Id").chars() {
@@ -134,34 +183,6 @@ fn words(name: &str) -> String {
         label.push(c);
     }
     if name.ends_with("Id") { format!("{label} ID").trim().to_owned() } else { label }
-}
-
-fn from_recording(
-    object: &str,
-    real: &Value,
-    org: Option<&Value>,
-    known: &BTreeSet<String>,
-    choices: &Choices,
-    sources: &Sources,
-) -> Value {
-    let mut field = start(object, real, known, choices, sources);
-    for key in ["length", "precision", "scale", "digits"] {
-        put_number(&mut field, key, real[key].as_u64().unwrap_or(0));
-    }
-    if let Some(&length) = choices.lengths.get(&format!("{object}.{}", name_of(real))) {
-        put_number(&mut field, "length", length);
-    }
-    let is: Vec<&str> = FLAGS.iter().copied().filter(|flag| real[*flag].as_bool() == Some(true)).collect();
-    put_flags(&mut field, object, real, is, known, sources, choices);
-    if let Some(compound) = real["compoundFieldName"].as_str() {
-        field.insert("compound".into(), json!(compound));
-    }
-    if let Some(controller) = real["controllerName"].as_str() {
-        field.insert("controller".into(), json!(controller));
-    }
-    put_picklist(&mut field, org.unwrap_or(real));
-    put_default(&mut field, object, real, choices);
-    Value::Object(field)
 }
 
 fn from_org(
@@ -176,6 +197,9 @@ fn from_org(
     let kind = org["type"].as_str().unwrap_or_default();
     let mut field = start(object, org, known, choices, sources);
     sizes(&mut field, kind, org, facts);
+    if let Some(&length) = choices.lengths.get(&format!("{object}.{name}")) {
+        put_number(&mut field, "length", length);
+    }
     let mut is: Vec<&str> = ["nillable", "filterable", "sortable", "groupable", "aggregatable"]
         .into_iter()
         .filter(|flag| org[*flag].as_bool() == Some(true))
@@ -204,11 +228,13 @@ fn from_org(
     let polymorphic = kind == "reference" && targets(object, org, choices).len() > 1;
     let name_field = choices.name_fields.get(object).map_or("Name", String::as_str) == name;
     let picklist = matches!(kind, "picklist" | "multipicklist");
-    let permissionable = nillable
-        && !NOT_PERMISSIONABLE.contains(&name)
-        && !(object == "Case" && name.starts_with("Contact") && name != "ContactId");
+    // What the server alone writes can be hidden only where it is put together from what can be hidden.
+    let hideable =
+        (createable && writable) || !no_update || matches!(kind, "address" | "location") || name == "ClosedDate";
+    let permissionable = nillable && hideable && !NOT_PERMISSIONABLE.contains(&name) && full_name != "Case.Status"
+        || full_name == "Case.IsEscalated";
     for (flag, on) in [
-        ("createable", createable && writable && !auto_number),
+        ("createable", createable && writable && !auto_number && !Choices::lists(&choices.update_only, object, name)),
         ("updateable", !no_update && !create_only && !auto_number && object_flag(object, sources, "updateable")),
         ("defaultedOnCreate", defaulted),
         ("unique", choices.unique.contains(&full_name)),
@@ -230,8 +256,10 @@ fn from_org(
             is.push(flag);
         }
     }
-    put_flags(&mut field, object, org, is, known, sources, choices);
-    if let Some(compound) = compound(object, name) {
+    put_flags(&mut field, object, org, is, sources, choices);
+    if org["extraTypeInfo"] == "switchablepersonname" {
+        field.insert("compound".into(), json!("Name"));
+    } else if let Some(compound) = compound(object, name) {
         field.insert("compound".into(), json!(compound));
     }
     put_picklist(&mut field, org);
@@ -255,14 +283,14 @@ fn start(
     field.insert("name".into(), source["name"].clone());
     field.insert("label".into(), source["label"].clone());
     field.insert("type".into(), source["type"].clone());
+    if let Some(relationship) = source["relationshipName"].as_str() {
+        field.insert("relationshipName".into(), json!(relationship));
+    }
     if source["type"] == "reference" {
         let present: Vec<String> =
             targets(object, source, choices).into_iter().filter(|target| known.contains(target)).collect();
         field.insert("referenceTo".into(), json!(present));
-        if let Some(relationship) = source["relationshipName"].as_str() {
-            field.insert("relationshipName".into(), json!(relationship));
-        }
-        if let Some((Some(children), ..)) = relationship(object, name_of(source), known, sources, choices) {
+        if let Some((Some(children), ..)) = relationship(object, name_of(source), sources, choices) {
             field.insert("childRelationshipName".into(), json!(children));
         }
     }
@@ -286,12 +314,10 @@ fn targets(object: &str, source: &Value, choices: &Choices) -> Vec<String> {
         .collect()
 }
 
-/// What parents say of this field: their name for the children, and whether a delete takes these along or is refused. In
-/// the sources no field differs between its parents.
+/// What parents say of this field: their name for the children, and whether a delete takes these along or is refused.
 fn relationship(
     object: &str,
     field: &str,
-    known: &BTreeSet<String>,
     sources: &Sources,
     choices: &Choices,
 ) -> Option<(Option<String>, bool, bool)> {
@@ -300,18 +326,8 @@ fn relationship(
             return Some((Some(children.to_owned()), true, false));
         }
     }
-    for parent in known {
-        for source in [sources.recorded.get(parent), sources.org.get(parent)].into_iter().flatten() {
-            for child in source["childRelationships"].as_array().into_iter().flatten() {
-                if child["childSObject"] == object && child["field"] == field {
-                    let flag = |name: &str| child[name].as_bool() == Some(true);
-                    let name = child["relationshipName"].as_str().map(str::to_owned);
-                    return Some((name, flag("cascadeDelete"), flag("restrictedDelete")));
-                }
-            }
-        }
-    }
-    None
+    let known = sources.relationships.get(&(object.to_owned(), field.to_owned()))?;
+    Some((known.name.clone(), known.cascade, known.restricted))
 }
 
 fn put_flags(
@@ -319,12 +335,11 @@ fn put_flags(
     object: &str,
     source: &Value,
     mut is: Vec<&str>,
-    known: &BTreeSet<String>,
     sources: &Sources,
     choices: &Choices,
 ) {
     if source["type"] == "reference"
-        && let Some((_, cascade, restricted)) = relationship(object, name_of(source), known, sources, choices)
+        && let Some((_, cascade, restricted)) = relationship(object, name_of(source), sources, choices)
     {
         if cascade {
             is.push("cascadeDelete");
@@ -363,9 +378,9 @@ fn sizes(field: &mut Map<String, Value>, kind: &str, org: &Value, facts: Option<
     let step = facts.and_then(|facts| facts["multipleOf"].as_f64());
     let documented_scale = step.filter(|step| *step > 0.0).map(|step| (-step.log10()).round() as u64);
     match kind {
-        "int" => put_number(field, "digits", 9),
+        "int" => put_number(field, "digits", if org["name"] == "NumberOfEmployees" { 8 } else { 9 }),
         "double" | "currency" | "percent" => {
-            let scale = documented_scale.unwrap_or(if kind == "currency" { 2 } else { 0 });
+            let scale = documented_scale.unwrap_or(if kind == "currency" && facts.is_none() { 2 } else { 0 });
             put_number(field, "precision", 18);
             put_number(field, "scale", scale);
         }
@@ -427,7 +442,7 @@ fn put_picklist(field: &mut Map<String, Value>, source: &Value) {
 
 fn put_default(field: &mut Map<String, Value>, object: &str, source: &Value, choices: &Choices) {
     let by_hand = choices.defaults.get(&format!("{object}.{}", name_of(source))).cloned();
-    let own = source["defaultValue"].as_bool().filter(|on| *on).map(Value::Bool);
+    let own = source["defaultValue"].as_bool().map(Value::Bool);
     if let Some(value) = by_hand.or(own).or_else(|| default_picklist(source)) {
         field.insert("default".into(), value);
     }
