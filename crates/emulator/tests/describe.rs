@@ -6,9 +6,11 @@ mod client;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use client::{Client, settings};
-use orgkeep_emulator::schema::Schema;
+use orgkeep_emulator::record::Input;
+use orgkeep_emulator::schema::{Companion, Field, FieldType, Schema, custom};
 use orgkeep_emulator::{Catalog, Settings};
 use serde_json::{Value, json};
 
@@ -40,7 +42,7 @@ fn keys(value: &Value) -> Vec<&str> {
 }
 
 /// What differs from the recordings, and why: an ending of `Object.Field attribute`.
-const KNOWN: [(&str, &str); 21] = [
+const KNOWN: [(&str, &str); 28] = [
     ("Account.Type length", LONGER),
     ("Account.Type byteLength", LONGER),
     ("Account.Industry length", LONGER),
@@ -61,6 +63,13 @@ const KNOWN: [(&str, &str); 21] = [
     ("Case.Origin byteLength", LONGER),
     ("Case.Priority length", LONGER),
     ("Case.Priority byteLength", LONGER),
+    ("Case.Comments byteLength", "written as a comment, and counted in bytes where all other text is in characters"),
+    ("Contact.Salutation picklistValues", "a picklist that each org changes"),
+    ("Contact child AIRecordInsight.TargetId", "the two orgs differ"),
+    ("WorkOrderLineItemHistory label", "its own word, where all others are called after their parent"),
+    ("WorkOrderLineItemHistory labelPlural", "its own word, where all others are called after their parent"),
+    ("Event keyPrefix", "the recording's last two objects were added by hand"),
+    ("Lead keyPrefix", "the recording's last two objects were added by hand"),
     ("GeocodeAccuracy picklistValues", "labels got blanks in a later release (NearAddress, Near Address)"),
 ];
 const LONGER: &str = "picklists of standard objects take 255 characters since; recorded at 48.0 with 40";
@@ -132,6 +141,8 @@ impl Agreement {
         for line in &self.differing {
             say(line);
         }
+        let unknown: Vec<&String> = self.differing.iter().filter(|line| line.ends_with("(not known)")).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
         let share = f64::from(self.same) / f64::from(self.all);
         say(&format!("{} of {} facts agree ({:.2} %)", self.same, self.all, 100.0 * share));
         assert!(self.all >= facts && share >= least, "{} of {}", self.same, self.all);
@@ -164,8 +175,6 @@ async fn describes_are_as_recorded() {
         agreement.children(name, &own, &real);
     }
     agreement.holds(0.99, 9_000);
-    let unknown: Vec<&String> = agreement.differing.iter().filter(|line| line.ends_with("(not known)")).collect();
-    assert!(unknown.len() < 12, "{unknown:?}");
 }
 
 #[tokio::test]
@@ -239,4 +248,279 @@ async fn the_org_has_every_object_that_the_recorded_one_has() {
         "{found} of {told} child relationships as recorded; most often not: {:?}",
         most.into_iter().take(40).collect::<Vec<_>>()
     ));
+}
+
+#[tokio::test]
+async fn custom_objects_are_as_recorded() {
+    let Some(folder) = fixtures() else { return };
+    let client = Client::new();
+    let org = &client.emulator.orgs()[0];
+    let described = |name: &str| -> Value {
+        let path = folder.join(format!("dreamhouse-with-tickets/describes/{name}.json"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    // Lookup and master-detail, built from what a project would say of them.
+    let lookup = |name: &str, label: &str, target: &str, order: Option<u8>| {
+        let mut field = Field::usual(name, label, FieldType::Reference, 18);
+        field.reference_to = vec![target.to_owned()];
+        field.relationship_order = order;
+        field.updateable = order.is_none();
+        field
+    };
+    org.change_schema(|objects| {
+        let mut add = |name: &str, label: &str, name_label: &str, field: Option<Field>| {
+            let plural = format!("{label}s");
+            let mut object = custom::object(name, label, &plural, custom::Kind::Object, name_label, None);
+            field.into_iter().for_each(|field| custom::add_field(&mut object, field));
+            objects.push(object);
+        };
+        add("TicketableEvent__c", "Ticketable Event", "Ticketable Event Name", None);
+        let mut event = lookup("Ticketable_Event__c", "Ticketable Event", "TicketableEvent__c", None);
+        event.child_relationship_name = Some("Event_Instances__r".to_owned());
+        add("EventInstance__c", "Event Instance", "Evemt Instance Name", Some(event));
+        let contact = lookup("Contact__c", "Contact", "Contact", Some(0));
+        add("TicketAllocation__c", "TicketAllocation", "TicketAllocation Name", Some(contact));
+    })
+    .unwrap();
+    let mut agreement = Agreement::default();
+    for name in ["TicketableEvent__c", "EventInstance__c", "TicketAllocation__c"] {
+        let own = client.version("44.0").get(&format!("/sobjects/{name}/describe")).await.json();
+        let real = described(name);
+        assert_eq!(own["layoutable"], real["layoutable"]);
+        agreement.fields(name, &own, &real);
+        agreement.children(name, &own, &real);
+    }
+    agreement.holds(0.99, 1_700);
+}
+
+/// `Last-Modified` of a describe, or of describeGlobal without a name.
+async fn stamp(client: &Client, object: &str) -> String {
+    let path = if object.is_empty() { "/sobjects".to_owned() } else { format!("/sobjects/{object}/describe") };
+    client.get(&path).await.header("last-modified").to_owned()
+}
+
+async fn status_since(client: &Client, path: &str, since: &str) -> u16 {
+    client.send_with("GET", path, &[("if-modified-since", since)], axum::body::Body::empty()).await.status
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_moves_the_time_of_what_changed_only() {
+    // 2.4, 2.5: whole seconds of the org's clock, the same for every version and however often it is asked for.
+    let client = Client::new();
+    let org = &client.emulator.orgs()[0];
+    let made = stamp(&client, "Account").await;
+    assert_eq!(made, "Thu, 01 Jan 2026 00:00:00 GMT");
+    assert_eq!((stamp(&client, "Contact").await, stamp(&client, "").await), (made.clone(), made.clone()));
+    client.emulator.clock().advance(Duration::from_millis(3_600_700));
+    assert_eq!(stamp(&client.version("50.0"), "Account").await, made, "time alone changes nothing");
+    assert!(org.add_field("Account", Field::usual("Rank__c", "Rank", FieldType::String, 10)));
+    let changed = "Thu, 01 Jan 2026 01:00:00 GMT";
+    for version in ["67.0", "50.0"] {
+        assert_eq!(stamp(&client.version(version), "Account").await, changed);
+    }
+    assert_eq!((stamp(&client, "Contact").await.as_str(), stamp(&client, "").await.as_str()), (made.as_str(), changed));
+    // Again within the second: whoever described in between learns of it.
+    assert!(org.drop_field("Account", "Rank__c"));
+    assert_eq!(status_since(&client, "/sobjects/Account/describe", changed).await, 200);
+    assert_eq!(stamp(&client, "Account").await, "Thu, 01 Jan 2026 01:00:01 GMT");
+    // Parents of a new reference list it among their children.
+    client.emulator.clock().advance(Duration::from_secs(60));
+    let mut reference = Field::usual("Lead__c", "Lead", FieldType::Reference, 18);
+    reference.reference_to = vec!["Lead".to_owned()];
+    assert!(org.add_field("Contact", reference));
+    assert_eq!(stamp(&client, "Lead").await, "Thu, 01 Jan 2026 01:01:00 GMT");
+    assert!(org.remove_object("Note"));
+    assert_eq!(status_since(&client, "/sobjects", "Thu, 01 Jan 2026 01:01:00 GMT").await, 200);
+    assert_eq!(stamp(&client, "Case").await, made);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_changed_is_not_sent_again() {
+    let client = Client::new();
+    let made = stamp(&client, "Account").await;
+    for path in ["/sobjects/Account/describe", "/sobjects"] {
+        let headers = [("if-modified-since", made.as_str())];
+        let reply = client.send_with("GET", path, &headers, axum::body::Body::empty()).await;
+        assert_eq!((reply.status, reply.body.len(), reply.header("last-modified")), (304, 0, made.as_str()));
+        assert_eq!(status_since(&client, path, "Wed, 31 Dec 2025 23:59:59 GMT").await, 200);
+        assert_eq!(status_since(&client, path, "yesterday").await, 200, "what is no date is no condition");
+    }
+    // As a part of a composite request the condition is that part's own.
+    let part = |since: &str, id: &str| {
+        let url = format!("{}/sobjects/Account/describe", client.base);
+        json!({"method": "GET", "url": url, "referenceId": id, "httpHeaders": {"If-Modified-Since": since}})
+    };
+    let parts = json!({"compositeRequest": [part(&made, "same"), part("Wed, 31 Dec 2025 00:00:00 GMT", "other")]});
+    let answer = client.json("POST", "/composite", &parts).await.json();
+    let parts = answer["compositeResponse"].as_array().unwrap();
+    assert_eq!(parts.iter().map(|part| part["httpStatusCode"].as_u64().unwrap()).collect::<Vec<_>>(), [304, 200]);
+    assert_eq!(parts[1]["body"]["name"], "Account");
+    assert!(parts[1]["body"]["fields"].as_array().unwrap().len() > 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_description_follows_rights_schema_and_address() {
+    use std::io::Read as _;
+    let client = Client::new();
+    let org = &client.emulator.orgs()[0];
+    let user = client.emulator.credentials(0).user_id;
+    let zipped = async |headers: &[(&str, &str)]| -> Value {
+        let all = [&[("accept-encoding", "gzip")], headers].concat();
+        let reply = client.send_with("GET", "/sobjects/Account/describe", &all, axum::body::Body::empty()).await;
+        assert_eq!((reply.status, reply.header("content-encoding")), (200, "gzip"));
+        assert_eq!(reply.header("content-type"), "application/json;charset=UTF-8");
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(reply.body.as_slice()).read_to_end(&mut plain).unwrap();
+        serde_json::from_slice(&plain).unwrap()
+    };
+    let field = |describe: &Value, name: &str, key: &str| -> Value {
+        let fields = describe["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["name"] == name).map_or(Value::Null, |field| field[key].clone())
+    };
+    let plain = client.get("/sobjects/Account/describe").await.json();
+    for _ in 0..2 {
+        assert_eq!(zipped(&[]).await, plain);
+    }
+    org.set_permission(&user, "CreateAuditFields", true);
+    assert_eq!(field(&zipped(&[]).await, "CreatedDate", "createable"), json!(true));
+    org.set_permission(&user, "CreateAuditFields", false);
+    assert_eq!(field(&zipped(&[]).await, "CreatedDate", "createable"), json!(false));
+    // The same right by a permission set: its row decides, not a switch of the test.
+    let set = org.rows("PermissionSet").into_iter().find(|set| set["Name"] == "Audit_Fields");
+    assert!(set.is_none(), "the world has no such set");
+    org.add_field("Account", Field::usual("Rank__c", "Rank", FieldType::String, 10));
+    assert_eq!(field(&zipped(&[]).await, "Rank__c", "length"), json!(10));
+    let elsewhere = zipped(&[("x-forwarded-proto", "https")]).await;
+    assert_eq!(elsewhere["urls"]["uiDetailTemplate"], "https://org.test/{ID}");
+    assert_eq!(zipped(&[]).await["urls"]["uiDetailTemplate"], "http://org.test/{ID}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_follow_the_rows_they_are_made_of() {
+    let client = Client::new();
+    let org = &client.emulator.orgs()[0];
+    let backup = org.rows("User").into_iter().find(|user| user["Alias"] == "backup").unwrap();
+    let id = backup["Id"].as_str().unwrap();
+    assert!(org.caller(id).can("ViewAllData") && !org.caller(id).can("ManageUsers"));
+    let known = org.caller(id);
+    assert!(known.has_same_rights(&org.caller(id)), "read once");
+    let text = |value: &str| Input::Text(value.to_owned());
+    let fields = vec![
+        ("Name".to_owned(), text("People")),
+        ("Label".to_owned(), text("People")),
+        ("PermissionsManageUsers".to_owned(), Input::Bool(true)),
+    ];
+    let set = org.insert("PermissionSet", fields).unwrap();
+    let fields = vec![("PermissionSetId".to_owned(), text(&set)), ("AssigneeId".to_owned(), text(id))];
+    let assignment = org.insert("PermissionSetAssignment", fields).unwrap();
+    assert!(org.caller(id).can("ManageUsers") && !org.caller(id).has_same_rights(&known));
+    org.update(&set, vec![("PermissionsManageUsers".to_owned(), Input::Bool(false))]).unwrap();
+    assert!(!org.caller(id).can("ManageUsers"));
+    org.update(&set, vec![("PermissionsManageUsers".to_owned(), Input::Bool(true))]).unwrap();
+    org.delete(&assignment).unwrap();
+    assert!(!org.caller(id).can("ManageUsers"));
+}
+
+#[tokio::test]
+async fn objects_that_are_rarely_used_cost_a_table_when_they_are() {
+    let client = everything();
+    let org = &client.emulator.orgs()[0];
+    let tables = || -> Vec<String> {
+        let names = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+        org.read(|tx| {
+            let mut statement = tx.conn.prepare(names).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        })
+    };
+    let before = tables();
+    assert!(before.len() < 250, "{}", before.len());
+    assert_eq!(client.count("WorkOrderHistory").await, 0);
+    let made = [before, vec!["WorkOrderHistory".to_owned()]].concat();
+    assert_eq!(tables(), made, "asking makes it");
+    let catalog = client.create("ProductCatalog", &json!({"Name": "All"})).await;
+    let id = client.create("ProductCategory", &json!({"Name": "Tools", "CatalogId": catalog})).await;
+    let row = client.get(&format!("/sobjects/ProductCategory/{id}")).await.json();
+    assert_eq!(row["Name"], "Tools");
+    let account = client.create("Account", &json!({"Name": "Acme"})).await;
+    let used = tables();
+    assert_eq!(client.send("DELETE", &format!("/sobjects/Account/{account}"), "", "").await.status, 204);
+    assert_eq!(tables(), used, "children that were never there need no tables");
+    let rows = client.query("SELECT Id, (SELECT Id, Name FROM ContainedCategories) FROM ProductCatalog").await;
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_queried_is_refused_as_recorded() {
+    // 3.5
+    let client = everything();
+    let refusal = async |soql: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(soql.as_bytes()).collect();
+        client.get(&format!("/query?q={query}")).await.refusal()
+    };
+    for (soql, code, text) in [
+        (
+            "SELECT Id FROM ActivityHistory",
+            "INVALID_TYPE_FOR_OPERATION",
+            "entity type ActivityHistory does not support query",
+        ),
+        (
+            "SELECT Id FROM AccountChangeEvent",
+            "INVALID_TYPE_FOR_OPERATION",
+            "entity type AccountChangeEvent does not support query",
+        ),
+        (
+            "SELECT Id FROM EntityParticle",
+            "MALFORMED_QUERY",
+            "EntityParticle: a filter on a reified column is required [EntityDefinitionId,FieldDefinitionId,DurableId]",
+        ),
+        (
+            "SELECT Id FROM UserEntityAccess WHERE IsReadable = true",
+            "MALFORMED_QUERY",
+            "UserEntityAccess: a filter on a reified column is required [UserId,DurableId]",
+        ),
+        (
+            "SELECT Id FROM DataStatistics",
+            "EXTERNAL_OBJECT_UNSUPPORTED_EXCEPTION",
+            "Where clauses should contain StatType",
+        ),
+        (
+            "SELECT Id FROM OutgoingEmail WHERE Id = '000000000000000AAA'",
+            "EXTERNAL_OBJECT_UNSUPPORTED_EXCEPTION",
+            "This query is not supported on the OutgoingEmail object.",
+        ),
+    ] {
+        assert_eq!(refusal(soql).await, (400, code.to_owned(), text.to_owned()), "{soql}");
+    }
+    assert!(client.query("SELECT Id FROM UserEntityAccess WHERE UserId = '005000000000001AAA'").await.is_empty());
+    let job = json!({"operation": "query", "query": "SELECT Id FROM ShiftStatus"});
+    let (status, code, text) = client.json("POST", "/jobs/query", &job).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "INVALIDENTITY"), "{text}");
+}
+
+#[test]
+fn companions_follow_their_parent() {
+    let schema = Schema::of(Catalog::Everything);
+    let fields = |name: &str| -> Vec<&str> {
+        schema.object(name).unwrap().fields.iter().map(|field| field.name.as_str()).collect()
+    };
+    assert_eq!(
+        fields("WorkOrderHistory"),
+        ["Id", "IsDeleted", "WorkOrderId", "CreatedById", "CreatedDate", "Field", "DataType", "OldValue", "NewValue"]
+    );
+    assert!(fields("WorkOrderShare").contains(&"ParentId") && fields("OrderShare").contains(&"OrderId"));
+    assert!(fields("WorkOrderFeed").contains(&"BestCommentId"));
+    let events = fields("AccountChangeEvent");
+    assert_eq!(events[..4], ["Id", "ReplayId", "ChangeEventHeader", "Name"]);
+    assert!(!events.contains(&"SystemModstamp") && events.contains(&"BillingAddress"));
+    let event = schema.object("AccountChangeEvent").unwrap();
+    assert!(event.fields.iter().all(|field| !field.createable && !field.filterable));
+    assert!(!event.queryable && event.is_event());
+    assert!(schema.object("Project__ChangeEvent").is_some());
+    assert!(Schema::standard().object("AccountChangeEvent").is_none());
+    let objects = schema.objects().filter(|object| object.associate_entity_type.is_some());
+    for object in objects {
+        let parent = object.associate_parent_entity.as_deref().and_then(|name| schema.object(name)).unwrap();
+        let kind = Companion::named(object.associate_entity_type.as_deref().unwrap()).unwrap();
+        assert_eq!(kind.name_for(&parent.name), object.name);
+    }
 }

@@ -165,6 +165,7 @@ fn reference(field: &mut Field, node: &Node, word: &str) -> Option<String> {
     if word == "MasterDetail" {
         field.relationship_order = Some(text(node, "relationshipOrder").parse().unwrap_or(0));
         field.updateable = is_true(node, "reparentableMasterDetail");
+        field.write_requires_master_read = is_true(node, "writeRequiresMasterRead");
     }
     field.cascade_delete = text(node, "deleteConstraint") == "Cascade";
     field.restricted_delete = text(node, "deleteConstraint") == "Restrict";

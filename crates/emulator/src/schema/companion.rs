@@ -162,9 +162,8 @@ fn history(parent: &Object) -> Vec<Field> {
     let key = if parent.custom { "ParentId".to_owned() } else { format!("{}Id", parent.name) };
     let children = if parent.name == "Opportunity" { "Histories2" } else { "Histories" };
     let mut changed = read_only("Field", "Changed Field", FieldType::Picklist, 255);
-    (changed.nillable, changed.restricted_picklist) = (false, true);
-    let mut kind = read_only("DataType", "Datatype", FieldType::Picklist, 40);
-    kind.restricted_picklist = true;
+    changed.nillable = false;
+    let kind = read_only("DataType", "Datatype", FieldType::Picklist, 40);
     vec![
         system("Id", "History ID", FieldType::Id, 18),
         system("IsDeleted", "Deleted", FieldType::Boolean, 0),
@@ -206,6 +205,8 @@ fn share(parent: &Object) -> Vec<Field> {
     }
     let causes = ["Owner", "Manual", "Rule", "Team", "ImplicitChild", "ImplicitParent"];
     let mut cause = choice("RowCause", "Row Cause", &causes);
+    // Sharing reasons of custom objects are values of their own.
+    cause.restricted_picklist = !parent.custom;
     (cause.updateable, cause.defaulted_on_create, cause.default_value) = (false, true, Some(Value::from("Manual")));
     fields.extend([
         cause,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::companion::Companion;
 use super::{Field, FieldType, Object};
+use crate::value::Value;
 
 /// What kind of custom object this is, which decides its system fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +110,8 @@ fn name_field(label: &str, auto_number: Option<&str>) -> Field {
             (field.auto_number, field.defaulted_on_create) = (true, true);
             field.auto_number_format = Some(format.to_owned());
         }
-        // A record saved without a name is named by its Id, so the field is neither required nor defaulted by describe.
-        None => (field.nillable, field.defaulted_on_create) = (true, false),
+        // A record saved without a name is named by its Id.
+        None => (field.nillable, field.defaulted_on_create) = (true, true),
     }
     field
 }
@@ -120,6 +121,7 @@ pub(super) fn system(name: &str, label: &str, kind: FieldType, length: u32) -> F
     let mut field = Field::usual(name, label, kind, length);
     (field.nillable, field.createable, field.updateable, field.defaulted_on_create) = (false, false, false, true);
     field.id_lookup = kind == FieldType::Id;
+    field.default_value = (kind == FieldType::Boolean).then_some(Value::Bool(false));
     field
 }
 
@@ -154,13 +156,14 @@ pub fn add_field(object: &mut Object, mut field: Field) {
     }
     if field.is_reference() {
         field.length = 18;
+        field.search_prefilterable = true;
         if field.relationship_name.is_none() {
             field.relationship_name = Some(format!("{}__r", field.name.trim_end_matches("__c")));
         }
     }
     if field.is_master_detail() {
         field.nillable = false;
-        (field.cascade_delete, field.write_requires_master_read) = (true, true);
+        field.cascade_delete = true;
         object.fields.retain(|known| known.name != "OwnerId");
     }
     field.permissionable = field.nillable && !field.is_master_detail();

@@ -22,10 +22,10 @@ pub fn of(name: &str, choices: &Choices, sources: &Sources, fields: &[Value], co
     let has = |name: &str| fields.iter().any(|field| field["name"] == name);
     let org = sources.org.get(name).and_then(|org| org["queryable"].as_bool());
     let no_query = sources.not_queryable.iter().any(|known| known == name);
-    let queryable = flag("queryable").or(org).unwrap_or(stored || sources.index.contains_key(name))
-        && !(no_query && (org.is_none() || !choices.needs_filter.contains_key(name)));
     let stored = sources.not_filterable.iter().any(|known| known == name);
     let event = name.ends_with("Event") && !sources.org.contains_key(name) && !stored || name.ends_with("EventStream");
+    let queryable = flag("queryable").or(org).unwrap_or(stored || sources.index.contains_key(name))
+        && !(no_query && (org.is_none() || !choices.needs_filter.contains_key(name)));
     let described = documented.is_some_and(|facts| facts["createable"].is_boolean()) || calls.is_some();
     let paged = has("LastViewedDate") && has("LastReferencedDate");
     let createable = flag("createable").or(fact("createable")).or(call("create")).unwrap_or(paged && !event);
