@@ -15,18 +15,21 @@ use crate::user::Caller;
 
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
+/// What was described: the object (none for all objects), in which API version, under which address.
+pub type Key = (Option<String>, String, String);
+
 /// The zipped descriptions of one org.
 #[derive(Debug, Default)]
 pub struct Kept {
     schema: Option<Arc<Schema>>,
-    /// By object (none for all objects), API version and address; one for each set of rights.
-    zipped: HashMap<(Option<String>, String, String), Vec<(Caller, Bytes)>>,
+    /// One for each set of rights.
+    zipped: HashMap<Key, Vec<(Caller, Bytes)>>,
     zipped_bytes: usize,
 }
 
 impl Kept {
     /// The description that was kept for callers like this one.
-    pub fn find(&self, schema: &Arc<Schema>, key: &(Option<String>, String, String), caller: &Caller) -> Option<Bytes> {
+    pub fn find(&self, schema: &Arc<Schema>, key: &Key, caller: &Caller) -> Option<Bytes> {
         if !self.schema.as_ref().is_some_and(|known| Arc::ptr_eq(known, schema)) {
             return None;
         }
@@ -35,13 +38,7 @@ impl Kept {
     }
 
     /// Keeps a description.
-    pub fn keep(
-        &mut self,
-        schema: &Arc<Schema>,
-        key: (Option<String>, String, String),
-        caller: &Caller,
-        zipped: Bytes,
-    ) {
+    pub fn keep(&mut self, schema: &Arc<Schema>, key: Key, caller: &Caller, zipped: Bytes) {
         let same = self.schema.as_ref().is_some_and(|known| Arc::ptr_eq(known, schema));
         if !same || self.zipped_bytes + zipped.len() > KEPT_BYTES_MAX {
             *self = Kept { schema: Some(schema.clone()), ..Kept::default() };
