@@ -88,7 +88,7 @@ pub async fn route(
     let token = header(&request.headers, "x-sfdc-session")
         .or_else(|| header(&request.headers, "authorization").and_then(token_of))
         .unwrap_or_default();
-    let Some((org, session)) = emulator.session_of(token) else {
+    let Some((org, session)) = emulator.session_at(token, base_url) else {
         return (asked.error(&Refusal::new("InvalidSessionId", "Invalid session id")), None, None);
     };
     let user_id = Some(session.user_id.clone());

@@ -49,15 +49,16 @@ impl Ctx {
     }
 }
 
-/// `http://host`, from the request's `Host`. The emulator speaks plain HTTP; whoever puts TLS in front of it says so
-/// with `X-Forwarded-Proto`.
-pub fn base_url(headers: &HeaderMap, uri: &http::Uri) -> String {
+/// `http://host` or `https://host`, from the request's `Host`: https for what came over TLS, and where whoever puts TLS
+/// in front of the emulator says so with `X-Forwarded-Proto`.
+pub fn base_url(headers: &HeaderMap, uri: &http::Uri, is_secure: bool) -> String {
     let host = request::header(headers, "host")
         .map(str::to_owned)
         .or_else(|| uri.authority().map(|authority| authority.to_string()))
         .unwrap_or_else(|| "localhost".to_owned());
     let scheme = match request::header(headers, "x-forwarded-proto") {
         Some("https") => "https",
+        _ if is_secure => "https",
         _ => "http",
     };
     format!("{scheme}://{host}")

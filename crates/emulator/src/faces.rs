@@ -44,6 +44,8 @@ pub struct Faces {
     pub passwords: Mutex<Passwords>,
     /// The org's own host name.
     pub my_domain: Mutex<MyDomain>,
+    /// How many rows each object has, as the start page showed last.
+    pub(crate) counted: Mutex<crate::landing::Counted>,
     /// Whether the org has a store file, where all this is written down.
     pub(crate) is_kept: bool,
     /// What was written down last of that which is written whole.

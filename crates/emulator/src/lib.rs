@@ -26,6 +26,7 @@ mod memory;
 mod multipart;
 pub mod oauth;
 pub mod org;
+mod page;
 pub mod project;
 pub mod record;
 pub mod request;
@@ -40,6 +41,7 @@ mod soap;
 pub mod soql;
 mod sosl;
 pub mod store;
+pub mod tls;
 pub mod user;
 pub mod value;
 pub mod world;
@@ -54,6 +56,7 @@ pub use feature::Feature;
 use log::RequestLog;
 pub use org::{Org, Row, Tx};
 pub use schema::Catalog;
+pub use tls::Tls;
 pub use user::Caller;
 
 /// When the states of Bulk jobs move.

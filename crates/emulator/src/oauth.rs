@@ -6,11 +6,12 @@
 
 pub mod app;
 mod authorize;
+pub(crate) mod consumer;
 pub mod external_client_app;
 mod identity;
 mod jwt;
 mod pages;
-mod policy;
+pub(crate) mod policy;
 mod refusal;
 mod token;
 
@@ -18,7 +19,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 pub(crate) use jwt::{TEST_PRIVATE_KEY_PEM, TEST_PUBLIC_KEY_PEM};
-pub(crate) use pages::{escape, page};
+pub(crate) use pages::page;
 pub use token::challenge_of;
 
 use crate::Emulator;

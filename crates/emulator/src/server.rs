@@ -17,7 +17,10 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::StreamExt as _;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, SET_COOKIE, VARY};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    VARY,
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 
@@ -26,10 +29,12 @@ use crate::answer::{Answer, Content, render};
 use crate::ctx::{Ctx, base_url};
 use crate::error::ApiError;
 use crate::faces::lock;
+use crate::host::Place;
 use crate::log::{Family, LogEntry, without_secrets};
 use crate::oauth::{self, token_of};
 use crate::org::Org;
 use crate::request::{Query, Request, decode_path, header};
+use crate::tls::Secure;
 use crate::{Emulator, bulk1, landing, rest, soap};
 
 /// Longest request target, and longest target and headers together (`salesforce-api.md` 2.1).
@@ -54,7 +59,8 @@ impl Emulator {
     /// Answers one request in-process, through the same router as the socket.
     pub async fn handle(&self, request: http::Request<Body>) -> http::Response<Body> {
         let (parts, body) = request.into_parts();
-        let base_url = base_url(&parts.headers, &parts.uri);
+        let is_secure = parts.extensions.get::<Secure>().is_some();
+        let base_url = base_url(&parts.headers, &parts.uri, is_secure);
         let path = parts.uri.path().to_owned();
         let mut query = Query::parse(parts.uri.query().unwrap_or_default());
         let method = overridden(&parts.method, &mut query);
@@ -102,7 +108,15 @@ impl Emulator {
                 None
             }
         };
+        // Whoever is told a token is told one that survives a crash.
+        for org in self.orgs() {
+            org.keep();
+        }
         let mut response = respond(answer, &accepted, limit, method == Method::HEAD);
+        if is_secure && matches!(self.place(&base_url), Place::Anywhere) {
+            // A browser would remember it of localhost, and plain http would stop working there.
+            response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
+        }
         if has_session && new_browser {
             add_cookies(response.headers_mut(), self.clock().now());
         }
@@ -113,8 +127,10 @@ impl Emulator {
     async fn route(&self, request: Request, base_url: &str) -> (Answer, Seen) {
         let path = request.path.clone();
         let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+        let no_api = matches!(self.place(base_url), Place::NoApi);
         match segments[..] {
-            [] => (landing::page_of(self, base_url), Seen::open(Family::Open)),
+            [] => (landing::page_of(self, base_url, &request.headers), Seen::open(Family::Open)),
+            ["services", api, ..] if no_api && api != "oauth2" => (not_found_page(), Seen::open(Family::Open)),
             ["services", "oauth2", ..] | ["id", ..] | [".well-known", ..] => {
                 let answer = oauth::route(self, request, base_url).await;
                 (answer.unwrap_or_else(not_found_page), Seen::open(Family::OAuth))
@@ -139,11 +155,15 @@ impl Emulator {
             Ok(version) => version,
             Err(error) => return (error.into(), Seen::open(family)),
         };
-        let (org, session) = match self.session(&request.headers) {
+        let (org, session) = match self.session(&request.headers, base_url) {
             Ok(found) => found,
             Err(error) => return (error.into(), Seen::open(family)),
         };
         let seen = Seen { org: Some(org.clone()), user_id: Some(session.user_id.clone()), family };
+        if !session.is_for_apis() {
+            let text = "This session is not valid for use with the REST API";
+            return (ApiError::new(401, "INVALID_SESSION_ID", text).into(), seen);
+        }
         let mut caller = org.caller(&session.user_id);
         if !caller.can("ApiEnabled") {
             let text = "API is not enabled for this Organization or Partner";
@@ -169,11 +189,21 @@ impl Emulator {
     }
 
     /// The session of a REST request (`salesforce-api.md` 1.8).
-    fn session(&self, headers: &HeaderMap) -> Result<(Arc<Org>, crate::session::Session), ApiError> {
+    fn session(&self, headers: &HeaderMap, base_url: &str) -> Result<(Arc<Org>, crate::session::Session), ApiError> {
         let Some(authorization) = header(headers, "authorization") else { return Err(ApiError::invalid_session()) };
         let token =
             token_of(authorization).ok_or_else(|| ApiError::new(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER"))?;
-        self.session_of(token).ok_or_else(ApiError::invalid_session)
+        self.session_at(token, base_url).ok_or_else(ApiError::invalid_session)
+    }
+
+    /// The org and session of an access token at a host: a My Domain knows the sessions of its own org only.
+    pub(crate) fn session_at(&self, token: &str, base_url: &str) -> Option<(Arc<Org>, crate::session::Session)> {
+        if let Place::Org(own) = self.place(base_url)
+            && !token.starts_with(own.id15())
+        {
+            return None;
+        }
+        self.session_of(token)
     }
 
     /// The org and session of an access token; using it keeps it alive. A user who may not enter any more has no session.

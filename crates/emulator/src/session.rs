@@ -51,6 +51,13 @@ pub struct Session {
     written_ms: i64,
 }
 
+impl Session {
+    /// Whether its scopes open the APIs. A session without an app, from SOAP `login()`, opens them all.
+    pub fn is_for_apis(&self) -> bool {
+        self.client_id.is_none() || self.scopes.contains("api") || self.scopes.contains("full")
+    }
+}
+
 /// What a refresh token names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Grant {

@@ -117,7 +117,12 @@ fn read<'a>(
 /// The session of the call, checked like REST's: session, permission, allowance.
 fn context(call: &Call<'_>) -> Result<Ctx, (Fault, Option<Arc<Org>>)> {
     let token = call.header.find("SessionHeader").map(|header| header.text_of("sessionId")).unwrap_or_default();
-    let (org, session) = call.emulator.session_of(&token).ok_or_else(|| (Fault::session(&token), None))?;
+    let (org, session) =
+        call.emulator.session_at(&token, call.base_url).ok_or_else(|| (Fault::session(&token), None))?;
+    if !session.is_for_apis() {
+        let text = "This session is not valid for use with the API";
+        return Err((Fault::new("INVALID_SESSION_ID", text), Some(org)));
+    }
     let mut caller = org.caller(&session.user_id);
     if !caller.can("ApiEnabled") {
         let text = "API is not enabled for this Organization or Partner";

@@ -559,3 +559,187 @@ async fn discovery_names_the_endpoints_and_openid_tokens_verify() {
     assert_eq!(caller.raw("GET", "/services/oauth2/success", &[], "").await.status, 200);
     assert_eq!(caller.raw("GET", "/services/oauth2/nothing", &[], "").await.status, 404);
 }
+
+/// A posted form at a host of the caller's choice.
+async fn form_at(caller: &Caller, host: &str, path: &str, pairs: &[(&str, &str)]) -> Said {
+    let request = http::Request::post(path)
+        .header("host", host)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(caller::form(pairs).into())
+        .unwrap();
+    said(caller.emulator.handle(request).await).await
+}
+
+async fn get_at(caller: &Caller, host: &str, path: &str, token: &str) -> Said {
+    let request = http::Request::get(path)
+        .header("host", host)
+        .header("authorization", format!("Bearer {token}"))
+        .body(axum::body::Body::empty())
+        .unwrap();
+    said(caller.emulator.handle(request).await).await
+}
+
+async fn said(answer: http::Response<axum::body::Body>) -> Said {
+    let (parts, body) = answer.into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes().to_vec();
+    Said { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+async fn refresh_at(caller: &Caller, host: &str, credentials: &orgkeep_emulator::Credentials) -> Said {
+    let pairs = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", credentials.refresh_token.as_str()),
+        ("client_id", credentials.client_id.as_str()),
+        ("client_secret", credentials.client_secret.as_str()),
+    ];
+    form_at(caller, host, TOKEN, &pairs).await
+}
+
+/// Two orgs named acme, the second a sandbox; refresh tokens stay.
+fn production_and_sandbox() -> Caller {
+    let settings =
+        Settings { orgs: 2, my_domain: Some("acme".into()), rotate_refresh_tokens: false, ..caller::settings() };
+    let caller = Caller::with(settings);
+    let sandbox = &caller.emulator.orgs()[1];
+    let yes = vec![("IsSandbox".to_owned(), orgkeep_emulator::record::Input::Bool(true))];
+    sandbox.update(&sandbox.id, yes).unwrap();
+    caller
+}
+
+const PRODUCTION: &str = "acme.develop.my.salesforce.com";
+const SANDBOX: &str = "acme2--dev.sandbox.my.salesforce.com";
+
+#[tokio::test(start_paused = true)]
+async fn salesforces_own_hosts_lead_to_the_my_domain() {
+    // 1.1, 1.4: `id` stays at the login host, `instance_url` is the My Domain, with the port the client used.
+    let caller = production_and_sandbox();
+    let (first, second) = (caller.emulator.credentials(0), caller.emulator.credentials(1));
+    let body = refresh_at(&caller, "login.salesforce.com:8443", &first).await.expect(200);
+    assert_eq!(body["instance_url"], format!("http://{PRODUCTION}:8443"));
+    assert!(body["id"].as_str().unwrap().starts_with("http://login.salesforce.com:8443/id/00D"));
+    let body = refresh_at(&caller, "test.salesforce.com", &second).await.expect(200);
+    assert_eq!(body["instance_url"], format!("http://{SANDBOX}"));
+    let body = refresh_at(&caller, SANDBOX, &second).await.expect(200);
+    assert_eq!(body["instance_url"], format!("http://{SANDBOX}"));
+    for (host, credentials) in [("login.salesforce.com", &second), ("test.salesforce.com", &first), (SANDBOX, &first)] {
+        let said = refresh_at(&caller, host, credentials).await;
+        assert_eq!(said.status, 400, "{host} knows the other kind of org only: {}", said.text());
+    }
+    let body = refresh_at(&caller, "localhost:7700", &second).await.expect(200);
+    assert_eq!(body["instance_url"], "http://localhost:7700", "any other name stands for every org");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_my_domain_knows_the_sessions_of_its_own_org() {
+    // 1.1; the older form of the name leads to the same org.
+    let caller = production_and_sandbox();
+    let limits = "/services/data/v67.0/limits";
+    let other = caller.emulator.credentials(1).access_token;
+    for host in [PRODUCTION, "acme.my.salesforce.com", "ACME.develop.my.salesforce.com:7700", "127.0.0.1"] {
+        assert_eq!(get_at(&caller, host, limits, &caller.token).await.status, 200, "{host}");
+    }
+    let said = get_at(&caller, PRODUCTION, limits, &other).await;
+    assert_eq!(said.error(), (401, "INVALID_SESSION_ID".into(), "Session expired or invalid".into()));
+    assert_eq!(get_at(&caller, "acme.lightning.force.com", limits, &caller.token).await.status, 404);
+    let credentials = &caller.credentials;
+    let pairs = [
+        ("grant_type", "client_credentials"),
+        ("client_id", credentials.client_id.as_str()),
+        ("client_secret", credentials.client_secret.as_str()),
+    ];
+    for host in ["acme.my.salesforce-setup.com", "login.salesforce.com", "test.salesforce.com"] {
+        let said = form_at(&caller, host, TOKEN, &pairs).await;
+        assert_eq!(error(&said), refused(400, "invalid_grant", "request not supported on this domain"), "{host}");
+    }
+    form_at(&caller, PRODUCTION, TOKEN, &pairs).await.expect(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_log_in_where_the_policy_lets_them() {
+    // 1.1: `login` for production, `test` for sandboxes, and neither where only the My Domain is allowed.
+    let caller = production_and_sandbox();
+    let page = async |host: &str, org: usize| {
+        let credentials = caller.emulator.credentials(org);
+        let challenge = challenge_of(VERIFIER);
+        let pairs = [
+            ("response_type", "code"),
+            ("client_id", "PlatformCLI"),
+            ("redirect_uri", CALLBACK),
+            ("code_challenge", &challenge),
+            ("step", "login"),
+            ("username", &credentials.username),
+            ("password", &credentials.password),
+        ];
+        form_at(&caller, host, AUTHORIZE, &pairs).await.text().contains("is asking to")
+    };
+    assert!(page("login.salesforce.com", 0).await && !page("login.salesforce.com", 1).await);
+    assert!(page("test.salesforce.com", 1).await && !page("test.salesforce.com", 0).await);
+    assert!(page(PRODUCTION, 0).await && !page(PRODUCTION, 1).await);
+    let settings = "<MyDomainSettings xmlns=\"http://soap.sforce.com/2006/04/metadata\">\
+                    <canOnlyLoginWithMyDomainUrl>true</canOnlyLoginWithMyDomainUrl></MyDomainSettings>";
+    let files = vec![("settings/MyDomain.settings".to_owned(), settings.as_bytes().to_vec())];
+    let org = caller.org();
+    org.write(|tx| orgkeep_emulator::oauth::external_client_app::stage(tx, &org.faces, &files, &[]).commit(&org.faces));
+    assert!(!page("login.salesforce.com", 0).await && page(PRODUCTION, 0).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_assertion_is_for_the_host_of_its_kind_of_org() {
+    // 1.4: `test` for a sandbox.
+    let caller = production_and_sandbox();
+    let credentials = caller.emulator.credentials(1);
+    let said = async |aud: &str| {
+        let exp = START_MS / 1000 + 60;
+        let claims = json!({"iss": credentials.client_id, "sub": credentials.username, "aud": aud, "exp": exp});
+        let assertion = assertion(&caller, claims);
+        caller.form(TOKEN, &[("grant_type", JWT_BEARER), ("assertion", &assertion)]).await
+    };
+    said("https://test.salesforce.com").await.expect(200);
+    said(&format!("https://{SANDBOX}")).await.expect(200);
+    let wrong = said("https://login.salesforce.com").await;
+    assert_eq!(error(&wrong), refused(400, "invalid_grant", "audience is invalid"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Some(folder.path().join("org.sqlite"));
+    let first = Caller::with(Settings { store: store.clone(), ..settings() });
+    let used = first.credentials.refresh_token.clone();
+    let body = refresh(&first, &used).await.expect(200);
+    let (access, next) = (body["access_token"].as_str().unwrap(), body["refresh_token"].as_str().unwrap());
+    let user = first.credentials.user_id.clone();
+    first.org().set_password(&user, "another1");
+    let again = |seed: u64| Caller::with(Settings { store: store.clone(), seed, ..settings() });
+    let known = first.credentials.clone();
+    assert!(!works(&first, access).await, "a new password ends sessions");
+    let body = refresh(&first, next).await.expect(200);
+    let (access, next) = (body["access_token"].as_str().unwrap(), body["refresh_token"].as_str().unwrap());
+    drop(first);
+
+    let second = again(99);
+    assert_eq!(
+        (&second.credentials.client_id, &second.credentials.client_secret),
+        (&known.client_id, &known.client_secret)
+    );
+    assert!(works(&second, access).await && works(&second, &second.token).await);
+    assert_ne!(second.token, access);
+    let mut request = request(&second);
+    request.push(("username", known.username.clone()));
+    let old = step(&second, &request, &[("step", "login"), ("password", &known.password)]).await;
+    assert!(old.text().contains("check your username and password"));
+    let new = step(&second, &request, &[("step", "login"), ("password", "another1")]).await;
+    assert!(new.text().contains("is asking to"));
+    assert!(
+        second.credentials.refresh_token != next
+            && refresh(&second, &second.credentials.refresh_token).await.status == 200
+    );
+    let body = refresh(&second, next).await.expect(200);
+    let newest = body["refresh_token"].as_str().unwrap().to_owned();
+    drop(second);
+
+    let third = again(1);
+    let said = refresh(&third, next).await;
+    assert_eq!(error(&said), refused(400, "invalid_grant", "expired access/refresh token"), "used before the restart");
+    assert_eq!(refresh(&third, &newest).await.status, 400, "and that ended the whole grant");
+}

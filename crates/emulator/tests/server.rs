@@ -134,3 +134,177 @@ async fn stopping_lets_idle_connections_go() {
     assert_eq!(connection.0.read(&mut [0]).await.unwrap(), 0, "the idle connection was closed");
     assert!(TcpStream::connect(running.address).await.is_err());
 }
+
+mod tls {
+    use std::sync::Arc;
+
+    use orgkeep_emulator::Tls;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+
+    use super::*;
+
+    /// A client that trusts nobody but this authority.
+    fn connector(authority_pem: &str, alpn: &[&[u8]]) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority_pem.as_bytes()).unwrap()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        TlsConnector::from(Arc::new(config))
+    }
+
+    async fn connect(connector: &TlsConnector, port: u16, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        connector.connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
+    }
+
+    async fn ask(mut stream: TlsStream<TcpStream>, head: &str, body: &str) -> String {
+        let head = format!("{head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // Some ends come without a close_notify, which matters to nobody after a whole answer.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn clients_that_insist_on_https_and_on_salesforces_names_are_served() {
+        // salesforce-api.md 1.1: a local authority and the names of My Domain.
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let tls = Tls::open(&file).unwrap();
+        let authority = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(authority, tls.authority_pem());
+        assert!(authority.starts_with("-----BEGIN CERTIFICATE-----"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let caller = Caller::new();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let emulator = caller.emulator.clone();
+        let served = tokio::spawn(async move {
+            let until = async move {
+                let _ = stopped.await;
+            };
+            emulator.serve_tls(listener, &tls, until).await
+        });
+
+        let trusting = connector(&authority, &[b"http/1.1"]);
+        for name in [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "login.salesforce.com",
+            "test.salesforce.com",
+            "acme.my.salesforce.com",
+            "acme--dev.sandbox.my.salesforce.com",
+            "acme.develop.my.salesforce.com",
+            "api.pubsub.salesforce.com",
+        ] {
+            connect(&trusting, port, name).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert!(connect(&trusting, port, "example.com").await.is_err(), "no other name");
+        let other = connector(Tls::in_memory().unwrap().authority_pem(), &[]);
+        assert!(connect(&other, port, "localhost").await.is_err(), "no other authority");
+        let again = Tls::open(&file).unwrap();
+        assert_eq!(again.authority_pem(), authority, "it is kept, so that it is trusted once");
+
+        let credentials = &caller.credentials;
+        let body = caller::form(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &credentials.refresh_token),
+            ("client_id", &credentials.client_id),
+            ("client_secret", &credentials.client_secret),
+        ]);
+        let stream = connect(&trusting, port, "login.salesforce.com").await.unwrap();
+        let head = "POST /services/oauth2/token HTTP/1.1\r\nHost: login.salesforce.com\r\nContent-Type: application/x-www-form-urlencoded";
+        let answer = ask(stream, head, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("\"instance_url\":\"https://orgkeep.develop.my.salesforce.com\""), "{answer}");
+        let stream = connect(&trusting, port, "localhost").await.unwrap();
+        let head = format!("GET /services/data HTTP/1.1\r\nHost: localhost:{port}");
+        let answer = ask(stream, &head, "").await.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 200") && !answer.contains("strict-transport-security"), "{answer}");
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn http_2_is_agreed_with_those_who_offer_it() {
+        let tls = Tls::in_memory().unwrap();
+        let connector = connector(tls.authority_pem(), &[b"h2", b"http/1.1"]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let caller = Caller::new();
+        let emulator = caller.emulator.clone();
+        let served = tokio::spawn(async move { emulator.serve_tls(listener, &tls, std::future::pending()).await });
+        let stream = connect(&connector, port, "localhost").await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+        let driven = tokio::spawn(connection);
+        let request = http::Request::get(format!("https://localhost:{port}/services/data/v67.0/"))
+            .header("authorization", format!("Bearer {}", caller.token))
+            .body(())
+            .unwrap();
+        let (answer, _) = sender.send_request(request, true).unwrap();
+        let mut answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut body = Vec::new();
+        while let Some(piece) = answer.body_mut().data().await {
+            body.extend_from_slice(&piece.unwrap());
+        }
+        let resources: Value = serde_json::from_slice(&body).unwrap();
+        assert!(resources["identity"].as_str().unwrap().starts_with(&format!("https://localhost:{port}/id/")));
+        driven.abort();
+        served.abort();
+    }
+}
+
+#[tokio::test]
+async fn the_start_page_tells_how_to_get_in_and_what_there_is() {
+    let caller = Caller::new();
+    caller.create("Account", json!({"Name": "Acme"})).await;
+    let page = caller.raw("GET", "/", &[("accept", "text/html,application/json;q=0.5")], "").await;
+    let html = page.text();
+    assert!(page.header("content-type").starts_with("text/html"));
+    let credentials = &caller.credentials;
+    for told in [
+        &credentials.username,
+        &credentials.password,
+        &credentials.access_token,
+        &credentials.client_id,
+        &credentials.client_secret,
+        &credentials.security_token,
+        &"orgkeep.develop.my.salesforce.com".to_owned(),
+        &"POST /services/data/v67.0/sobjects/Account".to_owned(),
+    ] {
+        assert!(html.contains(told.as_str()), "{told}");
+    }
+    assert!(!html.contains("<script") && !html.contains("src=") && !html.contains("<link"), "nothing from elsewhere");
+
+    let told = async || caller.raw("GET", "/", &[("accept", "application/json")], "").await.expect(200);
+    let overview = told().await;
+    let org = &overview["orgs"][0];
+    assert_eq!(
+        (org["id"].as_str(), org["edition"].as_str()),
+        (Some(credentials.org_id.as_str()), Some("Developer Edition"))
+    );
+    let accounts = |overview: &Value| {
+        let objects = overview["orgs"][0]["objects"].as_array().unwrap();
+        objects.iter().find(|one| one["object"] == "Account").map(|one| one["rows"].as_u64().unwrap())
+    };
+    assert_eq!(accounts(&overview), Some(1));
+    assert_eq!((org["calls"]["rest"].as_u64(), org["requests"][0]["status"].as_u64()), (Some(1), Some(201)));
+    assert_eq!(org["requests"][0]["username"], credentials.username.as_str());
+    let former = org["users"].as_array().unwrap().iter().find(|user| user["name"] == "Fred Former").unwrap();
+    assert_eq!(former["can_log_in"], false);
+    assert!(org["apps"].as_array().unwrap().iter().any(|app| app["client_id"] == "PlatformCLI"));
+    caller.create("Account", json!({"Name": "Beta"})).await;
+    assert_eq!(accounts(&told().await), Some(2), "counts follow the rows");
+}

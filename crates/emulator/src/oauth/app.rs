@@ -183,6 +183,10 @@ impl Apps {
         self.by_client_id.values()
     }
 
+    pub(crate) fn note_change(&mut self) {
+        self.changed = true;
+    }
+
     /// Whether something may have changed since this was asked last.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)

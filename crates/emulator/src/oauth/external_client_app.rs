@@ -25,6 +25,7 @@ pub use compose::Consumer;
 pub use kind::Kind;
 
 use crate::faces::{Faces, lock};
+use crate::host::MyDomain;
 use crate::oauth::app::Apps;
 use crate::org::Tx;
 
@@ -77,6 +78,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Staged {
     apps: Apps,
+    my_domain: MyDomain,
     outcomes: Vec<Outcome>,
 }
 
@@ -86,12 +88,13 @@ pub fn takes(path: &str) -> bool {
 }
 
 /// Checks a deploy: `files` as path and body, `removed` as type and full name from the destructive changes. Files of other
-/// types are passed over, but for `certs/*.crt` and the settings `ExternalClientApp`, which are read for what they mean
-/// here and answered for by whoever deploys them.
+/// types are passed over, but for `certs/*.crt` and the settings `ExternalClientApp` and `MyDomain`, which are read for
+/// what they mean here and answered for by whoever deploys them.
 ///
 /// `tx` must see the permission sets and users that are deployed together with the app.
 pub fn stage(tx: &Tx<'_>, faces: &Faces, files: &[(String, Vec<u8>)], removed: &[(String, String)]) -> Staged {
-    let mut staged = Staged { apps: lock(&faces.apps).clone(), outcomes: Vec::new() };
+    let mut staged =
+        Staged { apps: lock(&faces.apps).clone(), my_domain: lock(&faces.my_domain).clone(), outcomes: Vec::new() };
     for (path, body) in files {
         staged.read_switches(path, body);
     }
@@ -145,7 +148,10 @@ impl Staged {
 
     /// Carries out what has no problem.
     pub fn commit(self, faces: &Faces) {
-        *lock(&faces.apps) = self.apps;
+        let mut apps = lock(&faces.apps);
+        *apps = self.apps;
+        apps.note_change();
+        *lock(&faces.my_domain) = self.my_domain;
     }
 
     fn refuse(&mut self, kind: Kind, full_name: &str, path: &str, problem: String) {
@@ -252,7 +258,7 @@ impl Staged {
         }
     }
 
-    /// Certificates by their name, and the org's switch for secrets over REST.
+    /// Certificates by their name, and the org's switches.
     fn read_switches(&mut self, path: &str, body: &[u8]) {
         let path = path.strip_suffix("-meta.xml").unwrap_or(path);
         let mut segments = path.rsplit('/');
@@ -263,11 +269,20 @@ impl Staged {
         {
             self.apps.certificates.insert(name.to_owned(), text.clone().into_owned());
         }
-        if (folder, file) == ("settings", "ExternalClientApp.settings")
-            && let Ok(root) = crate::project::xml::parse(&text)
-            && let Some(switch) = root.first("enableClientSecretInRestApiAccess")
+        if folder != "settings" {
+            return;
+        }
+        let Ok(root) = crate::project::xml::parse(&text) else { return };
+        let switch = |name: &str| root.first(name).map(|element| element.text.trim() == "true");
+        if file == "ExternalClientApp.settings"
+            && let Some(on) = switch("enableClientSecretInRestApiAccess")
         {
-            self.apps.secrets_in_rest = switch.text.trim() == "true";
+            self.apps.secrets_in_rest = on;
+        }
+        if file == "MyDomain.settings" {
+            self.my_domain.only_here = switch("canOnlyLoginWithMyDomainUrl").unwrap_or(self.my_domain.only_here);
+            self.my_domain.api_only_here =
+                switch("doesApiLoginRequireOrgDomain").unwrap_or(self.my_domain.api_only_here);
         }
     }
 }

@@ -1,38 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The pages people see while they sign in: plain HTML forms that a test can post as well as a person.
 
-/// Text made safe for HTML content and attribute values.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
+pub use crate::page::{escape, page};
 
-/// A whole page around its content.
-pub fn page(title: &str, content: &str) -> String {
-    const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f3f3f3;color:#181818}\
-        main{max-width:24rem;margin:4rem auto;padding:2rem;background:#fff;border-radius:.5rem;box-shadow:0 1px 4px #0003}\
-        main.wide{max-width:70rem;margin:2rem auto}h1{font-size:1.25rem;margin-top:0}h2{font-size:1rem}\
-        label{display:block;margin:.75rem 0}input:not([type=hidden]){width:100%;padding:.5rem;font:inherit;box-sizing:border-box}\
-        button{padding:.5rem 1rem;font:inherit;border:1px solid #0176d3;border-radius:.25rem;background:#0176d3;color:#fff}\
-        button.deny{background:#fff;color:#0176d3}.error{color:#ba0517}.note{color:#666;font-size:.875rem}\
-        table{border-collapse:collapse;width:100%;font-size:.875rem}td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top}\
-        td.number,th.number{text-align:right}code{overflow-wrap:anywhere}";
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{}</title><style>{STYLE}</style></head><body>{content}</body></html>\n",
-        escape(title)
-    )
-}
+/// What every page of the dialogue says of itself.
+const EMULATED: &str = "<p class=\"note\">This is not Salesforce: it is an org emulated by Orgkeep, with nothing real in it. \
+     Users and passwords are on the <a href=\"/\">start page</a>.</p>";
 
 fn hidden(parameters: &[(String, String)]) -> String {
     parameters
@@ -45,11 +18,11 @@ fn hidden(parameters: &[(String, String)]) -> String {
 pub fn login(app: &str, parameters: &[(String, String)], username: &str, error: Option<&str>) -> String {
     let error = error.map(|text| format!("<p class=\"error\" role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
     let content = format!(
-        "<main><h1>Log in to the emulated org</h1>{error}<p class=\"note\">{} asks for access.</p>\
+        "<main><h1>Log in to the emulated org</h1>{error}<p><strong>{}</strong> asks for access.</p>\
          <form method=\"post\" action=\"/services/oauth2/authorize\">{}\
          <label>Username <input name=\"username\" autocomplete=\"username\" value=\"{}\" required autofocus></label>\
          <label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required></label>\
-         <button name=\"step\" value=\"login\">Log In</button></form></main>",
+         <button name=\"step\" value=\"login\">Log In</button></form>{EMULATED}</main>",
         escape(app),
         hidden(parameters),
         escape(username),
@@ -66,7 +39,7 @@ pub fn consent(app: &str, username: &str, scopes: &[&str], ticket: &str, paramet
          <form method=\"post\" action=\"/services/oauth2/authorize\">{}\
          <input type=\"hidden\" name=\"ticket\" value=\"{}\">\
          <button class=\"deny\" name=\"step\" value=\"deny\">Deny</button> \
-         <button name=\"step\" value=\"allow\">Allow</button></form></main>",
+         <button name=\"step\" value=\"allow\">Allow</button></form>{EMULATED}</main>",
         escape(app),
         escape(username),
         hidden(parameters),
@@ -93,7 +66,7 @@ fn scope_label(scope: &str) -> &str {
 /// what people search for.
 pub fn refused(error: &str, description: &str) -> String {
     let content = format!(
-        "<main><h1>Something went wrong</h1><p class=\"error\">error={}&amp;error_description={}</p></main>",
+        "<main><h1>Something went wrong</h1><p class=\"error\">error={}&amp;error_description={}</p>{EMULATED}</main>",
         escape(error),
         escape(&percent_encoding::utf8_percent_encode(description, percent_encoding::NON_ALPHANUMERIC).to_string())
             .replace("%5F", "_"),
