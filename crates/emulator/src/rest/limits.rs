@@ -82,11 +82,11 @@ fn pair(max: u64, remaining: u64) -> Value {
 }
 
 /// Counts of live rows by object, of those asked for or of all. Unknown objects are silently missing, and so are
-/// generated companions and objects without rows. (A real org answers with cached numbers; these are exact.)
+/// generated companions and objects that never had a row, as recorded. (A real org answers with cached numbers; these are exact.)
 pub fn record_count(tx: &Tx<'_>, asked: Option<&str>) -> Answer {
     let counted = |object: &crate::schema::Object| {
         let count = live_rows(tx, object);
-        (count > 0).then(|| json!({"count": count, "name": object.name}))
+        (count > 0 || had_rows(tx, object)).then(|| json!({"count": count, "name": object.name}))
     };
     let covered = |object: &crate::schema::Object| object.associate_entity_type.is_none();
     let counts: Vec<Value> = match asked {
@@ -99,6 +99,11 @@ pub fn record_count(tx: &Tx<'_>, asked: Option<&str>) -> Answer {
         None => tx.schema.objects().filter(|object| covered(object)).filter_map(|object| counted(object)).collect(),
     };
     Answer::ok(json!({"sObjects": counts}))
+}
+
+/// Whether an object has rows in the recycle bin: what was purged is forgotten.
+fn had_rows(tx: &Tx<'_>, object: &crate::schema::Object) -> bool {
+    count(tx, &format!("SELECT EXISTS (SELECT 1 FROM \"{}\")", object.name)) > 0
 }
 
 /// Rows of an object that are not in the recycle bin.
