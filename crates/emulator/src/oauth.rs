@@ -48,6 +48,7 @@ pub(crate) async fn route(emulator: &Emulator, mut request: Request, base_url: &
         ["services", "oauth2", "revoke"] => revoke(emulator, &form),
         ["services", "oauth2", "introspect"] if posts => introspect(emulator, &form, base_url),
         ["services", "oauth2", "userinfo"] => identity::userinfo(emulator, &request.headers, &form, base_url),
+        ["services", "oauth2", "singleaccess"] if posts => single_access(emulator, &request, &form, base_url),
         ["services", "oauth2", "success"] => Answer::page(200, pages::success()),
         ["id", "keys"] => Answer::ok(jwt::key_set()),
         ["id", org, user] => identity::identity(emulator, org, user, &request.headers, &form, base_url),
@@ -76,6 +77,17 @@ fn revoke(emulator: &Emulator, form: &Query) -> Answer {
     let Some(token) = form.get("token") else { return Refusal::missing("token").into() };
     let revoked = emulator.orgs().iter().any(|org| lock(&org.faces.sessions).revoke(token));
     if revoked { Answer::empty(200) } else { Refusal::new("invalid_token", format!("invalid token: {token}")).into() }
+}
+
+/// Turns an access token into an address that logs a browser in (`salesforce-api.md` 1.2), as `sf org open` asks for. There
+/// is no browser session here: the address leads to the start page.
+fn single_access(emulator: &Emulator, request: &Request, form: &Query, base_url: &str) -> Answer {
+    let session = bearer(&request.headers, form).and_then(|token| emulator.session_at(&token, base_url));
+    let Some((org, _)) = session else {
+        return Refusal::new("invalid_token", "expired access/refresh token").into();
+    };
+    let otp = lock(&org.faces.sessions).random_text(40);
+    Answer::ok(json!({"frontdoor_uri": format!("{base_url}/secur/frontdoor.jsp?otp={otp}")}))
 }
 
 fn introspect(emulator: &Emulator, form: &Query, base_url: &str) -> Answer {

@@ -135,6 +135,9 @@ impl Emulator {
                 let answer = oauth::route(self, request, base_url).await;
                 (answer.unwrap_or_else(not_found_page), Seen::open(Family::OAuth))
             }
+            ["secur", "frontdoor.jsp"] => {
+                (Answer::empty(302).header("location", format!("{base_url}/")), Seen::open(Family::Open))
+            }
             ["services", "data"] => (rest::versions(&request.method), Seen::open(Family::Open)),
             ["services", "data", version, ..] => self.rest(request, version, base_url).await,
             ["services", kind, ref rest @ ..] if kind.eq_ignore_ascii_case("soap") => {
@@ -198,17 +201,18 @@ impl Emulator {
 
     /// The org and session of an access token at a host: a My Domain knows the sessions of its own org only.
     pub(crate) fn session_at(&self, token: &str, base_url: &str) -> Option<(Arc<Org>, crate::session::Session)> {
-        if let Place::Org(own) = self.place(base_url)
-            && !token.starts_with(own.id15())
-        {
-            return None;
+        let found = self.session_of(token)?;
+        match self.place(base_url) {
+            Place::Org(own) if own.id != found.0.id => None,
+            _ => Some(found),
         }
-        self.session_of(token)
     }
 
     /// The org and session of an access token; using it keeps it alive. A user who may not enter any more has no session.
     pub(crate) fn session_of(&self, token: &str) -> Option<(Arc<Org>, crate::session::Session)> {
-        let org = self.orgs().iter().find(|org| token.starts_with(org.id15()))?;
+        let is_jwt = token.starts_with("eyJ");
+        let known = |org: &&Arc<Org>| lock(&org.faces.sessions).look_at(token, org.clock().now()).is_some();
+        let org = self.orgs().iter().find(|org| if is_jwt { known(org) } else { token.starts_with(org.id15()) })?;
         let session = lock(&org.faces.sessions).use_token(token, org.clock().now())?;
         let app = session.client_id.as_deref();
         if app.is_some_and(|app| lock(&org.faces.apps).get(app).is_none_or(|app| app.blocked)) {

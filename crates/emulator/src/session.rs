@@ -44,7 +44,7 @@ pub struct Session {
     pub issued_ms: i64,
     /// When it ends unless it is used before, in ms.
     pub expires_ms: i64,
-    /// How far each use moves its end, in ms.
+    /// How far each use moves its end, in ms; 0: its end stays.
     pub timeout_ms: i64,
     /// The end that was written down last.
     #[serde(skip)]
@@ -241,6 +241,16 @@ impl Sessions {
         session
     }
 
+    /// Gives a session another token, which says itself when it ends.
+    pub(crate) fn replace_token(&mut self, old: &str, new: String, expires_ms: i64) -> Option<Session> {
+        let session = self.sessions.remove(old)?;
+        self.changes.insert(Mark::Session(old.to_owned()));
+        self.changes.insert(Mark::Session(new.clone()));
+        let session = Session { token: new.clone(), expires_ms, timeout_ms: 0, written_ms: expires_ms, ..session };
+        self.sessions.insert(new, session.clone());
+        Some(session)
+    }
+
     /// The live session of a token; using it moves its end.
     pub fn use_token(&mut self, token: &str, now_ms: i64) -> Option<Session> {
         let session = self.sessions.get_mut(token)?;
@@ -249,7 +259,9 @@ impl Sessions {
             self.sessions.remove(token);
             return None;
         }
-        session.expires_ms = now_ms.saturating_add(session.timeout_ms);
+        if session.timeout_ms > 0 {
+            session.expires_ms = now_ms.saturating_add(session.timeout_ms);
+        }
         if session.expires_ms - session.written_ms > session.timeout_ms / 20 {
             session.written_ms = session.expires_ms;
             self.changes.insert(Mark::Session(token.to_owned()));

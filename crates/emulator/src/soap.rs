@@ -119,6 +119,10 @@ fn context(call: &Call<'_>) -> Result<Ctx, (Fault, Option<Arc<Org>>)> {
     let token = call.header.find("SessionHeader").map(|header| header.text_of("sessionId")).unwrap_or_default();
     let (org, session) =
         call.emulator.session_at(&token, call.base_url).ok_or_else(|| (Fault::session(&token), None))?;
+    if token.starts_with("eyJ") {
+        // SOAP takes no access tokens that are JWTs (`salesforce-api.md` 1.4).
+        return Err((Fault::session(&token), Some(org)));
+    }
     if !session.is_for_apis() {
         let text = "This session is not valid for use with the API";
         return Err((Fault::new("INVALID_SESSION_ID", text), Some(org)));

@@ -567,3 +567,44 @@ async fn an_app_may_be_let_look_into_the_tokens_of_others() {
         (json!(true), Some(caller.credentials.client_id.as_str()))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn access_tokens_that_are_jwts_are_none_for_soap() {
+    // 1.4: they work for REST, end at their own time, and SOAP answers INVALID_SESSION_ID.
+    let caller = Caller::new();
+    let jwt = "<isNamedUserJwtEnabled>true</isNamedUserJwtEnabled><namedUserJwtTimeout>10</namedUserJwtTimeout>";
+    deploy(&caller, &[header(), oauth(), global(""), policy(&format!("{RUNS_AS_BACKUP}{jwt}"))].concat());
+    let key = key_of(&caller);
+    let secret = secret_of(&caller, &key);
+    let body = credentials(&caller, &key, &secret).await.expect(200);
+    let other = credentials(&caller, &key, &secret).await.expect(200);
+    let token = body["access_token"].as_str().unwrap();
+    assert!(token.starts_with("eyJ") && other["access_token"] != token);
+    assert_eq!(limits(&caller, token).await.status, 200);
+    let envelope = format!(
+        "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\"><soapenv:Header><SessionHeader>\
+         <sessionId>{token}</sessionId></SessionHeader></soapenv:Header><soapenv:Body><getUserInfo/></soapenv:Body>\
+         </soapenv:Envelope>"
+    );
+    let said = caller.raw("POST", "/services/Soap/u/59.0", &[("content-type", "text/xml")], envelope).await;
+    assert_eq!(said.status, 500);
+    assert!(said.text().contains("<faultcode>sf:INVALID_SESSION_ID</faultcode>"), "{}", said.text());
+    caller.emulator.clock().advance(Duration::from_secs(9 * 60));
+    assert_eq!(limits(&caller, token).await.status, 200);
+    caller.emulator.clock().advance(Duration::from_secs(60));
+    assert_eq!(limits(&caller, token).await.status, 401, "use does not move its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_opens_a_browser() {
+    // 1.2: what `sf org open` asks for.
+    let caller = Caller::new();
+    let body = caller.call("POST", "/services/oauth2/singleaccess", &[], "").await.expect(200);
+    let address = body["frontdoor_uri"].as_str().unwrap();
+    assert!(address.starts_with(&format!("http://{}/secur/frontdoor.jsp?otp=", caller::HOST)));
+    let path = address.split_once(caller::HOST).unwrap().1;
+    let said = caller.raw("GET", path, &[], "").await;
+    assert_eq!((said.status, said.header("location")), (302, format!("http://{}/", caller::HOST).as_str()));
+    let said = caller.raw("POST", "/services/oauth2/singleaccess", &[("authorization", "Bearer x")], "").await;
+    assert_eq!(said.status, 400);
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the start page shows, as values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -221,7 +221,7 @@ fn apps(org: &Org) -> Vec<OneApp> {
 
 fn policies(app: &App) -> Vec<String> {
     let mut said = Vec::new();
-    let named = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    let named = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
     match &app.permitted {
         Permitted::SelfAuthorize => said.push("all users may self-authorize".to_owned()),
         Permitted::AdminApproved(_) => {
@@ -253,21 +253,29 @@ fn counts(org: &Org) -> (Vec<Records>, usize) {
         let mut counted = lock(&org.faces.counted);
         let state = Some((tx.conn.total_changes(), tx.schema.objects().count()));
         if counted.state != state {
-            let all: Vec<Records> = tx
-                .schema
-                .objects()
+            // Objects that were never used have no table, and asking for their rows would make it.
+            let tables = tables(tx);
+            let used = tx.schema.objects().filter(|object| tables.contains(&object.name));
+            let objects: Vec<Records> = used
                 .map(|object| Records {
                     object: object.name.clone(),
                     label: object.label.clone(),
                     rows: live_rows(tx, object),
                 })
+                .filter(|one| one.rows > 0)
                 .collect();
-            let total = all.len();
-            let objects: Vec<Records> = all.into_iter().filter(|one| one.rows > 0).collect();
-            *counted = Counted { state, empty: total - objects.len(), objects };
+            *counted = Counted { state, empty: tx.schema.objects().count() - objects.len(), objects };
         }
         (counted.objects.clone(), counted.empty)
     })
+}
+
+fn tables(tx: &Tx<'_>) -> BTreeSet<String> {
+    let names = tx
+        .conn
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect());
+    names.expect("the store can be read")
 }
 
 fn request(entry: &LogEntry, names: &BTreeMap<&str, &str>) -> OneRequest {

@@ -57,6 +57,9 @@ pub struct App {
     pub refresh_policy: RefreshPolicy,
     /// Session timeout of its sessions in place of the org's, in seconds.
     pub session_seconds: Option<u64>,
+    /// Life of its access tokens in seconds where they are JWTs, which SOAP does not take (`salesforce-api.md` 1.4); none:
+    /// they are opaque.
+    pub jwt_access_token_seconds: Option<u64>,
     /// Who may use it.
     pub permitted: Permitted,
     /// Names of the permission sets whose users an admin approved.
@@ -95,6 +98,7 @@ impl App {
             rotate_refresh_tokens: false,
             refresh_policy: RefreshPolicy::default(),
             session_seconds: None,
+            jwt_access_token_seconds: None,
             permitted: Permitted::SelfAuthorize,
             permission_sets: BTreeSet::new(),
             profiles: BTreeSet::new(),

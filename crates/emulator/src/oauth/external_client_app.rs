@@ -13,8 +13,7 @@
 //! Components with a problem are left out of what is committed; whether the rest is committed is the deploy's decision.
 //!
 //! Kept, given back and without effect: push, canvas, SAML, mobile and attestation plugins, mTLS, DPoP, token exchange,
-//! JWT-based access tokens, custom attributes, ID token settings, token IP ranges, required session levels (there is no
-//! MFA here). The texts of unknown references are those of other metadata types: for these no report is known.
+//! custom attributes, ID token settings, token IP ranges, required session levels (there is no MFA here). The texts of unknown references are those of other metadata types: for these no report is known.
 
 mod component;
 mod compose;

@@ -105,6 +105,32 @@ pub fn id_token(issuer: &str, subject: &str, client_id: &str, nonce: Option<&str
     jsonwebtoken::encode(&header, &claims, &key).expect("signing with the checked-in key cannot fail")
 }
 
+/// An access token that says of itself whose it is and until when. Which claims a real one has is known from decoded
+/// examples only.
+pub fn access_token(
+    issuer: &str,
+    user_id: &str,
+    client_id: &str,
+    scopes: &str,
+    now_ms: i64,
+    expires_ms: i64,
+) -> String {
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(KEY_ID.into());
+    header.typ = Some("JWT".into());
+    let (now, until) = (now_ms / 1000, expires_ms / 1000);
+    let claims = json!({
+        "scp": scopes, "sub": format!("uid:{user_id}"), "roles": [], "iss": issuer, "client_id": client_id,
+        "aud": [issuer], "nbf": now, "mty": "oauth", "exp": until, "iat": now,
+        // Two tokens of one second would else be one.
+        "jti": format!("{now_ms}-{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+    });
+    let key = EncodingKey::from_rsa_pem(TEST_PRIVATE_KEY_PEM.as_bytes()).expect("the checked-in key is a key");
+    jsonwebtoken::encode(&header, &claims, &key).expect("signing with the checked-in key cannot fail")
+}
+
+static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 /// The key set behind `/id/keys`.
 pub fn key_set() -> Value {
     json!({"keys": [{"kty": "RSA", "n": TEST_MODULUS.trim(), "e": "AQAB", "alg": "RS256", "use": "sig", "kid": KEY_ID}]})

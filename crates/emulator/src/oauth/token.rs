@@ -139,27 +139,16 @@ impl Exchange<'_> {
         }
         policy::check(&org, &app, &code.user_id)?;
         let now = org.clock().now();
-        let (session, refresh_token) = {
-            let mut sessions = lock(&org.faces.sessions);
-            let granted = code
-                .scopes
-                .contains("refresh_token")
-                .then(|| sessions.grant(&code.user_id, &app.client_id, code.scopes.clone(), now));
-            let number = granted.as_ref().map(|(number, _)| *number);
-            let session = sessions.open_for(
-                org.id15(),
-                &code.user_id,
-                Some(&app.client_id),
-                number,
-                code.scopes.clone(),
-                now,
-                app.session_seconds,
-            );
-            (session, granted.map(|(_, token)| token))
-        };
+        let granted = code
+            .scopes
+            .contains("refresh_token")
+            .then(|| lock(&org.faces.sessions).grant(&code.user_id, &app.client_id, code.scopes.clone(), now));
+        let number = granted.as_ref().map(|(number, _)| *number);
+        let token = self.open(&org, &app, &code.user_id, number, &code.scopes);
+        let refresh_token = granted.map(|(_, token)| token);
         let id = self.identity_url(&org, &code.user_id);
         let mut answer = Map::new();
-        answer.insert("access_token".into(), session.token.into());
+        answer.insert("access_token".into(), token.into());
         if let Some(token) = refresh_token {
             answer.insert("refresh_token".into(), token.into());
         }
@@ -197,18 +186,10 @@ impl Exchange<'_> {
         let refreshed =
             lock(&org.faces.sessions).refresh(text, &app.client_id, app.rotate_refresh_tokens, app.refresh_policy, now);
         let (number, grant, next) = refreshed.map_err(|_| expired())?;
-        let session = lock(&org.faces.sessions).open_for(
-            org.id15(),
-            &grant.user_id,
-            Some(&app.client_id),
-            Some(number),
-            grant.scopes.clone(),
-            now,
-            app.session_seconds,
-        );
+        let token = self.open(&org, &app, &grant.user_id, Some(number), &grant.scopes);
         let id = self.identity_url(&org, &grant.user_id);
         let mut answer = Map::new();
-        answer.insert("access_token".into(), session.token.into());
+        answer.insert("access_token".into(), token.into());
         if let Some(next) = next {
             answer.insert("refresh_token".into(), next.into());
         }
@@ -242,18 +223,10 @@ impl Exchange<'_> {
             return Err(Refusal::grant("no valid scopes defined"));
         }
         let now = org.clock().now();
-        let session = lock(&org.faces.sessions).open_for(
-            org.id15(),
-            &user.id,
-            Some(&app.client_id),
-            None,
-            scopes.clone(),
-            now,
-            app.session_seconds,
-        );
+        let token = self.open(&org, &app, &user.id, None, &scopes);
         let id = self.identity_url(&org, &user.id);
         let mut answer = Map::new();
-        answer.insert("access_token".into(), session.token.into());
+        answer.insert("access_token".into(), token.into());
         self.sign(&mut answer, &app, &id, now);
         answer.insert("scope".into(), scope_text(&scopes).into());
         self.finish(&mut answer, &org, id, now);
@@ -281,17 +254,9 @@ impl Exchange<'_> {
                 .cloned()
                 .ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?,
         };
-        let session = lock(&org.faces.sessions).open_for(
-            org.id15(),
-            &user.id,
-            Some(&app.client_id),
-            None,
-            scopes.clone(),
-            now,
-            app.session_seconds,
-        );
+        let token = self.open(&org, &app, &user.id, None, &scopes);
         let mut answer = Map::new();
-        answer.insert("access_token".into(), session.token.into());
+        answer.insert("access_token".into(), token.into());
         answer.insert("scope".into(), scope_text(&scopes).into());
         answer.insert("instance_url".into(), self.emulator.instance_url(self.base_url, &org).into());
         answer.insert("id".into(), self.identity_url(&org, &user.id).into());
@@ -305,6 +270,20 @@ impl Exchange<'_> {
         self.required("username")?;
         self.required("password")?;
         Err(Refusal::grant("authentication failure"))
+    }
+
+    /// Opens a session by the app's policies and gives its token.
+    fn open(&self, org: &Org, app: &App, user_id: &str, grant: Option<u64>, scopes: &Scopes) -> String {
+        let now = org.clock().now();
+        let mut sessions = lock(&org.faces.sessions);
+        let client_id = Some(app.client_id.as_str());
+        let session =
+            sessions.open_for(org.id15(), user_id, client_id, grant, scopes.clone(), now, app.session_seconds);
+        let Some(seconds) = app.jwt_access_token_seconds else { return session.token };
+        let expires_ms = now.saturating_add(i64::try_from(seconds).unwrap_or(i64::MAX / 1000).saturating_mul(1000));
+        let token = jwt::access_token(self.base_url, user_id, &app.client_id, &scope_text(scopes), now, expires_ms);
+        sessions.replace_token(&session.token, token.clone(), expires_ms);
+        token
     }
 
     fn identity_url(&self, org: &Org, user_id: &str) -> String {

@@ -293,6 +293,10 @@ fn govern(tx: &Tx<'_>, app: &mut App, global: &Component, policy: &Component) {
         .number("sessionTimeoutInMinutes")
         .filter(|minutes| *minutes > 0)
         .map(|minutes| minutes.unsigned_abs() * 60);
+    if global.says("isNamedUserJwtEnabled") || policy.says("isNamedUserJwtEnabled") {
+        let minutes = policy.number("namedUserJwtTimeout").filter(|minutes| *minutes > 0).unwrap_or(30);
+        app.jwt_access_token_seconds = Some(minutes.unsigned_abs() * 60);
+    }
     let period = policy.number("refreshTokenValidityPeriod").unwrap_or(0).unsigned_abs();
     let unit = match policy.text("refreshTokenValidityUnit") {
         "Hours" => 3_600,
