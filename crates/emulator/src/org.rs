@@ -2,6 +2,7 @@
 //! One emulated org: its schema, its rows, its clock, and what its APIs remember.
 
 mod background;
+mod dated;
 pub mod late;
 pub mod seed;
 
@@ -55,6 +56,7 @@ impl Org {
         });
         let named = seed::with_record_types(&org.schema(), &ids);
         org.put_schema(named);
+        org.date_schema();
         Ok(org)
     }
 
@@ -73,6 +75,7 @@ impl Org {
         })?;
         let named = seed::with_record_types(&self.schema(), &ids);
         self.put_schema(named.in_place_of(&before, self.clock.now()));
+        self.write_dates();
         Ok(())
     }
 

@@ -23,6 +23,20 @@ pub enum Value {
     Text(String),
 }
 
+/// As equality has it, but for numbers that are no number.
+impl std::hash::Hash for Value {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        std::mem::discriminant(self).hash(hasher);
+        match self {
+            Value::Null => {}
+            Value::Bool(value) => value.hash(hasher),
+            Value::Int(value) => value.hash(hasher),
+            Value::Num(value) => value.to_bits().hash(hasher),
+            Value::Text(value) => value.hash(hasher),
+        }
+    }
+}
+
 impl Value {
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use client::{Client, settings};
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::schema::{Companion, Field, FieldType, Schema, custom};
-use orgkeep_emulator::{Catalog, Settings};
+use orgkeep_emulator::{Catalog, Clock, Settings};
 use serde_json::{Value, json};
 
 fn fixtures() -> Option<PathBuf> {
@@ -523,4 +523,24 @@ fn companions_follow_their_parent() {
         let kind = Companion::named(object.associate_entity_type.as_deref().unwrap()).unwrap();
         assert_eq!(kind.name_for(&parent.name), object.name);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_change_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Some(folder.path().join("org.sqlite"));
+    let first = Client::with(Settings { store: store.clone(), ..settings() });
+    let made = stamp(&first, "Contact").await;
+    first.emulator.clock().advance(Duration::from_secs(100));
+    assert!(first.emulator.orgs()[0].remove_object("Note"));
+    let changed = stamp(&first, "Account").await;
+    assert_eq!(changed, "Thu, 01 Jan 2026 00:01:40 GMT", "one of its children is gone");
+    drop(first);
+    // A day later the same program makes the same schema again, with the object that was removed.
+    let later = Settings { store, clock: Clock::starting_at(client::NEW_YEAR + 86_400_000), ..settings() };
+    let second = Client::with(later);
+    assert_eq!(stamp(&second, "User").await, "Fri, 02 Jan 2026 00:00:00 GMT", "the notes it wrote are back");
+    assert_eq!(stamp(&second, "BusinessHours").await, made);
+    assert_eq!(stamp(&second, "Note").await, "Fri, 02 Jan 2026 00:00:00 GMT");
+    assert_eq!(stamp(&second, "").await, "Fri, 02 Jan 2026 00:00:00 GMT");
 }

@@ -3,7 +3,7 @@
 //!
 //! A kept description is good for callers with the same rights, in the same API version, under the same address, as long as
 //! the schema is the same one. What is kept is small (a twentieth of the JSON) and bounded: when it grows beyond the bound, all
-//! of it goes. Nothing is kept for clients that take no gzip; writing the JSON anew is cheap enough.
+//! of it goes. Clients that take no gzip get it unzipped, which is cheap.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,6 +5,8 @@
 //! names that time or a later one in `If-Modified-Since`; then nothing is described at all. A change of the caller's rights
 //! does not move `Last-Modified`: whether it does in a real org is not known.
 
+use std::io::Read as _;
+
 use bytes::Bytes;
 use serde_json::json;
 
@@ -56,17 +58,9 @@ fn conditional(ctx: &Ctx, call: &Call, changed_ms: i64, body: impl FnOnce() -> A
     stamped(answer, &tag, changed_ms)
 }
 
-/// The description as the caller takes it: zipped, from what was kept, or as plain JSON. Where something is still to be done
+/// The description as the caller takes it, made of what was kept: zipped, or as plain JSON. Where something is still to be done
 /// to the answer (pretty printing, another format), as a value.
 fn written(ctx: &Ctx, call: &Call, object: Option<&str>, json: impl FnOnce() -> Vec<u8>) -> Answer {
-    let plain = call.header("x-prettyprint").is_none_or(|value| value.trim() != "1")
-        && call.header("accept").is_none_or(|accepted| !accepted.contains("xml"));
-    if !plain {
-        return Answer::ok(serde_json::from_slice(&json()).expect("it has just been written"));
-    }
-    if !server::takes_gzip(&call.headers) {
-        return Answer::bytes(200, JSON, json());
-    }
     let schema = ctx.org.schema();
     let key = (object.map(str::to_owned), ctx.version.clone(), ctx.base_url.clone());
     let found = lock(&ctx.org.faces.described).find(&schema, &key, &ctx.caller);
@@ -75,5 +69,15 @@ fn written(ctx: &Ctx, call: &Call, object: Option<&str>, json: impl FnOnce() -> 
         lock(&ctx.org.faces.described).keep(&schema, key, &ctx.caller, zipped.clone());
         zipped
     });
-    Answer::bytes(200, JSON, zipped).header("content-encoding", "gzip")
+    let as_json = call.header("x-prettyprint").is_none_or(|value| value.trim() != "1")
+        && call.header("accept").is_none_or(|accepted| !accepted.contains("xml"));
+    if as_json && server::takes_gzip(&call.headers) {
+        return Answer::bytes(200, JSON, zipped).header("content-encoding", "gzip");
+    }
+    let mut plain = Vec::with_capacity(zipped.len() * 12);
+    flate2::read::GzDecoder::new(zipped.as_ref()).read_to_end(&mut plain).expect("it was zipped here");
+    if as_json {
+        return Answer::bytes(200, JSON, plain);
+    }
+    Answer::ok(serde_json::from_slice(&plain).expect("it was written as JSON"))
 }

@@ -5,6 +5,7 @@
 //! answer: otherwise whoever described between them would never learn of the second one.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Object;
 
@@ -20,6 +21,37 @@ pub struct Changes {
 /// Down to the second.
 pub(super) fn whole_second(ms: i64) -> i64 {
     ms - ms.rem_euclid(1000)
+}
+
+impl Object {
+    /// A number that an object with another description hardly has; the same in every run of the same program.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.name, &self.label, &self.label_plural, &self.key_prefix, self.key_prefix_untold).hash(&mut hasher);
+        (&self.associate_entity_type, &self.associate_parent_entity).hash(&mut hasher);
+        [
+            self.custom,
+            self.custom_setting,
+            self.queryable,
+            self.retrieveable,
+            self.searchable,
+            self.createable,
+            self.updateable,
+            self.deletable,
+            self.undeletable,
+            self.mergeable,
+            self.replicateable,
+            self.layoutable,
+            self.triggerable,
+            self.feed_enabled,
+            self.mru_enabled,
+            self.deep_cloneable,
+            self.deprecated_and_hidden,
+        ]
+        .hash(&mut hasher);
+        (&self.fields, &self.children, &self.record_types).hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 impl Changes {

@@ -125,7 +125,7 @@ impl FieldType {
 }
 
 /// One value of a picklist.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Hash)]
 pub struct PicklistValue {
     pub active: bool,
     pub default_value: bool,
@@ -147,7 +147,7 @@ pub struct FilteredLookup {
 }
 
 /// What a roll-up summary field computes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Summary {
     pub operation: SummaryOperation,
     pub child_object: String,
@@ -157,7 +157,7 @@ pub struct Summary {
     pub summed_field: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SummaryOperation {
     Count,
@@ -167,7 +167,7 @@ pub enum SummaryOperation {
 }
 
 /// One field of an object. Names of the members are describe's, in this language's spelling.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Field {
     pub name: String,
     pub label: String,

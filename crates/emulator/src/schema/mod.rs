@@ -84,6 +84,25 @@ impl Schema {
         self
     }
 
+    /// When the org was made, as far as describes tell: a whole second in milliseconds.
+    pub(crate) fn made_ms(&self) -> i64 {
+        self.changes.made_ms
+    }
+
+    /// With the times of an earlier run: when the org was made, when anything last changed, and when what did.
+    pub(crate) fn dated(mut self, made_ms: i64, last_ms: i64, by_object: HashMap<String, i64>) -> Schema {
+        self.changes = Changes { made_ms, by_object, last_ms };
+        self
+    }
+
+    /// With these objects, if any, changed now.
+    pub(crate) fn changed_now(mut self, names: &[String], now_ms: i64) -> Schema {
+        if !names.is_empty() {
+            self.changes.note(names.iter().map(String::as_str), now_ms);
+        }
+        self
+    }
+
     /// The schema that takes the place of another one now: what did not change is shared with it and keeps its time.
     pub(crate) fn in_place_of(mut self, before: &Schema, now_ms: i64) -> Schema {
         let mut changed: Vec<String> = Vec::new();
@@ -98,10 +117,7 @@ impl Schema {
         }
         changed.extend(before.objects.keys().filter(|name| !self.objects.contains_key(*name)).cloned());
         self.changes = before.changes.clone();
-        if !changed.is_empty() {
-            self.changes.note(changed.iter().map(String::as_str), now_ms);
-        }
-        self
+        self.changed_now(&changed, now_ms)
     }
 
     /// With some objects replaced whose references are the same as before.

@@ -42,7 +42,7 @@ pub struct NeedsFilter {
 }
 
 /// A relationship seen from its parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Child {
     pub object: String,
     pub field: String,
@@ -60,7 +60,7 @@ impl Child {
 }
 
 /// A record type of an object. Its Id is that of the `RecordType` row, allocated when the org was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordTypeInfo {
     pub id: String,
     pub developer_name: String,

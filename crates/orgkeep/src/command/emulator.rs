@@ -4,7 +4,7 @@
 use crate::failure::{Answer, Failure, Kind};
 use crate::screen::{Screen, facts};
 use clap::Args;
-use orgkeep_emulator::{Credentials, Emulator, Settings, Tls};
+use orgkeep_emulator::{Catalog, Credentials, Emulator, Settings, Tls};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -45,6 +45,10 @@ pub struct Arguments {
     /// Folder with sObject tree files that are loaded into the orgs
     #[arg(long, value_name = "DIR", requires = "project")]
     data: Option<PathBuf>,
+
+    /// Every standard object, about 1,250, instead of those that most orgs use
+    #[arg(long)]
+    all_objects: bool,
 
     /// Keep the orgs in this file, and find them there next time
     #[arg(long, value_name = "FILE")]
@@ -89,6 +93,7 @@ pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failur
     let settings = Settings {
         orgs: usize::from(arguments.orgs),
         seed: arguments.seed,
+        catalog: if arguments.all_objects { Catalog::Everything } else { Catalog::Core },
         records: arguments.records,
         project: arguments.project,
         data: arguments.data,

@@ -423,7 +423,7 @@ fn put_picklist(field: &mut Map<String, Value>, source: &Value) {
     let short = |value: &Value| {
         let mut entry = Map::new();
         entry.insert("value".into(), value["value"].clone());
-        if value["label"] != value["value"] {
+        if value["label"].is_string() && value["label"] != value["value"] {
             entry.insert("label".into(), value["label"].clone());
         }
         if value["defaultValue"] == true {
