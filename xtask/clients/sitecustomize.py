@@ -7,6 +7,7 @@ to any other machine.
 """
 
 import os
+import re
 import socket
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +17,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 def emulated(url):
     """The address at the emulator that stands for `url`."""
+    # Some write https:// before the whole of an instance URL: https://http://127.0.0.1:7700/services, which requests
+    # makes https://http/127.0.0.1:7700/services of.
+    url = re.sub(r"^https://http:?/+", "http://", url)
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     salesforce = host.endswith((".salesforce.com", ".force.com"))
