@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Serves an emulated org on a port, for clients that other people wrote: `serve PORT [RECORDS]`.
+//! Serves an emulated org on a port, for clients that other people wrote: `serve PORT [RECORDS [PROJECT]]`.
 //!
 //! Prints one line of JSON when it is ready, and stops when its standard input is closed.
 
@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let port: u16 = arguments.next().unwrap_or_default().parse().map_err(|_| "usage: serve PORT [RECORDS]")?;
+    let port: u16 = arguments.next().unwrap_or_default().parse().map_err(|_| "usage: serve PORT [RECORDS [PROJECT]]")?;
     let records: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
+    let project = arguments.next().map(std::path::PathBuf::from);
     let (stop, stopped) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -21,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-        let emulator = Emulator::start(Settings { records, ..Settings::default() })?;
+        let emulator = Emulator::start(Settings { records, project, ..Settings::default() })?;
         let credentials = emulator.credentials(0);
         let ready = serde_json::json!({
             "url": format!("http://{}", listener.local_addr()?),

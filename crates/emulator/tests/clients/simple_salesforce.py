@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0.
+"""simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0 and 1.0.
 
 Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR. The client
 writes https:// and login.salesforce.com into every address; the adapter below sends both to the emulator, and nothing anywhere
@@ -148,6 +148,33 @@ def bulk(client):
     same(client.query(f"SELECT count() FROM Lead WHERE Company = '{MARK}'", include_deleted=True)["totalSize"], ROWS, "queryAll")
 
 
+def bulk_one(client):
+    """Bulk API 1.0, which the client speaks in JSON."""
+    company = f"{MARK}-one"
+    records = [{"LastName": f"L{at} 🦀", "Company": company, "NumberOfEmployees": at, "DoNotCall": at % 2 == 0} for at in range(300)]
+    made = client.bulk.Lead.insert(records, batch_size=100, use_serial=True)
+    same([(one["success"], one["created"], one["errors"]) for one in made], [(True, True, [])] * 300, "insert by Bulk 1.0")
+    query = f"SELECT Id, LastName, NumberOfEmployees, DoNotCall, CreatedDate FROM Lead WHERE Company = '{company}'"
+    back = client.bulk.Lead.query(query)
+    same(sorted(row["Id"] for row in back), sorted(one["id"] for one in made), "query by Bulk 1.0")
+    same(
+        sorted((row["LastName"], row["NumberOfEmployees"], row["DoNotCall"]) for row in back),
+        sorted((one["LastName"], one["NumberOfEmployees"], one["DoNotCall"]) for one in records),
+        "values by Bulk 1.0",
+    )
+    same({type(row["CreatedDate"]) for row in back}, {int}, "dates are milliseconds")
+    updated = client.bulk.Lead.update([{"Id": made[0]["id"], "LastName": "changed"}, {"Id": made[1]["id"], "NumberOfEmployees": "many"}])
+    same([one["success"] for one in updated], [True, False], "update by Bulk 1.0")
+    same(updated[1]["errors"][0]["statusCode"], "INVALID_TYPE_ON_FIELD_IN_RECORD", "why a row was refused")
+    same(client.Lead.get(made[0]["id"])["LastName"], "changed", "what was updated")
+    projects = [{"External_Key__c": f"{MARK}-{at}", "Name": name} for at, name in enumerate(("a", "b"))]
+    same([one["created"] for one in client.bulk.Project__c.upsert(projects, "External_Key__c")], [True, True], "upsert that creates")
+    same([one["created"] for one in client.bulk.Project__c.upsert(projects, "External_Key__c")], [False, False], "upsert that updates")
+    same({one["success"] for one in client.bulk.Lead.delete([{"Id": one["id"]} for one in made])}, {True}, "delete by Bulk 1.0")
+    same(len(client.bulk.Lead.query_all(query)), 300, "queryAll by Bulk 1.0")
+    same(client.bulk.Lead.query(query), [], "query after delete")
+
+
 def changes(client):
     account = client.Account.create({"Name": "changed"})["id"]
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -160,7 +187,7 @@ def changes(client):
 def main():
     started = time.monotonic()
     client = sign_in()
-    for part in (rows, describes, bulk, changes):
+    for part in (rows, describes, bulk, bulk_one, changes):
         part(client)
     print(f"simple-salesforce: {ROWS} rows, {time.monotonic() - started:.1f} s")
 

@@ -440,7 +440,7 @@ def main():
         sys.exit(77)
     started = time.monotonic()
     org, signed_in = log_in()
-    for part in (rows, parents, queries, bin_and_changes, describes, refusals, conversions):
+    for part in (rows, parents, queries, bin_and_changes, describes, refusals, conversions, searches):
         part(org)
     users(org, signed_in)
     apex(signed_in.sessionId)
