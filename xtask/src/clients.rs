@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs that other people wrote, installed once into the target directory: Python libraries in a virtual environment of
-//! their own, the Salesforce CLI with a Node of its own. Versions are fixed, and a change of them installs anew.
+//! their own, CumulusCI in another, the Salesforce CLI with its plugin sfdmu and jsforce under a Node of its own. Versions
+//! are fixed, and a change of them installs anew.
 //!
 //! What cannot be had on a machine (no Python, no npm, no network) is an answer in plain words, not a failure.
 
@@ -13,25 +14,36 @@ use crate::place::Place;
 use crate::{Result, child};
 
 const PYTHON: [&str; 4] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1", "zeep==4.3.3"];
+const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";
+const SFDMU: &str = "sfdmu@3.7.19";
 /// The Salesforce CLI needs Node 22, whatever the machine has.
 const NODE: &str = "22.23.3";
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Python with the libraries: the virtual environment's `python`.
 pub fn python(place: &Place) -> Result<PathBuf> {
-    let folder = place.clients().join("python");
+    environment(&place.clients().join("python"), &PYTHON)
+}
+
+/// Python with CumulusCI, whose `cci` lies beside it.
+pub fn cumulusci(place: &Place) -> Result<PathBuf> {
+    environment(&place.clients().join("cumulusci"), &CUMULUSCI)
+}
+
+/// A virtual environment with these libraries.
+fn environment(folder: &Path, libraries: &[&str]) -> Result<PathBuf> {
     let bin = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let python = bin.join("python");
-    installed_once(&folder, &PYTHON.join(" "), |log| {
+    installed_once(folder, &libraries.join(" "), |log| {
         let base = ["python3", "python"]
             .into_iter()
             .find(|name| runs(Command::new(name).args(["-c", "import sys, venv; sys.exit(sys.version_info < (3, 9))"])))
             .ok_or("there is no Python 3.9 or newer with its venv module on this machine")?;
-        child::kept(Command::new(base).args(["-m", "venv"]).arg(&folder), log, INSTALL_LIMIT)?;
+        child::kept(Command::new(base).args(["-m", "venv"]).arg(folder), log, INSTALL_LIMIT)?;
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(libraries);
         child::kept(&mut pip, log, INSTALL_LIMIT).map(drop)
     })?;
     Ok(python)
@@ -48,7 +60,7 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
     let folder = place.clients().join("node");
     let modules = folder.join("node_modules");
     let node_version = format!("{node}@{NODE}");
-    installed_once(&folder, &format!("{SALESFORCE_CLI} {JSFORCE} {node_version}"), |log| {
+    installed_once(&folder, &format!("{SALESFORCE_CLI} {JSFORCE} {SFDMU} {node_version}"), |log| {
         if !runs(Command::new("npm").arg("--version")) {
             return Err("there is no npm on this machine".to_owned());
         }
@@ -56,7 +68,7 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
         std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
         let mut npm = Command::new("npm");
         npm.current_dir(&folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-        child::kept(npm.args([SALESFORCE_CLI, JSFORCE, &node_version]), log, INSTALL_LIMIT).map(drop)
+        child::kept(npm.args([SALESFORCE_CLI, JSFORCE, SFDMU, &node_version]), log, INSTALL_LIMIT).map(drop)
     })?;
     Ok([modules.join(node).join("bin"), modules.join(".bin")])
 }

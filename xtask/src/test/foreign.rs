@@ -2,8 +2,8 @@
 //! Programs that other people wrote, against `orgkeep emulator` over a socket. What one of them cannot parse is wrong, whatever
 //! our own tests say.
 //!
-//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce, `.mjs` under Node with
-//! the Salesforce CLI (`sf`) in its `PATH`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
+//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce and zeep, `.mjs` under Node
+//! with the Salesforce CLI (`sf`) in its `PATH`, `cumulusci.py` with CumulusCI and `sf`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
 //! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. `FIXTURES` is
 //! the folder of recordings beside the workspace, which may be absent. A script fails by its exit code; with 77 it says, in its last line, why it
 //! cannot be run here. None can reach another machine.
@@ -45,11 +45,13 @@ pub fn cases(place: &Place) -> Vec<Case> {
 #[derive(Clone, Copy)]
 enum Kind {
     Python,
+    CumulusCi,
     Node,
 }
 
 fn kind(script: &Path) -> Option<Kind> {
     match script.extension()?.to_str()? {
+        _ if name(script) == "cumulusci.py" => Some(Kind::CumulusCi),
         "py" => Some(Kind::Python),
         "mjs" => Some(Kind::Node),
         _ => None,
@@ -64,6 +66,10 @@ fn check(place: &Place, script: &Path) -> Outcome {
     let Some(kind) = kind(script) else { return Outcome::Skipped("nobody knows how to run it".to_owned()) };
     let interpreter = match kind {
         Kind::Python => clients::python(place).map(|python| (python, Vec::new())),
+        Kind::CumulusCi => clients::cumulusci(place).and_then(|python| {
+            let beside = python.parent().map(Path::to_owned);
+            Ok((python, clients::salesforce_cli(place)?.into_iter().chain(beside).collect()))
+        }),
         Kind::Node => clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec())),
     };
     match interpreter {

@@ -116,8 +116,9 @@ pub fn job(ctx: &Ctx, form: Form, body: &[u8], chunking: Option<Chunking>) -> Re
     let content = members.get("contentType").unwrap_or("XML");
     let content = Content::named(content).ok_or_else(|| value("contentType", content))?;
     let mode = match members.get("concurrencyMode") {
-        None | Some("Parallel") => Mode::Parallel,
-        Some("Serial") => Mode::Serial,
+        // simple-salesforce sends the number of the value.
+        None | Some("Parallel" | "0") => Mode::Parallel,
+        Some("Serial" | "1") => Mode::Serial,
         Some(other) => return Err(value("concurrencyMode", other)),
     };
     let mut order = Order {
