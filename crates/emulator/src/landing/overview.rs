@@ -141,6 +141,7 @@ fn one_org(emulator: &Emulator, number: usize) -> OneOrg {
         })
         .unwrap_or_default()
     });
+    let live_sessions = lock(&org.faces.sessions).live(now);
     let (objects, empty_objects) = counts(org);
     let (daily_calls_used, daily_calls_max) = org.daily_usage();
     OneOrg {
@@ -152,7 +153,7 @@ fn one_org(emulator: &Emulator, number: usize) -> OneOrg {
         security_token: credentials.security_token,
         access_token: credentials.access_token,
         refresh_token: credentials.refresh_token,
-        live_sessions: lock(&org.faces.sessions).live(now),
+        live_sessions,
         apps: apps(org),
         users,
         further_users,
