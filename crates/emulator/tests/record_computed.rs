@@ -5,6 +5,7 @@ mod desk;
 
 use desk::{Desk, Find as _, text};
 use orgkeep_emulator::record::Input;
+use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_emulator::value::Value;
 
 #[test]
@@ -223,4 +224,38 @@ fn changes_are_written_to_the_history() {
     let project = desk.make("Project__c", &[("Name", "P")]);
     desk.update("Project__c", &project, &[("Status__c", "Running")]).expect("saved");
     assert_eq!(desk.org.rows("Project__History")[0]["ParentId"], serde_json::json!(project));
+}
+
+#[test]
+fn formulas_follow_at_any_distance_and_with_the_day() {
+    // 6.10: none of it moves SystemModstamp
+    let desk = Desk::new();
+    let formula = |name: &str, kind: FieldType, text: &str| {
+        let mut field = Field::usual(name, name, kind, 1300);
+        (field.formula, field.precision) = (Some(text.to_owned()), 18);
+        field
+    };
+    for (object, field) in [
+        ("Project_Task__c", formula("Far__c", FieldType::String, "Project__r.Account__r.Name")),
+        ("Project_Task__c", formula("Chain__c", FieldType::String, "Project__r.Account_Name__c")),
+        ("Project_Task__c", formula("Share__c", FieldType::Double, "Project__r.Cost__c")),
+        ("Project__c", formula("Age__c", FieldType::Double, "TODAY() - Start__c")),
+    ] {
+        assert!(desk.org.add_field(object, field));
+    }
+    let account = desk.make("Account", &[("Name", "Acme"), ("Site", "Oslo")]);
+    let project = desk.make("Project__c", &[("Account__c", &account), ("Start__c", "2024-05-01")]);
+    let task = desk.make("Project_Task__c", &[("Project__c", &project), ("Title__c", "T"), ("Cost__c", "3")]);
+    assert_eq!(desk.get(&task, "Far__c"), Value::from("Acme"));
+    assert_eq!(desk.get(&project, "Age__c"), Value::Int(5));
+    let stamps = || (desk.get(&task, "SystemModstamp"), desk.get(&project, "SystemModstamp"));
+    let before = stamps();
+    desk.later(60);
+    desk.update("Account", &account, &[("Name", "Apex")]).expect("renamed");
+    assert_eq!(desk.get(&task, "Far__c"), Value::from("Apex"));
+    assert_eq!(desk.get(&task, "Chain__c"), Value::from("Apex (Oslo)"));
+    assert_eq!(desk.get(&task, "Share__c"), Value::Int(3), "a roll-up of the parent");
+    desk.later(86_400);
+    assert_eq!(desk.get(&project, "Age__c"), Value::Int(6));
+    assert_eq!(stamps(), before);
 }

@@ -75,6 +75,7 @@ fn a_lead_becomes_account_contact_and_opportunity() {
     }
     assert!(desk.get(&lead, "IsConverted").is_true());
     assert_eq!(desk.count("OpportunityContactRole"), 1);
+    assert!(desk.org.rows("LeadHistory").iter().any(|row| row["Field"] == "leadConverted"));
 }
 
 #[test]
@@ -152,6 +153,7 @@ fn a_merge_moves_the_children_and_leaves_the_losers_in_the_bin() {
     }
     let relations = desk.org.rows("AccountContactRelation");
     assert_eq!(relations.len(), 2, "each contact has one relation to the master: {relations:?}");
+    assert!(desk.org.rows("AccountHistory").iter().any(|row| row["Field"] == "accountMerged"));
     desk.undelete(&one).expect("a loser comes back alone");
     assert_eq!(desk.get(&one, "MasterRecordId"), Value::Null);
     assert_eq!(desk.get(&contact, "AccountId"), Value::from(master.as_str()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What an org does by itself as its clock goes: the recycle bin forgets, old activities are archived every night, late
-//! transactions commit.
+//! What an org does by itself as its clock goes: the recycle bin forgets, every midnight (UTC) old activities are archived and
+//! formulas of the day are computed, late transactions commit.
 //!
 //! Nothing runs in a thread. Before every transaction the org is brought up to what its clock says, so a test that moves the
 //! clock sees what happened meanwhile, in one step.
@@ -22,8 +22,8 @@ const ROWS_PER_LICENCE: i64 = 5_000;
 pub(super) struct Background {
     /// When something is to be done next, in ms.
     due_ms: AtomicI64,
-    /// When activities are archived next, in ms; 0 before the first night.
-    archive_ms: AtomicI64,
+    /// When the next day begins, in ms; 0 before the org was looked at.
+    midnight_ms: AtomicI64,
     /// How many rows the recycle bin holds; 0 asks the licences.
     bin_rows: AtomicI64,
     /// Transactions that commit by themselves, and when.
@@ -56,12 +56,13 @@ impl Background {
             store.write(schema.clone(), now, |tx| deeds.commit(tx))?.expect("the rows of a late commit are locked");
         }
         let next = store.write(schema.clone(), now, |tx| {
-            let night = self.archive_ms.load(Ordering::Relaxed);
+            let night = self.midnight_ms.load(Ordering::Relaxed);
             if night == 0 || now >= night {
                 if night > 0 {
                     record::archive_activities(tx).expect("the store can be written");
+                    record::refresh_clock_formulas(tx);
                 }
-                self.archive_ms.store(now + DAY_MS, Ordering::Relaxed);
+                self.midnight_ms.store((now.div_euclid(DAY_MS) + 1) * DAY_MS, Ordering::Relaxed);
             }
             let rows = match self.bin_rows.load(Ordering::Relaxed) {
                 0 => ROWS_PER_LICENCE * licences(tx.conn).max(1),
@@ -71,7 +72,7 @@ impl Background {
         })?;
         let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         let first_late = late.iter().map(|(ms, _)| *ms).min().unwrap_or(i64::MAX);
-        let next = next.min(self.archive_ms.load(Ordering::Relaxed)).min(first_late);
+        let next = next.min(self.midnight_ms.load(Ordering::Relaxed)).min(first_late);
         self.due_ms.store(next, Ordering::Relaxed);
         Ok(())
     }

@@ -5,9 +5,9 @@
 //! parents (`Account__r.Name`), and the functions listed in `functions`. A formula that uses anything else is null on
 //! every row. As on the platform, an empty number counts as 0 in arithmetic, and an empty text as empty.
 //!
-//! A row's formulas are computed anew when the row is saved, when a roll-up of it changes, and when the parent that they look
-//! at directly is saved; none of the last two changes its `SystemModstamp`. Not guaranteed: a formula that looks two parents up
-//! follows a change there only at the next save, and TODAY() and NOW() stand still between saves.
+//! A row's formulas are computed anew when the row is saved, when a roll-up of it changes, and when a field that they look at
+//! changes on a parent at any distance, be it a formula itself; none of the last two changes its `SystemModstamp`. Formulas
+//! that call TODAY or NOW are computed anew every midnight (UTC). Not guaranteed: NOW() stands still between midnights.
 
 mod evaluate;
 mod functions;
@@ -24,6 +24,9 @@ use crate::schema::{Object, Schema};
 use crate::store::Tx;
 use crate::value::Value;
 use evaluate::Place;
+
+/// How far a change is followed from formula to formula.
+const MOST_STEPS: usize = 10;
 
 /// The formulas of an object that can be understood, those that others use first.
 pub fn in_order(_schema: &Schema, object: &Object) -> Vec<(usize, Arc<Expression>)> {
@@ -45,23 +48,46 @@ pub fn in_order(_schema: &Schema, object: &Object) -> Vec<(usize, Arc<Expression
     ordered
 }
 
-/// Objects with formulas that look at this one directly, and through which field.
-pub fn looking_at(schema: &Schema, object: &Object) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for child in &object.children {
-        let Some(below) = schema.object(&child.object) else { continue };
-        let Some(relationship) = below.field(&child.field).and_then(|field| field.relationship_name.clone()) else {
-            continue;
-        };
-        let looks = |text: &String| {
+/// A formula that looks at a field of another object, and the way from there to the formula's rows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Onlooker {
+    /// The field that is looked at.
+    field: String,
+    /// Object and reference field of each step down, the formula's own object last.
+    way: Vec<(String, String)>,
+}
+
+/// The formulas, at any distance, that look at this object.
+pub fn looking_at(schema: &Schema, object: &Object) -> Vec<Onlooker> {
+    let mut found: Vec<Onlooker> = Vec::new();
+    for below in schema.objects() {
+        for text in below.fields.iter().filter_map(|field| field.formula.as_ref()) {
             let paths = parse::parse(text).map(|expression| expression.paths()).unwrap_or_default();
-            paths.iter().any(|path| path.len() > 1 && path[0].eq_ignore_ascii_case(&relationship))
-        };
-        if below.fields.iter().any(|field| field.formula.as_ref().is_some_and(looks)) {
-            found.push((child.object.clone(), child.field.clone()));
+            for path in paths.iter().filter(|path| path.len() > 1) {
+                found.extend(onlooker(schema, below, path, object));
+            }
         }
     }
+    found.dedup();
     found
+}
+
+/// The way back from an object that a path goes through, where the path ends there.
+fn onlooker(schema: &Schema, from: &Arc<Object>, path: &[String], object: &Object) -> Option<Onlooker> {
+    let (field, steps) = path.split_last()?;
+    let mut at = from.clone();
+    let mut way = Vec::new();
+    for step in steps {
+        let reference = at.relationship(step)?.clone();
+        way.insert(0, (at.name.clone(), reference.name.clone()));
+        let target = match reference.reference_to.iter().find(|name| **name == object.name) {
+            Some(name) if way.len() == steps.len() => name,
+            _ => reference.reference_to.first()?,
+        };
+        at = schema.object(target)?.clone();
+    }
+    let field = at.field(field).filter(|_| at.name == object.name)?;
+    Some(Onlooker { field: field.name.clone(), way })
 }
 
 /// Computes the formulas of a row that is being saved.
@@ -73,35 +99,77 @@ pub fn compute(tx: &Tx<'_>, plan: &Plan, draft: &mut Draft) {
     }
 }
 
-/// Computes the formulas of a stored row anew.
+/// Computes the formulas of a stored row anew, and those that look at the ones that changed.
 pub fn refresh(tx: &Tx<'_>, object: &Arc<Object>, id: &str) {
-    let plan = tx.schema.plan(object);
-    if plan.formulas.is_empty() {
-        return;
-    }
-    let Some(row) = tx.row(object, id) else { return };
-    let mut draft = Draft {
-        object: object.clone(),
-        id: id.to_owned(),
-        given: vec![false; row.values.len()],
-        old: Some(row.values.clone()),
-        values: row.values,
-        blobs: Vec::new(),
-        owner_change: OwnerChange::default(),
-    };
-    compute(tx, &plan, &mut draft);
-    let changes = draft.changes();
-    let columns: Vec<&str> = changes.iter().map(|&at| object.fields[at].name.as_str()).collect();
-    let values: Vec<&Value> = changes.iter().map(|&at| &draft.values[at]).collect();
-    tx.update_row(object, id, &columns, &values).expect("a formula fits its column");
+    follow(tx, object, id, &[], 0);
 }
 
-/// Computes the formulas of children that look at a changed row.
-pub fn refresh_children(tx: &Tx<'_>, plan: &Plan, id: &str) {
-    for (child, field) in &plan.looked_at_by {
-        let Some(object) = tx.schema.object(child).cloned() else { continue };
-        for below in tx.ids_where(&object, &format!("\"{field}\" = ?1"), &[&id]) {
-            refresh(tx, &object, &below);
+/// Computes the formulas of a stored row anew, and those that look at the ones that changed or at these fields of it.
+pub fn refresh_around(tx: &Tx<'_>, object: &Arc<Object>, id: &str, changed: &[&str]) {
+    follow(tx, object, id, changed, 0);
+}
+
+/// Computes the formulas that look at these fields of a row.
+pub fn refresh_onlookers(tx: &Tx<'_>, plan: &Plan, id: &str, changed: &[&str]) {
+    tell(tx, plan, id, changed, 0);
+}
+
+fn follow(tx: &Tx<'_>, object: &Arc<Object>, id: &str, changed: &[&str], depth: usize) {
+    let plan = tx.schema.plan(object);
+    let mut changed = changed.to_vec();
+    if !plan.formulas.is_empty()
+        && let Some(row) = tx.row(object, id)
+    {
+        let mut draft = Draft {
+            object: object.clone(),
+            id: id.to_owned(),
+            given: vec![false; row.values.len()],
+            old: Some(row.values.clone()),
+            values: row.values,
+            blobs: Vec::new(),
+            owner_change: OwnerChange::default(),
+        };
+        compute(tx, &plan, &mut draft);
+        let changes = draft.changes();
+        let columns: Vec<&str> = changes.iter().map(|&at| object.fields[at].name.as_str()).collect();
+        let values: Vec<&Value> = changes.iter().map(|&at| &draft.values[at]).collect();
+        tx.update_row(object, id, &columns, &values).expect("a formula fits its column");
+        changed.extend(columns);
+    }
+    tell(tx, &plan, id, &changed, depth);
+}
+
+fn tell(tx: &Tx<'_>, plan: &Plan, id: &str, changed: &[&str], depth: usize) {
+    if depth >= MOST_STEPS {
+        return;
+    }
+    for onlooker in plan.looked_at_by.iter().filter(|onlooker| changed.contains(&onlooker.field.as_str())) {
+        let mut ids = vec![id.to_owned()];
+        let mut last = None;
+        for (object, field) in &onlooker.way {
+            let Some(object) = tx.schema.object(object).cloned() else { return };
+            let condition = format!("\"{field}\" = ?1");
+            ids = ids.iter().flat_map(|id| tx.ids_where(&object, &condition, &[id])).collect();
+            last = Some(object);
+        }
+        for (object, id) in last.iter().flat_map(|object| ids.iter().map(move |id| (object, id))) {
+            follow(tx, object, id, &[], depth + 1);
+        }
+    }
+}
+
+/// Computes the formulas that call TODAY or NOW anew, of all rows: the day has changed.
+///
+/// # Errors
+/// Only what a full disk brings about.
+pub(crate) fn refresh_clock(tx: &Tx<'_>) {
+    let schema = tx.schema.clone();
+    for object in schema.objects() {
+        let of_clock = |text: &str| parse::parse(text).is_ok_and(|expression| expression.calls(&["TODAY", "NOW"]));
+        if object.fields.iter().any(|field| field.formula.as_deref().is_some_and(of_clock)) {
+            for id in tx.ids_where(object, "1 = 1", &[]) {
+                refresh(tx, object, &id);
+            }
         }
     }
 }

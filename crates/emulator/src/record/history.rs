@@ -45,6 +45,20 @@ pub fn record(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Sav
     Ok(())
 }
 
+/// Notes what happened to a record that is no change of a field: `accountMerged`, `leadConverted`.
+pub fn note(tx: &mut Tx<'_>, caller: &Caller, object: &str, id: &str, what: &str) -> Result<(), SaveError> {
+    let Some(history) = tx.schema.history_of(object).cloned() else { return Ok(()) };
+    let through =
+        if object == "Opportunity" || !object.ends_with("__c") { format!("{object}Id") } else { "ParentId".into() };
+    let platform = Caller { bypass: true, ..caller.clone() };
+    let row: Fields = vec![
+        (through, Input::Text(id.to_owned())),
+        ("Field".into(), Input::Text(what.to_owned())),
+        ("DataType".into(), Input::Text("Text".into())),
+    ];
+    insert(tx, &platform, &history, row).map(drop)
+}
+
 fn data_type(kind: FieldType) -> &'static str {
     match kind {
         FieldType::Reference => "EntityId",

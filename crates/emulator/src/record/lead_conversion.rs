@@ -16,7 +16,7 @@ use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate};
 
 use super::delete::{any_row, live_row};
 use super::rules::create;
-use super::{Fields, Input, insert, update};
+use super::{Fields, Input, history, insert, update};
 use crate::error::SaveError;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
@@ -414,5 +414,6 @@ fn mark(
         ("IsUnreadByOwner".into(), Input::Bool(false)),
     ];
     let platform = Caller { bypass: true, ..caller.clone() };
-    update(tx, &platform, &lead.object, lead.id(), fields)
+    update(tx, &platform, &lead.object, lead.id(), fields)?;
+    history::note(tx, caller, "Lead", lead.id(), "leadConverted")
 }

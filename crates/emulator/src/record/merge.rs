@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::access::{self, Deed};
 use super::delete::{any_row, fall_alone, live_row};
 use super::plan::Below;
-use super::{Fields, Input, update};
+use super::{Fields, Input, history, update};
 use crate::error::SaveError;
 use crate::schema::Object;
 use crate::sharing::Level;
@@ -96,6 +96,8 @@ pub fn merge(
         let person = person_contact(tx, loser);
         fall_alone(tx, caller, std::iter::once(loser.clone()).chain(person).collect())?;
     }
+    let what = format!("{}Merged", object.name.to_ascii_lowercase());
+    history::note(tx, caller, &object.name, master.id(), &what)?;
     updated.sort();
     updated.dedup();
     let merged_ids = rows.iter().map(|row| row.id().to_owned()).collect();

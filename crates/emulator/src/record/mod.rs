@@ -36,6 +36,7 @@ pub(crate) use archive::archive_activities;
 pub use convert::picklist_order;
 pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
 pub(crate) use draft::Draft;
+pub(crate) use formula::refresh_clock as refresh_clock_formulas;
 pub use lead_conversion::{LeadConvert, LeadConverted, convert_lead};
 pub use merge::{Merged, merge};
 pub use plan::Plan;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::formula::{self, Expression};
+use super::formula::{self, Expression, Onlooker};
 use super::rollup::{self, RollUp};
 use crate::id;
 use crate::schema::{Child, Field, FieldType, Object, Schema};
@@ -23,8 +23,8 @@ pub struct Plan {
     pub feeds: Vec<RollUp>,
     /// Roll-up fields of this object itself.
     pub summaries: Vec<usize>,
-    /// Child objects with formulas that look at this object, through which of their fields.
-    pub looked_at_by: Vec<(String, String)>,
+    /// Formulas of other objects that look at this one.
+    pub looked_at_by: Vec<Onlooker>,
     /// The child relationships that a delete looks into.
     pub below: Vec<Below>,
     pub created_date: Option<usize>,

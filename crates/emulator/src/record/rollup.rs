@@ -103,7 +103,7 @@ fn compute(tx: &Tx<'_>, roll_up: &RollUp, parent_id: &Value) {
     let stamp = Value::Int(audit::second(tx.now));
     let columns = [roll_up.field.as_str(), "SystemModstamp"];
     tx.update_row(&parent, id, &columns, &[&value, &stamp]).expect("a summary fits its column");
-    formula::refresh(tx, &parent, id);
+    formula::refresh_around(tx, &parent, id, &[&roll_up.field]);
 }
 
 /// How many units of a row's currency are one of the corporate currency.

@@ -125,7 +125,11 @@ pub fn update_with(
     history::record(tx, caller, &draft)?;
     rules::after(tx, caller, &draft)?;
     rollup::feed(tx, &plan, &draft);
-    formula::refresh_children(tx, &plan, &draft.id);
+    if !plan.looked_at_by.is_empty() {
+        let changes = draft.changes();
+        let changed: Vec<&str> = changes.iter().map(|&at| draft.object.fields[at].name.as_str()).collect();
+        formula::refresh_onlookers(tx, &plan, &draft.id, &changed);
+    }
     Ok(())
 }
 

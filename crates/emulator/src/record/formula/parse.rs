@@ -42,6 +42,19 @@ impl Expression {
         found
     }
 
+    /// Whether it calls one of these functions, so that its value changes as the clock goes.
+    pub fn calls(&self, names: &[&str]) -> bool {
+        match self {
+            Expression::Call(name, arguments) => {
+                names.iter().any(|known| name.eq_ignore_ascii_case(known))
+                    || arguments.iter().any(|argument| argument.calls(names))
+            }
+            Expression::Not(inner) | Expression::Minus(inner) => inner.calls(names),
+            Expression::Operation(_, left, right) => left.calls(names) || right.calls(names),
+            _ => false,
+        }
+    }
+
     fn collect(&self, found: &mut Vec<Vec<String>>) {
         match self {
             Expression::Path(path) => found.push(path.clone()),

@@ -65,7 +65,20 @@ pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Save
         let fields = vec![("OpportunityId", id), ("ContactId", Value::Text(contact)), ("IsPrimary", Value::Bool(true))];
         create(tx, caller, "OpportunityContactRole", fields)?;
     }
-    Ok(())
+    stage_history(tx, caller, draft)
+}
+
+/// A row of stage history for a new opportunity and for each change of stage, amount, probability or close date.
+fn stage_history(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
+    const WATCHED: [&str; 5] = ["StageName", "Amount", "Probability", "CloseDate", "ForecastCategory"];
+    if tx.schema.object("OpportunityHistory").is_none() || !WATCHED.iter().any(|field| draft.changed(field)) {
+        return Ok(());
+    }
+    let mut fields = vec![("OpportunityId", Value::Text(draft.id.clone()))];
+    for field in WATCHED.into_iter().chain(["ExpectedRevenue", "CurrencyIsoCode"]) {
+        fields.push((field, draft.get(field).clone()));
+    }
+    create(tx, caller, "OpportunityHistory", fields).map(drop)
 }
 
 /// The amount of an opportunity with lines is their sum.
