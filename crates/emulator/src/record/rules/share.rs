@@ -47,10 +47,8 @@ fn is_callers(object: &Object, cause: &str) -> bool {
 
 /// The field that says how much a row gives.
 fn level_field(object: &Object) -> String {
-    match object.name.strip_suffix("Share") {
-        Some(parent) if !object.name.ends_with("__Share") => format!("{parent}AccessLevel"),
-        _ => "AccessLevel".to_owned(),
-    }
+    let by_name = object.name.strip_suffix("Share").map(|parent| format!("{parent}AccessLevel"));
+    by_name.filter(|name| object.has(name)).unwrap_or_else(|| "AccessLevel".to_owned())
 }
 
 pub fn check(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
@@ -92,11 +90,12 @@ pub fn check_delete(caller: &Caller, row: &Row) -> Result<(), SaveError> {
 
 /// The rows that share records of an object, and their field for the record.
 fn share_of(tx: &Tx<'_>, object: &Object) -> Option<(std::sync::Arc<Object>, String)> {
-    let (name, through) = match object.name.strip_suffix("__c") {
-        Some(stem) => (format!("{stem}__Share"), "ParentId".to_owned()),
-        None => (format!("{}Share", object.name), format!("{}Id", object.name)),
+    let name = match object.name.strip_suffix("__c") {
+        Some(stem) => format!("{stem}__Share"),
+        None => format!("{}Share", object.name),
     };
-    let share = tx.schema.object(&name).filter(|share| share.has(&through))?;
+    let share = tx.schema.object(&name).filter(|share| is_share(share))?;
+    let through = [format!("{}Id", object.name), "ParentId".to_owned()].into_iter().find(|field| share.has(field))?;
     Some((share.clone(), through))
 }
 
