@@ -46,6 +46,12 @@ use batch::Batch;
 use form::Form;
 pub use job::Job;
 
+/// A refusal that a fault orders.
+pub(crate) fn refusal(json: bool, status: u16, code: &str, message: &str) -> Answer {
+    let form = if json { Form::Json } else { Form::Xml };
+    Answer { status, ..form.error(&Refusal::new(code, message)) }
+}
+
 /// A batch may have so many bytes (`salesforce-api.md` 3.3).
 const BATCH_MAX_BYTES: usize = 10_000_000;
 

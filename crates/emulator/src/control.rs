@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a test may do to an org from outside its APIs, and ask it afterwards.
 
+pub(crate) mod web;
+
 use std::collections::BTreeMap;
 
 use crate::faces::lock;
+use crate::fault::Faults;
 use crate::log::LogEntry;
 use crate::oauth::app::App;
-use crate::org::Org;
+use crate::org::{Org, Tx, seed};
+use crate::record;
 use crate::value::Value;
 
 impl Org {
@@ -17,7 +21,7 @@ impl Org {
 
     /// The last requests, oldest first; 10,000 are kept.
     pub fn request_log(&self) -> Vec<LogEntry> {
-        lock(&self.faces.log).entries().cloned().collect()
+        lock(&self.faces.log).entries().collect()
     }
 
     /// Requests since the start, by API family (`rest`, `query`, `bulk`, `composite`, `blob`, `tooling`, `soap`).
@@ -93,5 +97,32 @@ impl Org {
             lock(&self.faces.sessions).revoke_where(|_, app| app == Some(client_id));
         }
         self.change_app(client_id, |app| app.blocked = blocked)
+    }
+
+    /// What is to go wrong with the org's requests and jobs.
+    pub fn faults(&self) -> &Faults {
+        &self.faces.faults
+    }
+
+    /// Requests, bytes and time since the start by API family, by client, and by object, as JSON.
+    pub fn usage(&self) -> serde_json::Value {
+        lock(&self.faces.log).usage()
+    }
+
+    /// Empties the recycle bin of what was deleted by itself before a time in ms; answers how many records that were.
+    pub fn purge_recycle_bin(&self, before_ms: i64) -> usize {
+        self.write(|tx| {
+            let sql = "SELECT DISTINCT root_id FROM _recycle WHERE deleted_ms < ?1 ORDER BY root_id";
+            let roots: Vec<String> = tx
+                .conn
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.query_map([before_ms], |row| row.get(0))?.collect())
+                .expect("the store's own table can be read");
+            let caller = seed::platform(tx);
+            let emptied = |tx: &mut Tx<'_>, root: &String| {
+                tx.savepoint(|tx| record::empty_from_recycle_bin(tx, &caller, root)).is_ok()
+            };
+            roots.iter().filter(|root| emptied(tx, root)).count()
+        })
     }
 }

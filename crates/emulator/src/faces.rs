@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bulk::Registry;
 use crate::describe::Kept;
+use crate::fault::Faults;
 use crate::host::MyDomain;
-use crate::log::{LogEntry, RequestLog, Usage};
+use crate::log::{RequestLog, Usage};
 use crate::oauth::app::Apps;
 use crate::rest::recent::Recent;
 use crate::session::Sessions;
@@ -34,6 +35,8 @@ pub struct Faces {
     pub usage: Mutex<Usage>,
     /// The last requests.
     pub log: Mutex<RequestLog>,
+    /// What is to go wrong.
+    pub faults: Faults,
     /// Permissions that tests gave to or took from users, over what their profile and permission sets say.
     pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
     /// What users may do, as it was worked out last.
@@ -77,10 +80,5 @@ impl Faces {
     pub fn limit_line(&self, now_ms: i64) -> String {
         let mut usage = lock(&self.usage);
         format!("api-usage={}/{}", usage.used(now_ms), usage.max())
-    }
-
-    /// Logs an answered request.
-    pub fn log(&self, entry: LogEntry) {
-        lock(&self.log).add(entry);
     }
 }

@@ -17,6 +17,7 @@ pub mod data;
 pub mod describe;
 pub mod error;
 pub mod faces;
+pub mod fault;
 pub mod feature;
 pub mod host;
 pub mod id;
@@ -42,14 +43,17 @@ pub mod soql;
 mod sosl;
 pub mod store;
 pub mod tls;
+mod traffic;
 pub mod user;
 pub mod value;
+mod wire;
 pub mod world;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+pub use bulk::contention::Locking;
 pub use clock::Clock;
 pub use credentials::Credentials;
 pub use feature::Feature;
@@ -93,6 +97,8 @@ pub struct Settings {
     pub my_domain: Option<String>,
     /// What every org has beyond what all orgs have.
     pub features: BTreeSet<Feature>,
+    /// How jobs that write children of the same parent get into each other's way.
+    pub locking: Locking,
     pub clock: Clock,
 }
 
@@ -112,6 +118,7 @@ impl Default for Settings {
             rotate_refresh_tokens: true,
             my_domain: None,
             features: BTreeSet::new(),
+            locking: Locking::default(),
             clock: Clock::system(),
         }
     }
@@ -128,7 +135,11 @@ struct Inner {
     clock: Clock,
     /// Requests that belong to no org: refused sign-ins, the version list, unknown paths.
     log: Mutex<RequestLog>,
+    watch: OnceLock<Watcher>,
 }
+
+/// Is told of each request.
+type Watcher = Arc<dyn Fn(&log::LogEntry) + Send + Sync>;
 
 /// Why an emulator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +173,7 @@ impl Emulator {
                 org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
             }
             credentials::set_up(&org, number, &settings);
+            faces::lock(&org.faces.jobs).contention.locking = settings.locking;
             if let Some(path) = &path {
                 bulk::journal::open(&org, path).map_err(|source| StartError::Store { org: number, source })?;
             }
@@ -175,7 +187,7 @@ impl Emulator {
             orgs.push(Arc::new(org));
         }
         let log = Mutex::default();
-        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock, log }) })
+        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock, log, watch: OnceLock::new() }) })
     }
 
     pub fn orgs(&self) -> &[Arc<Org>] {

@@ -5,6 +5,13 @@
 //! count between 23 and 24 hours after it was made.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::traffic::Traffic;
+use crate::value::date_time_text;
 
 const KEPT_ENTRIES: usize = 10_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -61,8 +68,12 @@ impl Family {
 /// One request that was answered.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
+    /// Its number among the requests of its org, from 1.
+    pub number: u64,
     /// When it came, in milliseconds since the epoch by the emulator's clock.
     pub at_ms: i64,
+    /// How long until its answer began, in milliseconds of the emulator's clock.
+    pub duration_ms: i64,
     /// The method as sent.
     pub method: String,
     /// Path and query, without tokens and secrets.
@@ -73,33 +84,143 @@ pub struct LogEntry {
     pub family: Family,
     /// Who asked, when known.
     pub user_id: Option<String>,
+    /// The object it is about, when it names one.
+    pub object: Option<String>,
+    /// The `User-Agent`.
+    pub client: String,
+    /// The connected app of the session, when known.
+    pub app: Option<String>,
+    /// Bytes of the request's body, so far.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body, so far: while it is being sent the number grows.
+    pub bytes_out: u64,
+    /// Names of the faults that struck it.
+    pub faults: Vec<&'static str>,
 }
 
-/// The last requests and how many there were of each family.
+/// What requests cost: one client's, or one API's.
+#[derive(Debug, Default)]
+struct Cost {
+    requests: u64,
+    /// Of those the ones answered with a status of 400 and above.
+    refused: u64,
+    duration_ms: i64,
+    traffic: Arc<Traffic>,
+    /// Bytes of bodies that were counted elsewhere.
+    bytes_in: u64,
+}
+
+/// The last requests and what there were of each family, client and object.
 #[derive(Debug, Default)]
 pub struct RequestLog {
-    entries: VecDeque<LogEntry>,
+    entries: VecDeque<(LogEntry, Arc<Traffic>)>,
+    added: u64,
     by_family: BTreeMap<Family, u64>,
+    costs: BTreeMap<(String, Family), Cost>,
+    by_object: BTreeMap<(String, Family), u64>,
 }
 
 impl RequestLog {
-    /// Adds an answered request; the oldest of more than 10,000 is forgotten, but stays counted.
-    pub fn add(&mut self, entry: LogEntry) {
+    /// Adds an answered request; the oldest of more than 10,000 is forgotten, but stays counted. The traffic is that of the
+    /// request itself; what its answer's bytes are also to be counted in is given back.
+    pub fn add(&mut self, mut entry: LogEntry, traffic: Arc<Traffic>) -> Arc<Traffic> {
+        self.added += 1;
+        entry.number = self.added;
         *self.by_family.entry(entry.family).or_default() += 1;
+        let cost = self.costs.entry((client_name(&entry).to_owned(), entry.family)).or_default();
+        cost.requests += 1;
+        cost.refused += u64::from(entry.status >= 400);
+        cost.duration_ms += entry.duration_ms;
+        cost.bytes_in += traffic.bytes_in();
+        let shared = cost.traffic.clone();
+        if let Some(object) = &entry.object {
+            *self.by_object.entry((object.clone(), entry.family)).or_default() += 1;
+        }
         if self.entries.len() == KEPT_ENTRIES {
             self.entries.pop_front();
         }
-        self.entries.push_back(entry);
+        self.entries.push_back((entry, traffic));
+        shared
     }
 
     /// The kept requests, oldest first.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &LogEntry> {
-        self.entries.iter()
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = LogEntry> {
+        self.entries.iter().map(|(entry, traffic)| filled(entry, traffic))
     }
 
     /// Requests per family since the start.
     pub fn by_family(&self) -> BTreeMap<&'static str, u64> {
         self.by_family.iter().map(|(family, requests)| (family.as_str(), *requests)).collect()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = RequestLog::default();
+    }
+
+    /// What was asked since the start, by family, by client and family, and by object and family.
+    pub fn usage(&self) -> Value {
+        let mut families: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
+        let mut clients: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+        let mut milliseconds: BTreeMap<&str, i64> = BTreeMap::new();
+        for ((client, family), cost) in &self.costs {
+            let sums = [cost.requests, cost.refused, cost.bytes_in, cost.traffic.bytes_out()];
+            let all = families.entry(family.as_str()).or_default();
+            all.iter_mut().zip(sums).for_each(|(all, one)| *all += one);
+            *milliseconds.entry(family.as_str()).or_default() += cost.duration_ms;
+            clients.entry(client).or_default().insert(family.as_str(), shown(sums, cost.duration_ms));
+        }
+        let families: BTreeMap<&str, Value> =
+            families.into_iter().map(|(family, sums)| (family, shown(sums, milliseconds[family]))).collect();
+        let mut objects: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+        for ((object, family), requests) in &self.by_object {
+            objects.entry(object).or_default().insert(family.as_str(), *requests);
+        }
+        json!({"requests": self.added, "families": families, "clients": clients, "objects": objects})
+    }
+}
+
+fn shown([requests, refused, bytes_in, bytes_out]: [u64; 4], duration_ms: i64) -> Value {
+    json!({"requests": requests, "refused": refused, "bytes_in": bytes_in, "bytes_out": bytes_out, "duration_ms": duration_ms})
+}
+
+/// An entry with the bytes that were counted until now.
+pub fn filled(entry: &LogEntry, traffic: &Traffic) -> LogEntry {
+    LogEntry { bytes_in: traffic.bytes_in(), bytes_out: traffic.bytes_out(), ..entry.clone() }
+}
+
+/// What usage calls a client: its app where the session has one, else the product of its `User-Agent`.
+fn client_name(entry: &LogEntry) -> &str {
+    let product = entry.client.split_whitespace().next().unwrap_or("unknown");
+    entry.app.as_deref().unwrap_or(product)
+}
+
+impl LogEntry {
+    /// As JSON, for the control API.
+    pub fn json(&self) -> Value {
+        json!({
+            "number": self.number, "at": date_time_text(self.at_ms, "Z"), "duration_ms": self.duration_ms,
+            "method": self.method, "path": self.path, "status": self.status, "family": self.family.as_str(),
+            "object": self.object, "user": self.user_id, "client": self.client, "app": self.app,
+            "bytes_in": self.bytes_in, "bytes_out": self.bytes_out, "faults": self.faults,
+        })
+    }
+}
+
+impl fmt::Display for LogEntry {
+    /// One plain line: time, status, API, method, path, duration, bytes in and out, object, client, faults.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = date_time_text(self.at_ms, "Z");
+        write!(f, "{time} {} {} {} {}", self.status, self.family.as_str(), self.method, self.path)?;
+        write!(f, " {}ms in={} out={}", self.duration_ms, self.bytes_in, self.bytes_out)?;
+        if let Some(object) = &self.object {
+            write!(f, " object={object}")?;
+        }
+        write!(f, " client={}", client_name(self).replace(' ', "_"))?;
+        if !self.faults.is_empty() {
+            write!(f, " faults={}", self.faults.join(","))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! 1. The path says which API is meant; each has its own way to refuse a session (`salesforce-api.md` 1.8).
 //! 2. For REST: retired version, session, API permission and daily allowance are checked in this order.
-//! 3. The face answers.
-//! 4. The answer gets the headers every answer has, is printed as asked for, zipped as asked for, and logged.
+//! 3. The face answers, unless a fault does (`fault.rs`).
+//! 4. The answer gets the headers every answer has, is printed as asked for, zipped as asked for, spoilt by a fault where one
+//!    strikes, and logged.
 
 use std::future::Future;
 use std::io::{self, Write as _};
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -22,20 +25,25 @@ use http::header::{
     VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::answer::xml::{self, Ending};
 use crate::answer::{Answer, Content, render};
+use crate::control::web;
 use crate::ctx::{Ctx, base_url};
 use crate::error::ApiError;
 use crate::faces::lock;
+use crate::fault::strike::Lost;
+use crate::fault::target::Target;
 use crate::host::Place;
-use crate::log::{Family, LogEntry, without_secrets};
+use crate::log::{Family, LogEntry, filled, without_secrets};
 use crate::oauth::{self, token_of};
 use crate::org::Org;
 use crate::request::{Query, Request, decode_path, header};
 use crate::tls::Secure;
-use crate::{Emulator, bulk1, landing, rest, soap};
+use crate::traffic::{Ended, Traffic, counted_in, counted_out};
+use crate::wire::{Switch, Wires};
+use crate::{Emulator, bulk1, fault, landing, rest, soap};
 
 /// Longest request target, and longest target and headers together (`salesforce-api.md` 2.1).
 const URI_MAX_BYTES: usize = 16_384;
@@ -72,18 +80,25 @@ impl Emulator {
             Ending::Xml(below) => Some(below.clone()),
             Ending::Json | Ending::Nowhere => None,
         };
-        let mut entry = LogEntry {
-            at_ms: self.clock().now(),
-            method: parts.method.to_string(),
-            path: without_secrets(&path, parts.uri.query()),
-            status: 0,
-            family: Family::Open,
-            user_id: None,
-        };
+        let at_ms = self.clock().now();
+        if segments.first().is_some_and(|first| first == web::ROOT) {
+            let request = Request { method, path: segments, query, headers: parts.headers, body };
+            return respond(web::route(self, request).await, &accepted, None, false);
+        }
+        let traffic = Arc::new(Traffic::default());
+        let body = counted_in(body, traffic.clone());
+        let (org, app) = self.named(&parts.headers);
+        fault::strike::release(&org);
+        let (target, body) = Target::of(&org, &method, &path, &segments, &query, &parts.headers, body).await;
+        let strikes = org.faults().on_request(&target);
+        let struck = fault::strike::before(&org, &target, &parts.headers, &strikes).await;
         let new_browser = !header(&parts.headers, "cookie").is_some_and(|cookies| cookies.contains("BrowserId="));
-        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-        let (answer, seen) = if let Some(refusal) = too_large(target, &parts.headers) {
+        let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let (answer, seen) = if let Some(refusal) = too_large(target_bytes, &parts.headers) {
             (refusal, Seen::open(Family::Open))
+        } else if let Some(answer) = struck {
+            let named = (target.family != Some(Family::OAuth)).then(|| org.clone());
+            (answer, Seen { org: named, ..Seen::open(target.family.unwrap_or(Family::Open)) })
         } else if ending == Ending::Nowhere {
             (ApiError::not_found().into(), Seen::open(Family::Rest))
         } else {
@@ -94,20 +109,25 @@ impl Emulator {
             let request = Request { method: method.clone(), path: segments, query, headers, body };
             self.route(request, &base_url).await
         };
-        entry.status = answer.status;
-        entry.family = seen.family;
-        let has_session = seen.user_id.is_some();
-        entry.user_id = seen.user_id;
-        let limit = match &seen.org {
-            Some(org) => {
-                org.faces.log(entry);
-                seen.family.is_counted().then(|| org.faces.limit_line(org.clock().now()))
-            }
-            None => {
-                lock(&self.inner.log).add(entry);
-                None
-            }
+        let now_ms = self.clock().now();
+        let entry = LogEntry {
+            number: 0,
+            at_ms,
+            duration_ms: now_ms - at_ms,
+            method: parts.method.to_string(),
+            path: without_secrets(&path, parts.uri.query()),
+            status: answer.status,
+            family: seen.family,
+            user_id: seen.user_id,
+            object: target.object,
+            client: target.client,
+            app,
+            bytes_in: 0,
+            bytes_out: 0,
+            faults: strikes.iter().map(|(_, effect)| effect.name()).collect(),
         };
+        let has_session = entry.user_id.is_some();
+        let limit = seen.org.as_ref().filter(|_| seen.family.is_counted()).map(|org| org.faces.limit_line(now_ms));
         // Whoever is told a token is told one that survives a crash.
         for org in self.orgs() {
             org.keep();
@@ -118,10 +138,35 @@ impl Emulator {
             response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
         }
         if has_session && new_browser {
-            add_cookies(response.headers_mut(), self.clock().now());
+            add_cookies(response.headers_mut(), now_ms);
         }
-        response.headers_mut().insert(DATE, date(self.clock().now()));
-        response
+        response.headers_mut().insert(DATE, date(now_ms));
+        let asked = parts.uri.path_and_query().map_or("", |target| target.as_str());
+        let request = format!("{} {asked}", parts.method);
+        let response = fault::strike::after(&org, &request, &strikes, response).await;
+        let log = seen.org.as_ref().map_or(&self.inner.log, |org| &org.faces.log);
+        let shared = lock(log).add(entry.clone(), traffic.clone());
+        let watch = self.inner.watch.get().cloned();
+        let seen_traffic = traffic.clone();
+        let ended = watch.map(|watch| Ended::new(move || watch(&filled(&entry, &seen_traffic))));
+        response.map(|body| counted_out(body, vec![traffic, shared], ended))
+    }
+
+    /// The org that a request names by its token, and the app of that session; else the first org.
+    fn named(&self, headers: &HeaderMap) -> (Arc<Org>, Option<String>) {
+        let token = header(headers, "x-sfdc-session").or_else(|| header(headers, "authorization").and_then(token_of));
+        let found = token
+            .and_then(|token| self.orgs().iter().find(|org| token.starts_with(org.id15())).map(|org| (org, token)));
+        let Some((org, token)) = found else { return (self.orgs()[0].clone(), None) };
+        let client_id =
+            lock(&org.faces.sessions).look_at(token, self.clock().now()).and_then(|found| found.client_id.clone());
+        let app = client_id.and_then(|id| lock(&org.faces.apps).get(&id).map(|app| app.name.clone()));
+        (org.clone(), app)
+    }
+
+    /// Calls this with each request once its answer has been sent. Only the first watcher counts.
+    pub fn watch(&self, watcher: impl Fn(&LogEntry) + Send + Sync + 'static) {
+        let _ = self.inner.watch.set(Arc::new(watcher));
     }
 
     async fn route(&self, request: Request, base_url: &str) -> (Answer, Seen) {
@@ -230,16 +275,39 @@ impl Emulator {
         listener: TcpListener,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let emulator = self.clone();
-        let router = Router::new().fallback(move |request: http::Request<Body>| {
-            let emulator = emulator.clone();
-            async move { emulator.handle(request).await }
-        });
         // Answers are small and many: waiting to fill a packet would cost 40 ms each.
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut tokio::net::TcpStream| {
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream: &mut TcpStream| {
             let _ = stream.set_nodelay(true);
         });
-        axum::serve(listener, router).with_graceful_shutdown(until).await
+        self.serve_over(listener, false, until).await
+    }
+
+    /// Serves whatever brings connections; of those over TLS the requests are marked as such.
+    pub(crate) async fn serve_over<L>(
+        &self,
+        listener: L,
+        is_secure: bool,
+        until: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()>
+    where
+        L: Listener<Addr: std::fmt::Debug>,
+    {
+        let emulator = self.clone();
+        let answer = move |ConnectInfo(switch): ConnectInfo<Switch>, mut request: http::Request<Body>| {
+            let emulator = emulator.clone();
+            async move {
+                if is_secure {
+                    request.extensions_mut().insert(Secure);
+                }
+                let response = emulator.handle(request).await;
+                if response.extensions().get::<Lost>().is_some() {
+                    switch.cut();
+                }
+                response
+            }
+        };
+        let service = Router::new().fallback(answer).into_make_service_with_connect_info::<Switch>();
+        axum::serve(Wires(listener), service).with_graceful_shutdown(until).await
     }
 }
 

@@ -18,8 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use chrono::Datelike as _;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
@@ -248,14 +246,6 @@ impl Emulator {
         tls: &Tls,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let emulator = self.clone();
-        let router = Router::new().fallback(move |mut request: http::Request<Body>| {
-            let emulator = emulator.clone();
-            async move {
-                request.extensions_mut().insert(Secure);
-                emulator.handle(request).await
-            }
-        });
-        axum::serve(Handshaken::over(listener, tls)?, router).with_graceful_shutdown(until).await
+        self.serve_over(Handshaken::over(listener, tls)?, true, until).await
     }
 }

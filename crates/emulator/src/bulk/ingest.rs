@@ -16,6 +16,7 @@ use std::io::{self, BufRead, BufReader};
 
 use crate::error::SaveError;
 use crate::faces::lock;
+use crate::log::Family;
 use crate::org::Org;
 
 use super::chunk::Chunks;
@@ -143,9 +144,9 @@ impl<R: BufRead> Work<'_, R> {
                 return Ok((Some(error), 0));
             }
         };
-        let mut chunks = Chunks::new(self.org, order, &object, &self.job.id);
+        let mut chunks = Chunks::new(Family::Bulk, self.org, order, &object, &self.job.id);
         let error = self.batches(header.len(), &mut chunks, &columns, files)?;
-        Ok((error, chunks.slow_ms()))
+        Ok((error, chunks.end()))
     }
 
     fn batches(

@@ -15,6 +15,7 @@ use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::faces::lock;
+use crate::log::Family;
 use crate::org::Org;
 use crate::request::Query;
 use crate::soql::{self, Dialect, Prepared};
@@ -61,12 +62,17 @@ pub fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> 
 
 /// Works the job off.
 pub fn run(org: &Org, job: &Job) -> Outcome {
-    match write(org, job) {
+    let fault = org.faces.faults.on_job(Family::Bulk, &job.order.object, job.order.operation);
+    let outcome = match write(org, job) {
+        _ if fault.failure.is_some() => {
+            Outcome { error: fault.failure.map(|(message, _)| message), ..Outcome::default() }
+        }
         Ok(rows) => Outcome { processed: rows.count, rows: Some(rows), ..Outcome::default() },
         Err(Stop::Refused(error)) => Outcome::failed(format!("{} : {}", error.code, error.message)),
         Err(Stop::Unwritable(error)) => Outcome::failed(format!("InternalServerError : {error}")),
         Err(Stop::Aborted) => Outcome::default(),
-    }
+    };
+    Outcome { slow_ms: fault.slow_ms, ..outcome }
 }
 
 /// Why the rows of a query are not all there.

@@ -16,6 +16,7 @@ use crate::bulk::progress::Outcome;
 use crate::bulk::spool::{Draft, Spool};
 use crate::error::SaveError;
 use crate::faces::lock;
+use crate::log::Family;
 use crate::org::Org;
 
 use super::batch::Batch;
@@ -61,7 +62,7 @@ fn work_off(org: &Org, job: &Job, batch: &Batch) -> io::Result<Outcome> {
     }
     // Batches of a Serial job never meet; those of a parallel one do.
     let holder = if job.mode == Mode::Serial { &job.id } else { &batch.id };
-    let mut chunks = Chunks::new(org, &job.order, object, holder);
+    let mut chunks = Chunks::new(Family::Bulk1, org, &job.order, object, holder);
     let mut results = Results::begin(job.content, &spool, &format!("{}-result-0", batch.id), found)?;
     deeds.drain(..results.mark.rows.min(deeds.len()));
     let mut error = None;
@@ -81,7 +82,7 @@ fn work_off(org: &Org, job: &Job, batch: &Batch) -> io::Result<Outcome> {
             Ok(())
         })?;
     }
-    let slow_ms = chunks.slow_ms();
+    let slow_ms = chunks.end();
     let mark = results.mark;
     let documents = vec![results.finish()?];
     Ok(Outcome { error, processed: mark.rows as u64, failed: mark.refused, documents, slow_ms, ..Outcome::default() })

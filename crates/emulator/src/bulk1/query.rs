@@ -16,6 +16,7 @@ use crate::bulk::query::{Stop, prepare};
 use crate::bulk::spool::{Draft, Kept, Spool};
 use crate::error::ApiError;
 use crate::faces::lock;
+use crate::log::Family;
 use crate::org::Org;
 use crate::schema::{FieldType, Schema};
 use crate::soql::{self, Dialect, Prepared, Which};
@@ -58,7 +59,11 @@ pub fn run(org: &Org, job: &Job, batch: &Batch) -> Outcome {
         _ => records(org, job, batch, &prepared, &mut files),
     });
     let rows = files.rows;
-    match read.and_then(|()| files.finish().map_err(Stop::Unwritable)) {
+    let fault = org.faces.faults.on_job(Family::Bulk1, &job.order.object, job.order.operation);
+    let outcome = match read.and_then(|()| files.finish().map_err(Stop::Unwritable)) {
+        _ if fault.failure.is_some() => {
+            Outcome { error: fault.failure.map(|(message, _)| message), ..Outcome::default() }
+        }
         Ok(documents) => {
             let mut registry = lock(&org.faces.jobs);
             *batch.results() = documents.iter().map(|_| registry.next_result()).collect();
@@ -67,7 +72,8 @@ pub fn run(org: &Org, job: &Job, batch: &Batch) -> Outcome {
         Err(Stop::Refused(error)) => Outcome::failed(message(&error)),
         Err(Stop::Unwritable(error)) => Outcome::failed(format!("InternalServerError : {error}")),
         Err(Stop::Aborted) => Outcome::default(),
-    }
+    };
+    Outcome { slow_ms: fault.slow_ms, ..outcome }
 }
 
 /// A `TYPEOF` makes nested records, which only JSON can show.

@@ -117,7 +117,7 @@ pub fn of(emulator: &Emulator, base_url: &str) -> Overview {
     let orgs = (0..emulator.orgs().len()).map(|number| one_org(emulator, number)).collect();
     let other_requests = {
         let log = lock(&emulator.inner.log);
-        log.entries().rev().take(SHOWN_REQUESTS).map(|entry| request(entry, &BTreeMap::new())).collect()
+        log.entries().rev().take(SHOWN_REQUESTS).map(|entry| request(&entry, &BTreeMap::new())).collect()
     };
     let now = date_time_text(emulator.clock().now(), "Z");
     Overview { url: base_url.to_owned(), now, orgs, other_requests }
@@ -132,7 +132,7 @@ fn one_org(emulator: &Emulator, number: usize) -> OneOrg {
     let names: BTreeMap<&str, &str> = users.iter().map(|user| (user.id.as_str(), user.username.as_str())).collect();
     let requests = {
         let log = lock(&org.faces.log);
-        log.entries().rev().take(SHOWN_REQUESTS).map(|entry| request(entry, &names)).collect()
+        log.entries().rev().take(SHOWN_REQUESTS).map(|entry| request(&entry, &names)).collect()
     };
     let (name, edition, is_sandbox) = org.read(|tx| {
         let row = tx.schema.object("Organization").and_then(|object| tx.row(object, &org.id));
