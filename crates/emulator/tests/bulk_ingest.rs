@@ -376,3 +376,100 @@ async fn many_rows_go_in_quickly_and_come_out_in_another_order() {
     let row = rows.iter().find(|row| row[3] == "L7").unwrap();
     assert_eq!(one[0]["Id"], json!(row[0]));
 }
+
+/// Says to this binary, started again, in which folder it is to work; see [`killed`].
+const CHILD_FOLDER: &str = "ORGKEEP_TEST_CHILD_FOLDER";
+
+#[allow(clippy::disallowed_methods, reason = "how a test tells its second process what to do")]
+fn child_folder() -> Option<std::path::PathBuf> {
+    std::env::var_os(CHILD_FOLDER).map(Into::into)
+}
+
+/// Starts this binary with one test in a second process that works in `folder`, and kills it once `begun` says so.
+fn killed(test: &str, folder: &std::path::Path, begun: impl Fn() -> bool) {
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(CHILD_FOLDER, folder)
+        .env("TMPDIR", folder)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !begun() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+const TORN_ROWS: usize = 6_000;
+
+#[tokio::test]
+async fn a_job_that_was_torn_by_a_kill_goes_on_where_it_was() {
+    let here = |folder: &std::path::Path| Settings { store: Some(folder.join("org.sqlite")), ..settings() };
+    if let Some(folder) = child_folder() {
+        let client = Client::with(here(&folder));
+        let path = open(&client, json!({"object": "Account", "operation": "insert"})).await;
+        let rows: String = (0..TORN_ROWS).map(|number| format!("N{number}\n")).collect();
+        put(&client, &path, format!("Name\n{rows}")).await;
+        close(&client, &path).await;
+        ended(&client, &path).await;
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("org.jobs/750EM0000000001AAA-rows");
+    let begun = || std::fs::metadata(&results).is_ok_and(|file| file.len() > 20_000);
+    killed("a_job_that_was_torn_by_a_kill_goes_on_where_it_was", folder.path(), begun);
+    let client = Client::with(here(folder.path()));
+    let path = "/jobs/ingest/750EM0000000001";
+    let job = ended(&client, path).await;
+    assert_eq!((&job["numberRecordsProcessed"], &job["numberRecordsFailed"]), (&json!(TORN_ROWS), &json!(0)));
+    let rows = self::results(&client, path, "successfulResults").await;
+    let names: BTreeSet<&String> = rows.iter().map(|row| &row[2]).collect();
+    let ids: BTreeSet<&String> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!((rows.len(), names.len(), ids.len()), (TORN_ROWS, TORN_ROWS, TORN_ROWS), "each row once");
+    assert_eq!(client.count("Account").await, TORN_ROWS as u64);
+}
+
+#[tokio::test]
+async fn nothing_stays_behind_when_the_process_is_killed() {
+    if let Some(folder) = child_folder() {
+        let client = Client::new();
+        let path = open(&client, json!({"object": "Account", "operation": "insert"})).await;
+        put(&client, &path, vec![b'x'; 3_000_000]).await;
+        std::fs::write(folder.join("uploaded"), "").unwrap();
+        std::future::pending::<()>().await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    killed("nothing_stays_behind_when_the_process_is_killed", folder.path(), || {
+        folder.path().join("uploaded").exists()
+    });
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["uploaded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_data_is_refused_and_the_job_still_takes_some() {
+    let client = Client::new();
+    let path = open(&client, json!({"object": "Account", "operation": "insert"})).await;
+    let piece = axum::body::Bytes::from(vec![b'x'; 1 << 20]);
+    let pieces = futures::stream::iter((0..114).map(move |_| Ok::<_, std::io::Error>(piece.clone())));
+    let reply = client.send("PUT", &format!("{path}/batches"), "text/csv", Body::from_stream(pieces)).await;
+    assert_eq!(reply.status, 413, "{}", reply.text());
+    put(&client, &path, "Name\nA\n").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_of_a_day_run_out() {
+    let client = Client::new();
+    client.emulator.orgs()[0].faces.jobs.lock().unwrap().quotas.batches.set(client::NEW_YEAR, 15_000, 15_000);
+    let (path, job) = run(&client, json!({"object": "Account", "operation": "insert"}), "Name\nA\n").await;
+    assert_eq!(job["errorMessage"], "ExceededQuota : ApiBatchItems Limit exceeded.");
+    assert_eq!(results(&client, &path, "unprocessedrecords").await, [["A"]]);
+    let limits = client.get("/limits").await.json();
+    assert_eq!(limits["DailyBulkApiBatches"], json!({"Max": 15_000, "Remaining": 0}));
+    client.emulator.orgs()[0].faces.jobs.lock().unwrap().quotas.query_jobs.set(client::NEW_YEAR, 10_000, 10_000);
+    let reply =
+        client.json("POST", "/jobs/query", &json!({"operation": "query", "query": "SELECT Id FROM Account"})).await;
+    assert_eq!((reply.status, reply.refusal().1), (400, "LIMIT_EXCEEDED".to_owned()));
+}

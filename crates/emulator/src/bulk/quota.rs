@@ -30,6 +30,13 @@ impl Default for Quotas {
 }
 
 impl Quotas {
+    /// Names of `/limits`, what is used and what is allowed.
+    pub fn shown(&mut self, now_ms: i64) -> [(&'static str, u64, u64); 2] {
+        let of = |usage: &mut Usage| (usage.used(now_ms), usage.max());
+        let ((batches, batches_max), (jobs, jobs_max)) = (of(&mut self.batches), of(&mut self.query_jobs));
+        [("DailyBulkApiBatches", batches, batches_max), ("DailyBulkV2QueryJobs", jobs, jobs_max)]
+    }
+
     /// Counts one query job.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ use super::{Effect, FirstAnswer, shape};
 
 const LIMIT_HEADER: HeaderName = HeaderName::from_static("sforce-limit-info");
 
+/// How long a connection stands after its last byte.
+const FLUSH: Duration = Duration::from_millis(10);
+
 /// Marks a response of which no byte reaches the client. The socket breaks the connection instead of sending it; in-process
 /// callers find the mark in its extensions, and a body that breaks at once.
 #[derive(Clone, Copy, Debug)]
@@ -163,7 +166,12 @@ fn shortened(response: http::Response<Body>, after_bytes: u64, breaks: bool) -> 
     if !breaks {
         parts.headers.remove(CONTENT_LENGTH);
     }
-    let end = if breaks { Some(Err(io::Error::other("the connection was cut"))) } else { None };
+    // What was sent before must reach the client before the connection breaks.
+    let end = futures::stream::once(async {
+        tokio::time::sleep(FLUSH).await;
+        Err(io::Error::other("the connection was cut"))
+    });
+    let end = end.take(usize::from(breaks));
     let pieces = body
         .into_data_stream()
         .scan(after_bytes, |left, piece| {
@@ -177,7 +185,7 @@ fn shortened(response: http::Response<Body>, after_bytes: u64, breaks: bool) -> 
             std::future::ready((!over).then_some(piece))
         })
         .map(|piece| piece.map_err(io::Error::other))
-        .chain(futures::stream::iter(end));
+        .chain(end);
     http::Response::from_parts(parts, Body::from_stream(pieces))
 }
 

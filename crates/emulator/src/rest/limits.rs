@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
+use crate::faces::lock;
 use crate::org::Tx;
 
 /// Limits that the emulator does not use up: always shown as untouched.
-const UNTOUCHED: [(&str, u64); 38] = [
+const UNTOUCHED: [(&str, u64); 36] = [
     ("ActiveScratchOrgs", 6),
     ("AnalyticsExternalDataSizeMB", 40_960),
     ("ConcurrentAsyncGetReportInstances", 200),
@@ -19,9 +20,7 @@ const UNTOUCHED: [(&str, u64); 38] = [
     ("DailyAnalyticsUploadedFilesSizeMB", 51_200),
     ("DailyAsyncApexExecutions", 250_000),
     ("DailyAsyncApexTests", 500),
-    ("DailyBulkApiBatches", 15_000),
     ("DailyBulkV2QueryFileStorageMB", 976_562),
-    ("DailyBulkV2QueryJobs", 10_000),
     ("DailyDeliveredPlatformEvents", 10_000),
     ("DailyDurableGenericStreamingApiEvents", 10_000),
     ("DailyDurableStreamingApiEvents", 10_000),
@@ -59,12 +58,15 @@ pub fn limits(ctx: &Ctx, tx: &Tx<'_>) -> Answer {
     for (name, max) in UNTOUCHED {
         all.insert(name, pair(max, max));
     }
+    for (name, used, max) in lock(&ctx.org.faces.jobs).quotas.shown(ctx.org.clock().now()) {
+        all.insert(name, pair(max, max.saturating_sub(used)));
+    }
     all.insert("DailyApiRequests", pair(max, max.saturating_sub(used)));
     let mut sets = pair(1_500, 1_499);
     sets["CreateCustom"] = pair(1_000, 999);
     all.insert("PermissionSets", sets);
     if ctx.version_number() < 49 {
-        let batches = all.remove("DailyBulkApiBatches").expect("it is in the table above");
+        let batches = all.remove("DailyBulkApiBatches").expect("the allowances of Bulk name it");
         all.insert("DailyBulkApiRequests", batches);
     }
     if ctx.caller.can("ManageUsers") {

@@ -6,6 +6,7 @@ use crate::screen::{Screen, facts};
 use clap::Args;
 use orgkeep_emulator::{Catalog, Credentials, Emulator, Settings, Tls};
 use serde_json::{Value, json};
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +54,10 @@ pub struct Arguments {
     /// Keep the orgs in this file, and find them there next time
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
+
+    /// Print one line per request to stderr
+    #[arg(long)]
+    log: bool,
 
     /// Port on 127.0.0.1 for http; 0 takes a free one
     #[arg(long, value_name = "P", default_value_t = 7700, help_heading = "Listening")]
@@ -106,6 +111,10 @@ pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failur
         .await
         .map_err(|error| Failure::caused(Kind::Bug, "the emulator did not start", &error))?
         .map_err(|error| Failure::caused(Kind::Invalid, "the emulator did not start", &error))?;
+    if arguments.log {
+        // A closed stderr leaves nobody to tell.
+        emulator.watch(|request| drop(writeln!(io::stderr().lock(), "{request}")));
+    }
     let orgs: Vec<Running> = (0..emulator.orgs().len())
         .map(|org| Running { credentials: emulator.credentials(org), my_domain: emulator.orgs()[org].my_domain() })
         .collect();
