@@ -54,7 +54,7 @@ impl<'a> Chunks<'a> {
 
     fn one(&self, tx: &mut Tx<'_>, number: u64, deed: Deed, matched: &mut HashSet<String>) -> Done {
         if let Some((every, error)) = &self.fault.refusal
-            && number % every == 0
+            && number.is_multiple_of(*every)
         {
             let id = deed.id.unwrap_or_default();
             let error = error.clone().unwrap_or_else(|| contention::unable_to_lock(&id));

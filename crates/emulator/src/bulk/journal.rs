@@ -159,10 +159,9 @@ pub fn open(org: &Org, store: &Path) -> rusqlite::Result<()> {
     let lines: Vec<(String, u64, String)> = org.write(|tx| {
         tx.conn.execute(TABLE, [])?;
         let mut statement = tx.conn.prepare("SELECT id, number, line FROM _bulk ORDER BY number")?;
-        let lines = statement
+        statement
             .query_map(params![], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>();
-        lines
+            .collect::<rusqlite::Result<Vec<_>>>()
     })?;
     let known: std::collections::BTreeSet<String> = lines.iter().map(|(id, ..)| id.clone()).collect();
     spool.retain(|name| known.contains(name.split('-').next().unwrap_or_default()));
