@@ -7,6 +7,7 @@
 
 mod body;
 pub(crate) mod catalog;
+mod children;
 mod columns;
 mod conditional;
 pub mod cursor;

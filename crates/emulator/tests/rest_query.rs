@@ -209,3 +209,40 @@ async fn any_place_of_a_cursor_can_be_asked_for() {
     }
     assert_eq!(caller.get(&format!("{locator}-3301")).await.status, 400);
 }
+
+#[tokio::test(start_paused = true)]
+async fn children_come_in_pages_too() {
+    // 2.6: the result of a subquery has its own `nextRecordsUrl`.
+    let caller = Caller::new();
+    let parents = plant(&caller, 2);
+    let by = caller.org().caller(&caller.credentials.user_id);
+    caller.org().write(|tx| {
+        let object = tx.schema.object("Contact").unwrap().clone();
+        for at in 0..450 {
+            let fields = vec![
+                ("LastName".to_owned(), Input::Text(format!("C{at:03}"))),
+                ("AccountId".to_owned(), Input::Text(parents[1].clone())),
+            ];
+            record::insert(tx, &by, &object, fields).unwrap();
+        }
+    });
+    let statement = "SELECT Name, (SELECT c.LastName FROM Contacts c WHERE LastName != 'C000' ORDER BY LastName DESC) FROM Account ORDER BY Name";
+    let headers = [("sforce-query-options", "batchSize=200")];
+    let path = format!("/query?q={}", caller::encode(statement));
+    let page = caller.call("GET", &path, &headers, "").await.expect(200);
+    assert_eq!(page["records"][0]["Contacts"], Value::Null);
+    let mut result = page["records"][1]["Contacts"].clone();
+    let keys: Vec<&String> = result.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["totalSize", "done", "nextRecordsUrl", "records"]);
+    let mut names = Vec::new();
+    loop {
+        assert_eq!(result["totalSize"], 449);
+        let records = result["records"].as_array().unwrap().clone();
+        names.extend(records.iter().map(|record| record["LastName"].as_str().unwrap().to_owned()));
+        let Some(next) = result["nextRecordsUrl"].as_str().map(str::to_owned) else { break };
+        result = caller.call("GET", &next, &headers, "").await.expect(200);
+    }
+    assert_eq!(names, (1..450).rev().map(|at| format!("C{at:03}")).collect::<Vec<_>>());
+    let whole = caller.query(statement).await.expect(200);
+    assert_eq!(whole["records"][1]["Contacts"]["done"], true);
+}

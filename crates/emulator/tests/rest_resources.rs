@@ -103,6 +103,10 @@ async fn what_was_looked_at_is_remembered_when_asked_for() {
     assert_eq!(keys(&basic), ["objectDescribe", "recentItems"]);
     assert_eq!(basic["recentItems"][0]["Id"], first);
     assert_eq!(basic["recentItems"].as_array().unwrap().len(), 2);
+    caller.query("SELECT Id FROM Account WHERE Name = 'Second' FOR VIEW").await.expect(200);
+    assert_eq!(caller.get("/recent?limit=1").await.expect(200)[0]["Id"], second);
+    caller.query("SELECT Id FROM Account WHERE Name = 'First'").await.expect(200);
+    assert_eq!(caller.get("/recent?limit=1").await.expect(200)[0]["Id"], second);
 }
 
 #[tokio::test(start_paused = true)]

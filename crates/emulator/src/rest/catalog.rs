@@ -21,7 +21,6 @@ const RESOURCES: &[(&str, &str, u32)] = &[
     ("limits", READ, 24),
     ("limits/recordCount", READ, 40),
     ("sobjects", READ, 20),
-    ("sobjects/Global/describe/layouts", READ, 28),
     ("sobjects/*", "GET,HEAD,POST", 20),
     ("sobjects/*/describe", READ, 20),
     ("sobjects/*/describe/layouts/**", READ, 28),

@@ -77,6 +77,13 @@ pub fn open(tx: &Tx<'_>, prepared: &Prepared, asked: Asked<'_>, page: usize) -> 
     Ok(First { ids, total, locator })
 }
 
+/// Keeps a result that was read already, and returns its locator.
+pub fn keep(tx: &Tx<'_>, asked: Asked<'_>, ids: &[&str]) -> String {
+    let mut keeper = Keeper::begin(tx, asked, &[]);
+    ids.iter().for_each(|id| keeper.add(id));
+    keeper.end(ids.len())
+}
+
 /// The cursor of a locator, unless it ended or is somebody else's.
 pub fn find(tx: &Tx<'_>, locator: &str, user_id: &str) -> Option<Cursor> {
     let number = id::number(locator).filter(|number| id::make("0r8", *number) == locator)?.cast_signed();

@@ -116,10 +116,7 @@ pub fn live_rows(tx: &Tx<'_>, object: &crate::schema::Object) -> u64 {
 }
 
 fn count(tx: &Tx<'_>, sql: &str) -> u64 {
-    let counted: i64 = tx
-        .conn
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .expect("every object has its table, and the store its own");
-    counted.unsigned_abs()
+    let statement = tx.conn.if_there(sql).expect("every object has its table or none, and the store its own");
+    let counted = statement.map_or(Ok(0_i64), |mut statement| statement.query_row([], |row| row.get(0)));
+    counted.expect("the store can be read").unsigned_abs()
 }

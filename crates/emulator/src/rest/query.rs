@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::Tx;
 use crate::rest::cursor::{self, Asked};
-use crate::rest::{Call, columns, explain};
+use crate::rest::{Call, children, columns, explain, recent};
 use crate::soql::{self, Options, Prepared, Which};
 
 const PAGE_MAX: usize = 2_000;
@@ -61,7 +61,9 @@ pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) 
     let size = page_size(call);
     let asked = Asked { statement, all: kind.all, tooling, user_id: &ctx.caller.user_id };
     let first = cursor::open(tx, &prepared, asked, size)?;
-    let records = prepared.records(tx, &ctx.version, Which::Ids(&first.ids))?;
+    let mut records = prepared.records(tx, &ctx.version, Which::Ids(&first.ids))?;
+    children::cut(ctx, tx, statement, prepared.object(), kind, size, &mut records)?;
+    recent::remember_all(ctx, statement, prepared.object(), &first.ids);
     let next = first.locator.map(|locator| next_url(ctx, tooling, &locator, size));
     Ok(Answer::ok(page(first.total as u64, records, next, &prepared, tooling)))
 }
@@ -77,13 +79,14 @@ pub fn next(ctx: &Ctx, tx: &Tx<'_>, call: &Call, locator: &str) -> Result<Answer
     let prepared = soql::prepare(&tx.schema, &ctx.caller, &cursor.statement, options(kind, cursor.opened_ms))?;
     let end = cursor.total.min(offset + page_size(call));
     let ids = cursor.ids(tx, offset, end);
-    let records = prepared.records(tx, &ctx.version, Which::Ids(&ids))?;
+    let mut records = prepared.records(tx, &ctx.version, Which::Ids(&ids))?;
+    children::cut(ctx, tx, &cursor.statement, prepared.object(), kind, page_size(call), &mut records)?;
     let next = (end < cursor.total).then(|| next_url(ctx, cursor.tooling, locator, end));
     Ok(Answer::ok(page(cursor.total as u64, records, next, &prepared, cursor.tooling)))
 }
 
 /// After queryAll the address says `/query/` too.
-fn next_url(ctx: &Ctx, tooling: bool, locator: &str, offset: usize) -> String {
+pub fn next_url(ctx: &Ctx, tooling: bool, locator: &str, offset: usize) -> String {
     let tooling = if tooling { "/tooling" } else { "" };
     format!("{}{tooling}/query/{locator}-{offset}", ctx.data_path())
 }

@@ -2,7 +2,8 @@
 //! What a user looked at last: `/recent`, the `recentItems` of an object, and `Sforce-Mru: updateMru=true`, by which a call adds its
 //! record (`salesforce-api.md` 2.1, 2.2).
 //!
-//! It lives in memory. `FOR VIEW` and `FOR REFERENCE` of a query add nothing, and `LastViewedDate` is not moved.
+//! `FOR VIEW` and `FOR REFERENCE` of a query add the records of its first page. It lives in memory, and `LastViewedDate` and
+//! `LastReferencedDate` are not moved.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,6 +16,7 @@ use crate::faces::lock;
 use crate::org::Tx;
 use crate::rest::Call;
 use crate::schema::Object;
+use crate::soql::ast::Word;
 use crate::soql::{self, Options, Which};
 
 const KEPT: usize = 200;
@@ -46,6 +48,21 @@ pub fn remember(ctx: &Ctx, call: &Call, object: &Object, id: &str) {
     });
     if wants {
         lock(&ctx.org.faces.recent).add(&ctx.caller.user_id, &object.name, id);
+    }
+}
+
+/// Remembers what a query selected `FOR VIEW` or `FOR REFERENCE`, the first record as the last one looked at.
+pub fn remember_all(ctx: &Ctx, statement: &str, object: &Object, ids: &[String]) {
+    // Most statements have no such words, and need not be parsed again.
+    let lower = statement.to_ascii_lowercase();
+    if !lower.contains("for") || !(lower.contains("view") || lower.contains("reference")) {
+        return;
+    }
+    let Ok(query) = soql::parse(statement) else { return };
+    let looks = |word: &Word| ["VIEW", "REFERENCE"].iter().any(|known| known.eq_ignore_ascii_case(&word.text));
+    if query.purposes.iter().any(looks) {
+        let mut recent = lock(&ctx.org.faces.recent);
+        ids.iter().take(KEPT).rev().for_each(|id| recent.add(&ctx.caller.user_id, &object.name, id));
     }
 }
 

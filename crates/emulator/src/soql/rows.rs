@@ -2,7 +2,7 @@
 //! Rows as REST's records (`salesforce-api.md` 2.6): `attributes` with the URL in the version asked for, parents as nested records or
 //! null, children as nested results or null, compound values, base64 fields as URLs.
 //!
-//! A child result always comes whole, with `done` true: the emulated org does not page children.
+//! A child result always comes whole, with `done` true: who answers cuts it into pages.
 
 use std::sync::Arc;
 

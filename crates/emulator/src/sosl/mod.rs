@@ -120,7 +120,10 @@ fn matching(tx: &Tx<'_>, caller: &Caller, object: &Object, search: &Search, grou
     let columns: Vec<String> = fields.iter().map(|field| format!("\"{}\"", field.name)).collect();
     let live = if object.has("IsDeleted") { " WHERE \"IsDeleted\" = 0" } else { "" };
     let sql = format!("SELECT \"Id\", {} FROM \"{}\"{live}", columns.join(", "), object.name);
-    let mut statement = tx.conn.prepare_cached(&sql).expect("the columns are those of the object");
+    // A table that was never used has nothing to find.
+    let Some(mut statement) = tx.conn.if_there(&sql).expect("the columns are those of the object") else {
+        return HashSet::new();
+    };
     let mut rows = statement.query([]).expect("the store can be read");
     let mut found = HashSet::new();
     while let Some(row) = rows.next().expect("the store can be read") {
