@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let port: u16 = arguments.next().unwrap_or_default().parse().map_err(|_| "usage: serve PORT [RECORDS [PROJECT]]")?;
+    let port: u16 =
+        arguments.next().unwrap_or_default().parse().map_err(|_| "usage: serve PORT [RECORDS [PROJECT]]")?;
     let records: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
     let project = arguments.next().map(std::path::PathBuf::from);
     let (stop, stopped) = oneshot::channel::<()>();

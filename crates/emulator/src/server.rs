@@ -241,7 +241,11 @@ impl Emulator {
         let Some(authorization) = header(headers, "authorization") else { return Err(ApiError::invalid_session()) };
         let token =
             token_of(authorization).ok_or_else(|| ApiError::new(401, "INVALID_AUTH_HEADER", "INVALID_AUTH_HEADER"))?;
-        self.session_at(token, base_url).ok_or_else(ApiError::invalid_session)
+        let refused = || match token.starts_with("eyJ") && jsonwebtoken::decode_header(token).is_err() {
+            true => ApiError::new(401, "INVALID_JWT_FORMAT", "INVALID_JWT_FORMAT"),
+            false => ApiError::invalid_session(),
+        };
+        self.session_at(token, base_url).ok_or_else(refused)
     }
 
     /// The org and session of an access token at a host: a My Domain knows the sessions of its own org only.

@@ -210,7 +210,6 @@ impl Sessions {
     }
 
     /// Opens a session with a timeout of its own, in seconds.
-    #[expect(clippy::too_many_arguments, reason = "they are what a session consists of")]
     pub fn open_for(
         &mut self,
         org_id15: &str,

@@ -608,3 +608,25 @@ async fn a_token_opens_a_browser() {
     let said = caller.raw("POST", "/services/oauth2/singleaccess", &[("authorization", "Bearer x")], "").await;
     assert_eq!(said.status, 400);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_set_may_hold_the_app_itself() {
+    // 1.11: SetupEntityAccess, which is how a set admits to an app without the app's policies naming it.
+    let caller = Caller::new();
+    deploy(&caller, &whole());
+    let key = key_of(&caller);
+    let app =
+        eca::files(&caller.org().faces).into_iter().find(|file| file.kind == Kind::ExternalClientApplication).unwrap();
+    let sales = "sales@org-1.orgkeep.example";
+    let said = log_in(&caller, &key, CALLBACK, sales).await;
+    assert_eq!(redirected(&said, "error").as_deref(), Some("OAUTH_APP_ACCESS_DENIED"));
+    let text = |value: &str| orgkeep_emulator::record::Input::Text(value.to_owned());
+    let profile = caller.query(&format!("SELECT ProfileId FROM User WHERE Username = '{sales}'")).await.json();
+    let profile = profile["records"][0]["ProfileId"].as_str().unwrap();
+    let set = caller.query(&format!("SELECT Id FROM PermissionSet WHERE ProfileId = '{profile}'")).await.json();
+    let set = set["records"][0]["Id"].as_str().unwrap();
+    let access = vec![("ParentId".to_owned(), text(set)), ("SetupEntityId".to_owned(), text(&app.id))];
+    caller.org().insert("SetupEntityAccess", access).unwrap();
+    let said = log_in(&caller, &key, CALLBACK, sales).await;
+    assert!(redirected(&said, "code").is_some());
+}

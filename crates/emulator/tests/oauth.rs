@@ -396,6 +396,17 @@ async fn grants_that_are_off_say_so() {
         ("password", credentials.password.as_str()),
     ];
     assert_eq!(error(&caller.form(TOKEN, &password).await), refused(400, "invalid_grant", "authentication failure"));
+    let settings = "<OauthOidcSettings xmlns=\"http://soap.sforce.com/2006/04/metadata\">\
+                    <blockOAuthUnPwFlow>false</blockOAuthUnPwFlow></OauthOidcSettings>";
+    let files = vec![("settings/OauthOidc.settings".to_owned(), settings.as_bytes().to_vec())];
+    let org = caller.org();
+    org.write(|tx| orgkeep_emulator::oauth::external_client_app::stage(tx, &org.faces, &files, &[]).commit(&org.faces));
+    let body = caller.form(TOKEN, &password).await.expect(200);
+    let keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["access_token", "instance_url", "id", "token_type", "issued_at", "signature"]);
+    let mut wrong = password;
+    wrong[4].1 = "wrong";
+    assert_eq!(error(&caller.form(TOKEN, &wrong).await), refused(400, "invalid_grant", "authentication failure"));
     assert_eq!(
         error(&caller.form(TOKEN, &[("grant_type", "device"), ("code", "x")]).await),
         refused(400, "unsupported_grant_type", "grant type not supported")
@@ -523,6 +534,9 @@ async fn sessions_slide_and_end_by_the_clock() {
     caller.emulator.clock().advance(Duration::from_secs(7_200));
     let said = caller.get("/limits").await;
     assert_eq!(said.error(), (401, "INVALID_SESSION_ID".into(), "Session expired or invalid".into()));
+    let headers = [("authorization", "Bearer eyJno.jwt")];
+    let said = caller.raw("GET", "/services/data/v67.0/limits", &headers, "").await;
+    assert_eq!(said.error().1, "INVALID_JWT_FORMAT");
 }
 
 #[tokio::test(start_paused = true)]

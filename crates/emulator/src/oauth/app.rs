@@ -154,6 +154,9 @@ pub struct Apps {
     pub(crate) certificates: BTreeMap<String, String>,
     /// `ExternalClientAppSettings.enableClientSecretInRestApiAccess`: whether REST gives out consumer secrets.
     pub(crate) secrets_in_rest: bool,
+    /// `OauthOidcSettings.blockOAuthUnPwFlow` turned off: the username-password flow works for connected apps.
+    #[serde(default)]
+    pub(crate) password_flow: bool,
     #[serde(skip)]
     changed: bool,
 }

@@ -87,8 +87,8 @@ pub fn takes(path: &str) -> bool {
 }
 
 /// Checks a deploy: `files` as path and body, `removed` as type and full name from the destructive changes. Files of other
-/// types are passed over, but for `certs/*.crt` and the settings `ExternalClientApp` and `MyDomain`, which are read for
-/// what they mean here and answered for by whoever deploys them.
+/// types are passed over, but for `certs/*.crt` and the settings `ExternalClientApp`, `MyDomain` and `OauthOidc`, which are
+/// read for what they mean here and answered for by whoever deploys them.
 ///
 /// `tx` must see the permission sets and users that are deployed together with the app.
 pub fn stage(tx: &Tx<'_>, faces: &Faces, files: &[(String, Vec<u8>)], removed: &[(String, String)]) -> Staged {
@@ -277,6 +277,11 @@ impl Staged {
             && let Some(on) = switch("enableClientSecretInRestApiAccess")
         {
             self.apps.secrets_in_rest = on;
+        }
+        if file == "OauthOidc.settings"
+            && let Some(blocked) = switch("blockOAuthUnPwFlow")
+        {
+            self.apps.password_flow = !blocked;
         }
         if file == "MyDomain.settings" {
             self.my_domain.only_here = switch("canOnlyLoginWithMyDomainUrl").unwrap_or(self.my_domain.only_here);

@@ -2,7 +2,8 @@
 //! `/services/oauth2/token` (`salesforce-api.md` 1.4): every grant that buys an access token.
 //!
 //! The app shows who it is in the body or by HTTP Basic. There is never an `expires_in`: a client learns of a session's
-//! end by a 401. The username-password flow is off, as it is in orgs made since Summer '23, and device codes are blocked.
+//! end by a 401. The username-password flow is off until the org's settings allow it, as in orgs made since Summer '23, and
+//! device codes are blocked.
 
 use std::sync::Arc;
 
@@ -56,6 +57,9 @@ pub fn token(exchange: &Exchange<'_>) -> Answer {
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => exchange.jwt_bearer(),
         Some("password") => exchange.password(),
         Some(_) => Err(Refusal::new("unsupported_grant_type", "grant type not supported")),
+        None if exchange.form.get("response_type") == Some("device_code") => {
+            Err(Refusal::new("unsupported_grant_type", "grant type not supported"))
+        }
         None => Err(Refusal::missing("grant_type")),
     };
     let answer = match answer {
@@ -264,12 +268,27 @@ impl Exchange<'_> {
         Ok(answer)
     }
 
-    /// Off: even right credentials meet the answer to wrong ones.
+    /// Off unless the org's settings allow it, and impossible for external client apps: then even right credentials meet
+    /// the answer to wrong ones.
     fn password(&self) -> Result<Map<String, Value>, Refusal> {
-        self.authenticated(|_| true)?;
-        self.required("username")?;
-        self.required("password")?;
-        Err(Refusal::grant("authentication failure"))
+        let (org, app) = self.authenticated(|_| true)?;
+        let (username, password) = (self.required("username")?, self.required("password")?);
+        let failure = || Refusal::grant("authentication failure");
+        let is_on = lock(&org.faces.apps).password_flow && app.external_client_app.is_none();
+        let (org, user) = match is_on {
+            true => self.emulator.log_in_at(&self.place, username, password).ok_or_else(failure)?,
+            false => return Err(failure()),
+        };
+        let app = Self::app_in(&org, &app.client_id).ok_or_else(failure)?;
+        policy::check(&org, &app, &user.id)?;
+        let now = org.clock().now();
+        let token = self.open(&org, &app, &user.id, None, &app.scopes);
+        let id = self.identity_url(&org, &user.id);
+        let mut answer = Map::new();
+        answer.insert("access_token".into(), token.into());
+        self.finish(&mut answer, &org, id.clone(), now);
+        self.sign(&mut answer, &app, &id, now);
+        Ok(answer)
     }
 
     /// Opens a session by the app's policies and gives its token.

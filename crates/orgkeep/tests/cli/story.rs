@@ -142,6 +142,22 @@ fn the_emulator_ends_cleanly_and_its_store_is_found_again() {
 }
 
 #[test]
+fn the_emulator_serves_https_beside_http_and_writes_down_whom_to_trust() {
+    let world = World::new();
+    let emulator = EmulatorProcess::start(&world, "--records 0 --tls-port 0 --tls-ca ca.pem --my-domain acme");
+    let secure = emulator.ready["tls_url"].as_str().unwrap();
+    let address = secure.strip_prefix("https://").unwrap();
+    assert!(std::net::TcpStream::connect(address).is_ok(), "{secure} answers");
+    assert_eq!(emulator.ready["tls_ca"], "ca.pem");
+    assert_eq!(emulator.ready["orgs"][0]["my_domain"], "acme.develop.my.salesforce.com");
+    let authority = std::fs::read_to_string(world.path("ca.pem")).unwrap();
+    assert!(authority.starts_with("-----BEGIN CERTIFICATE-----") && world.path("ca.pem.key").exists());
+    assert_eq!(interrupt(emulator), Some(0));
+    let lonely = world.orgkeep("emulator --tls-port 0").fails(2);
+    assert!(lonely.stderr.contains("--tls-ca <FILE>"), "{}", lonely.stderr);
+}
+
+#[test]
 fn the_emulator_says_how_to_connect_to_it() {
     let world = World::new();
     let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
