@@ -21,6 +21,7 @@ pub(crate) use kept::Kept;
 pub use object::{DescribedObject, ObjectLine, RecordTypeLine, Relationship};
 
 use crate::ctx::Ctx;
+use crate::record::record_type::Access;
 use crate::schema::{Object, Schema};
 use crate::user::Caller;
 
@@ -38,6 +39,8 @@ pub struct View<'a> {
     pub version: &'a str,
     /// `http://host:port`, the base of the pages' addresses.
     pub base_url: &'a str,
+    /// What the caller's profile says of the object's record types, where it says something.
+    record_types: Option<&'a Access>,
 }
 
 /// The answer to describeGlobal.
@@ -52,7 +55,12 @@ pub struct Global<'a> {
 impl<'a> View<'a> {
     /// The view of a request's caller.
     pub fn of(ctx: &'a Ctx, schema: &'a Schema) -> View<'a> {
-        View { schema, caller: &ctx.caller, version: &ctx.version, base_url: &ctx.base_url }
+        View { schema, caller: &ctx.caller, version: &ctx.version, base_url: &ctx.base_url, record_types: None }
+    }
+
+    /// The same, with what the caller's profile says of the record types of the object that will be described.
+    pub fn with_record_types(self, access: Option<&'a Access>) -> View<'a> {
+        View { record_types: access, ..self }
     }
 
     /// All objects, sorted by name.

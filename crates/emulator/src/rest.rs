@@ -212,7 +212,7 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["limits", "recordCount"] => Ok(limits::record_count(tx, call.query.get("sObjects"))),
         ["sobjects"] => Ok(describe::global(ctx, call)),
         ["sobjects", object] => describe::basic(ctx, tx, object),
-        ["sobjects", object, "describe"] => describe::describe(ctx, call, object),
+        ["sobjects", object, "describe"] => describe::describe(ctx, tx, call, object),
         ["sobjects", object, "updated"] => replicate::updated(ctx, tx, object, &call.query),
         ["sobjects", object, "deleted"] => replicate::deleted(ctx, tx, object, &call.query),
         ["sobjects", object, id] => rows::get(ctx, tx, call, object, id),

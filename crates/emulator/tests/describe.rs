@@ -544,3 +544,26 @@ async fn the_time_of_a_change_survives_a_restart() {
     assert_eq!(stamp(&second, "Note").await, "Fri, 02 Jan 2026 00:00:00 GMT");
     assert_eq!(stamp(&second, "").await, "Fri, 02 Jan 2026 00:00:00 GMT");
 }
+
+#[tokio::test(start_paused = true)]
+async fn record_types_are_those_of_the_profile() {
+    // 2.5: `available` and `defaultRecordTypeMapping` are the caller's.
+    let client = Client::new();
+    let org = &client.emulator.orgs()[0];
+    let kinds = async || -> BTreeMap<String, (bool, bool)> {
+        let describe = client.get("/sobjects/Account/describe").await.json();
+        let line = |kind: &Value| {
+            let flag = |name: &str| kind[name].as_bool().unwrap();
+            let name = kind["developerName"].as_str().unwrap().to_owned();
+            (name, (flag("available"), flag("defaultRecordTypeMapping")))
+        };
+        describe["recordTypeInfos"].as_array().unwrap().iter().map(line).collect()
+    };
+    let before = kinds().await;
+    assert!(before.values().all(|(available, _)| *available) && before["Master"].1, "{before:?}");
+    let user = client.emulator.credentials(0).user_id;
+    let profile = org.rows("User").into_iter().find(|row| row["Id"] == user.as_str()).unwrap()["ProfileId"].clone();
+    assert!(org.set_record_type_access(profile.as_str().unwrap(), "Account", "Household", true, true));
+    let after = kinds().await;
+    assert_eq!((after["Household"], after["Business"], after["Master"]), ((true, true), (false, false), (true, false)));
+}

@@ -8,7 +8,7 @@ use orgkeep_emulator::org::Org;
 use orgkeep_emulator::project::{self, Project, ProjectError};
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::schema::{FieldType, Schema};
-use orgkeep_emulator::{Clock, Emulator, Settings};
+use orgkeep_emulator::{Catalog, Clock, Emulator, Settings};
 
 /// Unpacks an archive of the fixtures. `None`, with the reason printed, where the fixtures are absent.
 #[allow(clippy::disallowed_macros, reason = "a test that cannot run says why")]
@@ -117,7 +117,7 @@ fn metadata_api_form_and_shared_value_sets() {
     write(
         "src/objects/Boat__c.object",
         "<CustomObject xmlns=\"http://soap.sforce.com/2006/04/metadata\"><label>Boat</label><pluralLabel>Boats</pluralLabel>\
-         <enableHistory>true</enableHistory><nameField><label>No</label><type>AutoNumber</type><displayFormat>B-{000}</displayFormat></nameField>\
+         <enableFeeds>true</enableFeeds><enableHistory>true</enableHistory><nameField><label>No</label><type>AutoNumber</type><displayFormat>B-{000}</displayFormat></nameField>\
          <fields><fullName>Color__c</fullName><label>Color</label><type>Picklist</type><valueSet><valueSetName>Colors</valueSetName></valueSet></fields>\
          <fields><fullName>Twice__c</fullName><label>Twice</label><type>Number</type><precision>10</precision><scale>1</scale><formula>Tons__c * 2</formula></fields>\
          <fields><fullName>Tons__c</fullName><label>Tons</label><type>Number</type><precision>6</precision><scale>1</scale><required>true</required></fields>\
@@ -140,7 +140,15 @@ fn metadata_api_form_and_shared_value_sets() {
     let schema = org.schema();
     let object = schema.object("Boat__c").expect("there");
     assert!(object.has("RecordTypeId") && object.record_types[0].id.starts_with("012"));
-    assert!(schema.object("Boat__History").is_some());
+    assert!(schema.object("Boat__History").is_some() && schema.object("Boat__ChangeEvent").is_none());
+    assert!(object.feed_enabled && schema.object("Boat__Feed").is_some_and(|feed| feed.has("Body")));
+    // A post about a boat is in the feed of boats under the same Id.
+    let boat = boat["Id"].as_str().expect("an Id").to_owned();
+    let post = vec![("ParentId".into(), Input::Text(boat)), ("Body".into(), Input::Text("Ahoy".into()))];
+    let post = org.insert("FeedItem", post).expect("saved");
+    assert_eq!(org.rows("Boat__Feed")[0]["Id"], post.as_str());
+    let whole = project::load(&Schema::of(Catalog::Everything), folder.path()).expect("it loads").schema;
+    assert!(whole.object("Boat__ChangeEvent").is_some_and(|events| events.has("Color__c") && !events.queryable));
 }
 
 #[test]

@@ -255,9 +255,10 @@ fn relationship(child: &Child) -> Relationship<'_> {
 
 /// The record types, the master one last. It is there on every object with layouts, and the default where no other is.
 fn record_types<'a>(view: View<'a>, object: &'a Object) -> Vec<RecordTypeLine<'a>> {
+    let available = |id: &str| view.record_types.is_none_or(|access| access.visible.iter().any(|known| known == id));
     let line = |id: &'a str, name: &'a str, developer_name: &'a str, active, default, master| RecordTypeLine {
         active,
-        available: active,
+        available: active && (master || available(id)),
         default_record_type_mapping: default,
         developer_name,
         master,
@@ -268,10 +269,16 @@ fn record_types<'a>(view: View<'a>, object: &'a Object) -> Vec<RecordTypeLine<'a
     let mut lines: Vec<RecordTypeLine<'a>> = object
         .record_types
         .iter()
-        .map(|kind| line(&kind.id, &kind.name, &kind.developer_name, kind.active, kind.default, kind.master))
+        .map(|kind| {
+            let default = match view.record_types {
+                Some(access) => access.default.as_ref() == Some(&kind.id),
+                None => kind.default,
+            };
+            line(&kind.id, &kind.name, &kind.developer_name, kind.active, default, kind.master)
+        })
         .collect();
     if object.has_master_record_type() && !object.record_types.iter().any(|kind| kind.master) {
-        let default = !object.record_types.iter().any(|kind| kind.default);
+        let default = !lines.iter().any(|line| line.default_record_type_mapping);
         lines.push(line(MASTER_RECORD_TYPE, "Master", "Master", true, default, true));
     }
     lines

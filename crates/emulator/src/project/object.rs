@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::xml::Node;
 use super::{Project, ValueSets, field, is_true, text};
 use crate::schema::custom::{self, Kind};
-use crate::schema::{Child, Object, RecordTypeInfo, Schema};
+use crate::schema::{Catalog, Child, Object, RecordTypeInfo, Schema};
 
 /// What the project's files say of one object.
 #[derive(Default)]
@@ -41,9 +41,15 @@ pub fn add(schema: &Schema, described: BTreeMap<String, Described>, value_sets: 
             let Some(object) = objects.get_mut(target) else { continue };
             extend(object, &description, value_sets, &mut children, &mut skipped);
         }
-        let history = description.object.as_ref().is_some_and(|object| is_true(object, "enableHistory"));
+        let says = |what: &str| description.object.as_ref().is_some_and(|object| is_true(object, what));
+        let feed = says("enableFeeds");
+        if let Some(object) = objects.get_mut(&name).filter(|object| object.custom && feed) {
+            object.feed_enabled = true;
+        }
         if let Some(object) = objects.get(&name).filter(|object| object.custom && object.name.ends_with("__c")) {
-            for companion in custom::companions(object, history) {
+            let change_events = schema.catalog() == Catalog::Everything && !object.custom_setting;
+            let enabled = custom::Enabled { history: says("enableHistory"), feed, change_events };
+            for companion in custom::all_companions(object, enabled, objects.get("FeedItem")) {
                 objects.entry(companion.name.clone()).or_insert(companion);
             }
         }

@@ -23,7 +23,7 @@ mod lead_conversion;
 mod merge;
 mod number;
 mod plan;
-mod record_type;
+pub(crate) mod record_type;
 mod recycle_bin;
 mod reference;
 mod rollup;

@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use rusqlite::OptionalExtension as _;
 
 use super::draft::Draft;
+use crate::describe::Kept;
 use crate::error::SaveError;
+use crate::faces::lock;
 use crate::org::Org;
 use crate::store::Tx;
 use crate::user::Caller;
@@ -26,10 +28,13 @@ pub struct RecordTypeRules {
     values: HashMap<(String, String), Values>,
 }
 
+/// What a profile says of an object's record types.
 #[derive(Clone, Debug, Default)]
-struct Access {
-    visible: Vec<String>,
-    default: Option<String>,
+pub struct Access {
+    /// The Ids of those that may be used.
+    pub visible: Vec<String>,
+    /// What new records get.
+    pub default: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,6 +56,7 @@ impl Org {
     ) -> bool {
         let Some(id) = self.record_type_id(object, developer_name) else { return false };
         let profile = crate::id::to18(profile_id).unwrap_or_else(|| profile_id.to_owned());
+        *lock(&self.faces.described) = Kept::default();
         self.set_up(|set_up| {
             let access = set_up.record_types.access.entry((profile, object.to_owned())).or_default();
             access.visible.retain(|known| *known != id);
@@ -92,7 +98,7 @@ impl Org {
 }
 
 /// What the caller's profile says of an object's record types.
-fn access<'a>(tx: &'a Tx<'_>, caller: &Caller, object: &str) -> Option<&'a Access> {
+pub fn access<'a>(tx: &'a Tx<'_>, caller: &Caller, object: &str) -> Option<&'a Access> {
     let rules = &tx.set_up().record_types.access;
     if rules.is_empty() {
         return None;

@@ -16,6 +16,7 @@ use crate::describe::{View, to_json};
 use crate::error::ApiError;
 use crate::faces::lock;
 use crate::org::Tx;
+use crate::record::record_type;
 use crate::rest::conditional::{Conditions, short_tag, stamped};
 use crate::rest::{Call, recent};
 use crate::server;
@@ -39,11 +40,14 @@ pub fn basic(ctx: &Ctx, tx: &Tx<'_>, name: &str) -> Result<Answer, ApiError> {
 }
 
 /// `/sobjects/T/describe`.
-pub fn describe(ctx: &Ctx, call: &Call, name: &str) -> Result<Answer, ApiError> {
+pub fn describe(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str) -> Result<Answer, ApiError> {
     let schema = ctx.org.schema();
     let object = ctx.caller.object(&schema, name).cloned().ok_or_else(ApiError::not_found)?;
     Ok(conditional(ctx, call, schema.last_modified_ms_of(&object), || {
-        written(ctx, call, Some(&object.name), || to_json(&View::of(ctx, &schema).object(&object)))
+        written(ctx, call, Some(&object.name), || {
+            let access = record_type::access(tx, &ctx.caller, &object.name);
+            to_json(&View::of(ctx, &schema).with_record_types(access).object(&object))
+        })
     }))
 }
 

@@ -115,12 +115,19 @@ impl Companion {
             deletable: matches!(self, Companion::Share | Companion::Feed),
             replicateable: matches!(self, Companion::History | Companion::Feed),
             triggerable: self == Companion::ChangeEvent,
-            // Feeds of these are refused by the Bulk API (3.5).
-            bulk: self != Companion::ChangeEvent
-                && !(self == Companion::Feed && matches!(parent.name.as_str(), "Account" | "Asset")),
+            bulk: self != Companion::ChangeEvent && !self.is_refused_by_bulk(parent),
             associate_entity_type: Some(self.as_str().to_owned()),
             associate_parent_entity: Some(parent.name.clone()),
             ..Object::default()
+        }
+    }
+
+    /// As connectors found it (3.5).
+    fn is_refused_by_bulk(self, parent: &Object) -> bool {
+        match self {
+            Companion::Feed => matches!(parent.name.as_str(), "Account" | "Asset"),
+            Companion::Share => matches!(parent.name.as_str(), "AccountBrand" | "ChannelProgramLevel"),
+            Companion::History | Companion::ChangeEvent => false,
         }
     }
 

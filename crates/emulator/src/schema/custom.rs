@@ -197,6 +197,31 @@ pub fn add_record_type_field(object: &mut Object) {
     object.fields.push(Arc::new(field));
 }
 
+/// What else an org may keep of a custom object.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Enabled {
+    /// Field history.
+    pub history: bool,
+    /// A feed.
+    pub feed: bool,
+    /// Change events.
+    pub change_events: bool,
+}
+
+/// All companions of a custom object. The feed takes the form of its fields from `FeedItem`.
+pub fn all_companions(parent: &Object, enabled: Enabled, feed_item: Option<&Object>) -> Vec<Object> {
+    let mut made = companions(parent, enabled.history);
+    if enabled.feed {
+        made.push(Companion::Feed.of(parent, feed_item));
+    }
+    if enabled.change_events {
+        let mut events = Companion::ChangeEvent.of(parent, None);
+        events.table_when_used = true;
+        made.push(events);
+    }
+    made
+}
+
 /// The companions of a custom object that keeps history, and is shared where it has owners.
 pub fn companions(parent: &Object, history: bool) -> Vec<Object> {
     let mut made = Vec::new();

@@ -175,12 +175,9 @@ fn read(catalog: Catalog) -> Schema {
         }
         let history = text.history;
         let object = custom_object(text, &mut names);
-        objects.extend(custom::companions(&object, history));
-        if everything && object.name.ends_with("__c") && !object.custom_setting {
-            let mut events = Companion::ChangeEvent.of(&object, None);
-            events.table_when_used = true;
-            objects.push(events);
-        }
+        let change_events = everything && object.name.ends_with("__c") && !object.custom_setting;
+        let enabled = custom::Enabled { history, feed: false, change_events };
+        objects.extend(custom::all_companions(&object, enabled, None));
         objects.push(object);
     }
     Schema { catalog, ..assemble(objects, &names) }.with_platform_objects()

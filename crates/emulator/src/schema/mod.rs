@@ -170,11 +170,7 @@ impl Schema {
 
     /// The object that keeps the field history of this one.
     pub fn history_of(&self, name: &str) -> Option<&Arc<Object>> {
-        let companion = match name {
-            "Opportunity" => "OpportunityFieldHistory".to_owned(),
-            custom if custom.ends_with("__c") => format!("{}__History", custom.trim_end_matches("__c")),
-            standard => format!("{standard}History"),
-        };
+        let companion = Companion::History.name_for(name);
         self.objects.get(&companion).filter(|object| object.associate_entity_type.as_deref() == Some("History"))
     }
 

@@ -5,7 +5,7 @@
 use crate::error::SaveError;
 use crate::record::audit;
 use crate::record::draft::Draft;
-use crate::schema::FieldType;
+use crate::schema::{Companion, FieldType};
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
@@ -70,7 +70,7 @@ pub fn mirror(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
 
 fn show(tx: &Tx<'_>, id: &str, parent: Option<&str>, value: impl Fn(&str) -> Value) -> Result<(), SaveError> {
     let parent = parent.and_then(|id| tx.schema.by_prefix(id));
-    let feed = parent.and_then(|parent| tx.schema.object(&format!("{}Feed", parent.name))).cloned();
+    let feed = parent.and_then(|parent| tx.schema.object(&Companion::Feed.name_for(&parent.name))).cloned();
     let Some(feed) = feed else { return Ok(()) };
     let whole = |value: Value, kind: FieldType| match value {
         Value::Null if kind.is_number() => Value::Int(0),
@@ -94,7 +94,7 @@ pub fn count_comments(tx: &Tx<'_>, item: Option<&str>) -> Result<(), SaveError> 
 /// A post that is gone leaves the feed.
 pub fn after_delete(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
     let parent = row.get("ParentId").as_str().and_then(|id| tx.schema.by_prefix(id));
-    let feed = parent.and_then(|parent| tx.schema.object(&format!("{}Feed", parent.name))).cloned();
+    let feed = parent.and_then(|parent| tx.schema.object(&Companion::Feed.name_for(&parent.name))).cloned();
     let Some(feed) = feed else { return Ok(()) };
     match tx.row(&row.object, row.id()).filter(|now| !now.is_deleted()) {
         Some(now) => show(tx, row.id(), row.get("ParentId").as_str(), |field| now.get(field).clone()),
