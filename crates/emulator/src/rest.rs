@@ -26,6 +26,7 @@ mod replicate;
 mod rich_text;
 mod rows;
 mod search;
+mod tooling;
 mod xml_body;
 
 use bytes::Bytes;
@@ -205,6 +206,10 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     if let Some(answer) = interface::answer(ctx, tx, call, &path) {
         return answer;
     }
+    if let ["tooling", "sobjects", _, ..] = path[..] {
+        let (ctx, call) = tooling::mirrored(ctx, call)?;
+        return read(&ctx, tx, &call);
+    }
     match path[..] {
         [] => Ok(catalog::resources(ctx)),
         ["apps", "oauth", ref below @ ..] => crate::oauth::consumer::read(ctx, below, &call.query),
@@ -239,9 +244,12 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["search", "scopeOrder"] => Ok(search::scope_order(ctx, tx)),
         ["search", "layout"] => search::layout(tx, &call.query),
         ["parameterizedSearch"] => search::parameterized(ctx, tx, &call.query),
+        ["tooling"] => Ok(tooling::resources(ctx)),
+        ["tooling", "sobjects"] => Ok(tooling::global(ctx, tx)),
         ["tooling", "search"] => search::sosl(ctx, tx, &call.query),
         ["tooling", "query"] => query::first(ctx, tx, call, query::Kind { all: false, tooling: true }),
         ["tooling", "query", locator] => query::next(ctx, tx, call, locator),
+        ["tooling", ..] => Err(tooling::unknown(&path)),
         _ => Err(catalog::unknown(&call.path)),
     }
 }
@@ -250,6 +258,13 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
 fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
     catalog::check(ctx, call)?;
     hidden(ctx, tx, &call.path)?;
+    if let [first, second, _, ..] = &call.path[..]
+        && first == "tooling"
+        && second == "sobjects"
+    {
+        let (ctx, call) = tooling::mirrored(ctx, call)?;
+        return write(&ctx, tx, &call);
+    }
     match (call.method.as_str(), &call.path.iter().map(String::as_str).collect::<Vec<_>>()[..]) {
         ("POST", ["parameterizedSearch"]) => search::parameterized_body(ctx, tx, call),
         ("POST", ["sobjects", object]) => rows::create(ctx, tx, call, object),
@@ -266,6 +281,7 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
             let object = object(tx, name)?;
             related::write(ctx, tx, call, &object, id, below)
         }
+        (_, path @ ["tooling", ..]) => Err(tooling::unknown(path)),
         _ => Err(catalog::unknown(&call.path)),
     }
 }

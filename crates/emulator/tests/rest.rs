@@ -279,7 +279,8 @@ async fn the_log_knows_what_was_asked() {
     assert_eq!((log[0].status, log[0].user_id.as_deref()), (200, Some(caller.credentials.user_id.as_str())));
     let page = caller.raw("GET", "/", &[], "").await;
     assert!(page.text().contains(&caller.credentials.username) && page.text().contains("/services/data/v67.0/limits"));
-    assert!(!page.text().contains(&caller.token));
+    // The page is for whoever runs the emulator, and tells how to get in.
+    assert!(page.text().contains(&caller.token));
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,4 +352,22 @@ async fn resources_are_there_since_their_version() {
     assert_eq!(caller.get("/wave").await.error().1, "FUNCTIONALITY_NOT_ENABLED");
     let names: Vec<String> = caller.get("").await.expect(200).as_object().unwrap().keys().cloned().collect();
     assert!(names.len() > 40 && names.starts_with(&["tooling".to_owned(), "metadata".into()]), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_has_the_headers_of_a_real_one() {
+    // 2.1; a HEAD has them without the body.
+    let caller = Caller::new();
+    let said = caller.get("/limits").await;
+    assert_eq!(said.header("cache-control"), "no-cache,must-revalidate,max-age=0,no-store,private");
+    assert_eq!((said.header("x-content-type-options"), said.header("x-robots-tag")), ("nosniff", "none"));
+    let cookies: Vec<&str> = said.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("BrowserId=")), "{cookies:?}");
+    assert!(cookies.iter().any(|cookie| cookie.starts_with("CookieConsentPolicy=0:1;")));
+    let again = caller.call("GET", "/limits", &[("cookie", "BrowserId=x")], "").await;
+    assert_eq!(again.header("set-cookie"), "", "a browser that is known gets no other cookie");
+    let head = caller.call("HEAD", "/limits", &[], "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), said.body.len().to_string());
+    assert_eq!(head.header("sforce-limit-info"), "api-usage=3/1000000");
 }

@@ -246,3 +246,30 @@ async fn children_come_in_pages_too() {
     let whole = caller.query(statement).await.expect(200);
     assert_eq!(whole["records"][1]["Contacts"]["done"], true);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_tooling_api_has_addresses_of_its_own() {
+    // 4.4
+    let caller = Caller::new();
+    let user = &caller.credentials.user_id;
+    let row = caller.get(&format!("/tooling/sobjects/User/{user}?fields=Id,Username")).await.expect(200);
+    assert_eq!(row["attributes"]["url"], format!("/services/data/v67.0/tooling/sobjects/User/{user}"));
+    let body = caller.get("/tooling/query?q=SELECT+Id+FROM+User+LIMIT+1").await.expect(200);
+    let url = body["records"][0]["attributes"]["url"].as_str().unwrap();
+    assert!(url.starts_with("/services/data/v67.0/tooling/sobjects/User/"), "{url}");
+    assert_eq!(caller.get(url).await.status, 200);
+    let describe = caller.get("/tooling/sobjects/User/describe").await.expect(200);
+    assert_eq!(describe["urls"]["sobject"], "/services/data/v67.0/tooling/sobjects/User");
+    let global = caller.get("/tooling/sobjects").await.expect(200);
+    let names: Vec<&str> =
+        global["sobjects"].as_array().unwrap().iter().map(|object| object["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"User") && names.contains(&"ApexClass") && !names.contains(&"Account"), "{names:?}");
+    assert_eq!(caller.get("/tooling").await.expect(200)["query"], "/services/data/v67.0/tooling/query");
+    for path in ["/tooling/sobjects/SourceMember/describe", "/tooling/sobjects/Account/describe", "/tooling/nothing"] {
+        assert_eq!(caller.get(path).await.error().1, "NOT_FOUND", "{path}");
+    }
+    let said = caller.get("/tooling/executeAnonymous?anonymousBody=x").await;
+    assert_eq!((said.status, said.error().1), (403, "FUNCTIONALITY_NOT_ENABLED".into()));
+    let said = caller.post("/tooling/runTestsAsynchronous", json!({})).await;
+    assert_eq!(said.error().1, "FUNCTIONALITY_NOT_ENABLED");
+}
