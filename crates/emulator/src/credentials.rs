@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
+use crate::edition::Edition;
 use crate::faces::lock;
 use crate::host::MyDomain;
+use crate::host::OrgKind;
 use crate::oauth::app::{App, platform_cli};
 use crate::oauth::{TEST_PRIVATE_KEY_PEM, TEST_PUBLIC_KEY_PEM};
 use crate::org::Org;
@@ -70,7 +72,13 @@ pub(crate) fn set_up(org: &Org, number: usize, settings: &Settings) {
     let seed = settings.seed.wrapping_mul(1_000).wrapping_add(number as u64);
     let now = org.clock().now();
     let faces = &org.faces;
-    lock(&faces.usage).set(now, 0, settings.daily_api_requests);
+    let edition = settings.edition.or(org.edition());
+    match edition.or(settings.sandbox.then_some(Edition::Enterprise)) {
+        Some(edition) => {
+            org.set_edition(edition, settings.sandbox || org.kind() == OrgKind::Sandbox, settings.daily_api_requests)
+        }
+        None => lock(&faces.usage).set(now, 0, settings.daily_api_requests),
+    }
     lock(&faces.jobs).pace = settings.jobs;
     let remembered = org.remember();
     if !remembered || settings.my_domain.is_some() {

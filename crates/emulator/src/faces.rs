@@ -39,6 +39,8 @@ pub struct Faces {
     pub faults: Faults,
     /// Permissions that tests gave to or took from users, over what their profile and permission sets say.
     pub permissions: Mutex<BTreeMap<String, BTreeMap<String, bool>>>,
+    /// From where and when users may come in.
+    pub networks: Mutex<crate::network::Networks>,
     /// What users may do, as it was worked out last.
     pub(crate) rights: Mutex<crate::rights::Resolved>,
     /// What the org's owner is told of it.

@@ -15,6 +15,7 @@ mod credentials;
 pub mod ctx;
 pub mod data;
 pub mod describe;
+pub mod edition;
 pub mod error;
 pub mod faces;
 pub mod fault;
@@ -25,6 +26,7 @@ mod landing;
 pub mod log;
 mod memory;
 mod multipart;
+pub mod network;
 pub mod oauth;
 pub mod org;
 mod page;
@@ -56,6 +58,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub use bulk::contention::Locking;
 pub use clock::Clock;
 pub use credentials::Credentials;
+pub use edition::Edition;
 pub use feature::Feature;
 use log::RequestLog;
 pub use org::{Org, Row, Tx};
@@ -90,7 +93,12 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     pub jobs: Jobs,
     pub session_seconds: u64,
+    /// Calls in 24 hours; 0 for what the edition allows.
     pub daily_api_requests: u64,
+    /// What the orgs were bought as. None is a Developer Edition org that lacks nothing.
+    pub edition: Option<Edition>,
+    /// Whether the orgs are sandboxes.
+    pub sandbox: bool,
     pub rotate_refresh_tokens: bool,
     /// The name in the first org's My Domain, `acme` in `acme.my.salesforce.com`; the second has `acme2`. `orgkeep` when
     /// there is none.
@@ -115,6 +123,8 @@ impl Default for Settings {
             jobs: Jobs::Quick,
             session_seconds: 7_200,
             daily_api_requests: 1_000_000,
+            edition: None,
+            sandbox: false,
             rotate_refresh_tokens: true,
             my_domain: None,
             features: BTreeSet::new(),

@@ -214,7 +214,7 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         [] => Ok(catalog::resources(ctx)),
         ["apps", "oauth", ref below @ ..] => crate::oauth::consumer::read(ctx, below, &call.query),
         ["limits"] => Ok(limits::limits(ctx, tx)),
-        ["limits", "recordCount"] => Ok(limits::record_count(tx, call.query.get("sObjects"))),
+        ["limits", "recordCount"] => Ok(limits::record_count(ctx, tx, call.query.get("sObjects"))),
         ["sobjects"] => Ok(describe::global(ctx, call)),
         ["sobjects", object] => describe::basic(ctx, tx, object),
         ["sobjects", object, "describe"] => describe::describe(ctx, tx, call, object),

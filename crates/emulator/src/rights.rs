@@ -19,6 +19,7 @@ mod granted;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::edition::Edition;
 use crate::faces::lock;
 use crate::org::{Org, Tx};
 use crate::schema::{Field, Object, Schema};
@@ -107,10 +108,18 @@ type FieldRight = (bool, bool);
 pub struct Rights {
     /// Whether the user is active and not frozen.
     pub may_enter: bool,
+    pub profile_id: String,
+    /// Whether the org's edition has an API.
+    pub has_api: bool,
     pub permissions: Arc<BTreeSet<String>>,
     /// Where the user stands among roles and groups.
     pub standing: Standing,
+    /// What was granted on objects that have permissions of their own.
+    granted: HashMap<String, ObjectRights>,
+    /// What that makes of every object.
     objects: HashMap<String, ObjectRights>,
+    /// The schema that the rights were resolved against.
+    schema: Arc<Schema>,
     /// By object, then by field.
     fields: HashMap<String, HashMap<String, FieldRight>>,
     all_fields: bool,
@@ -119,8 +128,10 @@ pub struct Rights {
 
 impl Rights {
     /// What may be done with rows of an object.
-    pub fn on(&self, object: &str) -> ObjectRights {
-        self.objects.get(object).copied().unwrap_or_default()
+    pub fn on(&self, object: &Object) -> ObjectRights {
+        let known = self.objects.get(&object.name).copied();
+        // An object that came after the rights were resolved, as for a long job.
+        known.unwrap_or_else(|| effective(object, &self.granted, &self.permissions))
     }
 
     /// Field-level security of an object, worked out when first asked for.
@@ -135,10 +146,15 @@ impl Rights {
     }
 
     fn mask(&self, object: &Object) -> FieldMask {
-        let all_seen = self.all_fields || self.on(&object.name).view_all_fields;
+        let all_seen = self.all_fields || self.on(object).view_all_fields;
         let granted = self.fields.get(&object.name);
+        // Administrators have every field that came after their rights were resolved.
+        let before = self.schema.object(&object.name);
+        let administrator = self.permissions.contains("ModifyAllData");
+        let came_later = |name: &str| administrator && before.is_none_or(|before| !before.has(name));
         let right = |field: &Arc<Field>| match governed::secured_by(object, field) {
             None => (true, true),
+            Some(name) if came_later(name) => (true, true),
             Some(name) => {
                 let (read, edit) = granted.and_then(|all| all.get(name)).copied().unwrap_or_default();
                 (read || all_seen, edit)
@@ -203,30 +219,37 @@ fn resolve(tx: &Tx<'_>, user_id: &str, changed: &BTreeMap<String, bool>) -> Righ
             granted.permissions.remove(name);
         }
     }
-    let may_enter = tx.schema.object("User").and_then(|users| tx.row(users, user_id)).is_some_and(|user| {
+    let has_api = crate::edition::chosen(tx).is_none_or(Edition::has_api);
+    if !has_api {
+        granted.permissions.remove("ApiEnabled");
+    }
+    let user = tx.schema.object("User").and_then(|users| tx.row(users, user_id));
+    let may_enter = user.as_ref().is_some_and(|user| {
         let frozen = tx.count("UserLogin", "\"UserId\" = ?1 AND \"IsFrozen\" = 1", &[&user_id]) > 0;
         user.get("IsActive").is_true() && !frozen
     });
-    let objects = effective(&tx.schema, &granted.objects, &granted.permissions);
+    let every = tx.schema.objects();
+    let objects =
+        every.map(|object| (object.name.clone(), effective(object, &granted.objects, &granted.permissions))).collect();
     let sees_all = granted.permissions.contains("ViewAllData") || granted.permissions.contains("ModifyAllData");
     let standing = if sees_all { Standing::alone(user_id) } else { Standing::read(tx, user_id) };
     Rights {
         may_enter,
+        has_api,
+        profile_id: user.map(|user| user.text("ProfileId").to_owned()).unwrap_or_default(),
         all_fields: granted.permissions.contains("ViewAllFieldsGlobal"),
         permissions: Arc::new(granted.permissions),
         standing,
+        granted: granted.objects,
         objects,
+        schema: tx.schema.clone(),
         fields: granted.fields,
         masks: RwLock::default(),
     }
 }
 
-/// What may be done with every object, given the permissions on those that have any of their own.
-fn effective(
-    schema: &Schema,
-    granted: &HashMap<String, ObjectRights>,
-    permissions: &BTreeSet<String>,
-) -> HashMap<String, ObjectRights> {
+/// What may be done with an object, given the permissions on those that have any of their own.
+fn effective(object: &Object, granted: &HashMap<String, ObjectRights>, permissions: &BTreeSet<String>) -> ObjectRights {
     let can = |name: &str| permissions.contains(name);
     let own = |name: &str| {
         let mut rights = granted.get(name).copied().unwrap_or_default();
@@ -238,5 +261,5 @@ fn effective(
         }
         rights
     };
-    schema.objects().map(|object| (object.name.clone(), governed::rights(object, &own, &can))).collect()
+    governed::rights(object, &own, &can)
 }

@@ -9,6 +9,7 @@
 
 use std::future::Future;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +43,8 @@ use crate::org::Org;
 use crate::request::{Query, Request, decode_path, header};
 use crate::tls::Secure;
 use crate::traffic::{Ended, Traffic, counted_in, counted_out};
-use crate::wire::{Switch, Wires};
-use crate::{Emulator, bulk1, fault, landing, rest, soap};
+use crate::wire::{Peer, Wires};
+use crate::{Emulator, bulk1, fault, landing, network, rest, soap};
 
 /// Longest request target, and longest target and headers together (`salesforce-api.md` 2.1).
 const URI_MAX_BYTES: usize = 16_384;
@@ -93,6 +94,8 @@ impl Emulator {
         let strikes = org.faults().on_request(&target);
         let struck = fault::strike::before(&org, &target, &parts.headers, &strikes).await;
         let new_browser = !header(&parts.headers, "cookie").is_some_and(|cookies| cookies.contains("BrowserId="));
+        let socket = parts.extensions.get::<network::Socket>().map(|socket| socket.0);
+        let client = network::address_of(&parts.headers, socket);
         let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         let (answer, seen) = if let Some(refusal) = too_large(target_bytes, &parts.headers) {
             (refusal, Seen::open(Family::Open))
@@ -107,7 +110,7 @@ impl Emulator {
                 headers.insert(ACCEPT, HeaderValue::from_static("application/xml"));
             }
             let request = Request { method: method.clone(), path: segments, query, headers, body };
-            self.route(request, &base_url).await
+            network::from_client(client, self.route(request, &base_url)).await
         };
         let now_ms = self.clock().now();
         let entry = LogEntry {
@@ -213,6 +216,9 @@ impl Emulator {
             return (ApiError::new(401, "INVALID_SESSION_ID", text).into(), seen);
         }
         let mut caller = org.caller(&session.user_id);
+        if !caller.has_api() {
+            return (ApiError::api_disabled().into(), seen);
+        }
         if !caller.can("ApiEnabled") {
             let text = "API is not enabled for this Organization or Partner";
             return (ApiError::new(403, "API_CURRENTLY_DISABLED", text).into(), seen);
@@ -267,7 +273,8 @@ impl Emulator {
         if app.is_some_and(|app| lock(&org.faces.apps).get(app).is_none_or(|app| app.blocked)) {
             return None;
         }
-        org.rights(&session.user_id).may_enter.then(|| (org.clone(), session))
+        let rights = org.rights(&session.user_id);
+        (rights.may_enter && org.keeps(&rights.profile_id)).then(|| (org.clone(), session))
     }
 
     /// Serves a socket until `until` is done, then lets requests in flight finish.
@@ -294,23 +301,24 @@ impl Emulator {
         until: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()>
     where
-        L: Listener<Addr: std::fmt::Debug>,
+        L: Listener<Addr = SocketAddr>,
     {
         let emulator = self.clone();
-        let answer = move |ConnectInfo(switch): ConnectInfo<Switch>, mut request: http::Request<Body>| {
+        let answer = move |ConnectInfo(peer): ConnectInfo<Peer>, mut request: http::Request<Body>| {
             let emulator = emulator.clone();
             async move {
+                request.extensions_mut().insert(network::Socket(peer.address.ip()));
                 if is_secure {
                     request.extensions_mut().insert(Secure);
                 }
                 let response = emulator.handle(request).await;
                 if response.extensions().get::<Lost>().is_some() {
-                    switch.cut();
+                    peer.switch.cut();
                 }
                 response
             }
         };
-        let service = Router::new().fallback(answer).into_make_service_with_connect_info::<Switch>();
+        let service = Router::new().fallback(answer).into_make_service_with_connect_info::<Peer>();
         axum::serve(Wires(listener), service).with_graceful_shutdown(until).await
     }
 }

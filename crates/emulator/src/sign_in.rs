@@ -33,6 +33,10 @@ impl Passwords {
         let right = self.own.get(user_id).unwrap_or(&self.common);
         password.strip_prefix(right.as_str()).is_some_and(|rest| rest.is_empty() || rest == self.security_token)
     }
+
+    fn has_token(&self, password: &str) -> bool {
+        !self.security_token.is_empty() && password.ends_with(&self.security_token)
+    }
 }
 
 /// A user who signed in.
@@ -51,6 +55,12 @@ pub enum NoEntry {
     Unknown,
     /// The user exists and is inactive or frozen.
     Inactive,
+    /// Outside the login ranges of the user's profile.
+    Address,
+    /// Outside the login hours of the user's profile.
+    Time,
+    /// Outside the org's trusted networks, without the security token behind the password.
+    NeedsToken,
 }
 
 impl Org {
@@ -76,18 +86,33 @@ impl Org {
         self.rights(&user.id).may_enter
     }
 
+    /// Whether a user may sign in from where the request that is being answered came from, now.
+    ///
+    /// # Errors
+    /// [`NoEntry`]
+    pub fn entry(&self, user: &User) -> Result<(), NoEntry> {
+        let rights = self.rights(&user.id);
+        if rights.may_enter { self.admits(&rights.profile_id) } else { Err(NoEntry::Inactive) }
+    }
+
     /// The user, when the password is right and the user may enter.
     ///
     /// # Errors
     /// [`NoEntry`]
     pub fn sign_in(&self, username: &str, password: &str) -> Result<User, NoEntry> {
         let user = self.user_named(username).ok_or(NoEntry::Unknown)?;
-        let good = lock(&self.faces.passwords).fits(&user.id, password);
-        match (good, self.may_enter(&user)) {
-            (false, _) => Err(NoEntry::Unknown),
-            (true, false) => Err(NoEntry::Inactive),
-            (true, true) => Ok(user),
+        let (good, has_token) = {
+            let passwords = lock(&self.faces.passwords);
+            (passwords.fits(&user.id, password), passwords.has_token(password))
+        };
+        if !good {
+            return Err(NoEntry::Unknown);
         }
+        self.entry(&user)?;
+        if !has_token && self.needs_token(user.row.text("ProfileId")) {
+            return Err(NoEntry::NeedsToken);
+        }
+        Ok(user)
     }
 }
 
@@ -102,17 +127,25 @@ impl Org {
 
 impl Emulator {
     /// The org and user that a username and password open at a place.
-    pub fn log_in_at(&self, place: &Place, username: &str, password: &str) -> Option<(Arc<Org>, User)> {
+    ///
+    /// # Errors
+    /// [`NoEntry`], of the org that came closest to letting the user in.
+    pub fn log_in_at(&self, place: &Place, username: &str, password: &str) -> Result<(Arc<Org>, User), NoEntry> {
         let at_login = matches!(place, Place::Login | Place::Test);
-        self.orgs_at(place)
-            .into_iter()
-            .filter(|org| !at_login || !lock(&org.faces.my_domain).only_here)
-            .find_map(|org| Some((org.clone(), org.sign_in(username, password).ok()?)))
+        let mut refused = NoEntry::Unknown;
+        for org in self.orgs_at(place).into_iter().filter(|org| !at_login || !lock(&org.faces.my_domain).only_here) {
+            match org.sign_in(username, password) {
+                Ok(user) => return Ok((org, user)),
+                Err(NoEntry::Unknown) => {}
+                Err(other) => refused = other,
+            }
+        }
+        Err(refused)
     }
 
     /// The org and user that a username and password open, whichever org that is.
     pub fn log_in(&self, username: &str, password: &str) -> Option<(Arc<Org>, User)> {
-        self.log_in_at(&Place::Anywhere, username, password)
+        self.log_in_at(&Place::Anywhere, username, password).ok()
     }
 
     /// The first org at a place that knows an app, and the app.

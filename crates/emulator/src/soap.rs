@@ -128,7 +128,7 @@ fn context(call: &Call<'_>) -> Result<Ctx, (Fault, Option<Arc<Org>>)> {
         return Err((Fault::new("INVALID_SESSION_ID", text), Some(org)));
     }
     let mut caller = org.caller(&session.user_id);
-    if !caller.can("ApiEnabled") {
+    if !caller.has_api() || !caller.can("ApiEnabled") {
         let text = "API is not enabled for this Organization or Partner";
         return Err((Fault::new("API_DISABLED_FOR_ORG", text), Some(org)));
     }

@@ -29,6 +29,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether the org's edition has an API at all.
+    pub fn has_api(&self) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.has_api)
+    }
+
     /// Whether the user has a user permission.
     pub fn can(&self, permission: &str) -> bool {
         self.bypass || self.permissions.contains(permission)
@@ -48,7 +53,7 @@ impl Caller {
     /// What the user may do with rows of an object, before the sharing of the single row.
     pub fn rights_on(&self, object: &Object) -> ObjectRights {
         match &self.rights {
-            Some(rights) if !self.bypass => rights.on(&object.name),
+            Some(rights) if !self.bypass => rights.on(object),
             _ if self.can("ModifyAllData") => ObjectRights::ALL,
             _ => ObjectRights { view_all: self.can("ViewAllData"), modify_all: false, ..ObjectRights::ALL },
         }

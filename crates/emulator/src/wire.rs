@@ -2,6 +2,7 @@
 //! A listener whose connections the emulator can break without an answer: what a client sees when a reply is lost.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,9 +49,17 @@ impl<L: Listener> Listener for Wires<L> {
     }
 }
 
-impl<L: Listener> Connected<IncomingStream<'_, Wires<L>>> for Switch {
-    fn connect_info(stream: IncomingStream<'_, Wires<L>>) -> Switch {
-        stream.io().switch.clone()
+/// What a request knows of its connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub switch: Switch,
+    /// The other end.
+    pub address: SocketAddr,
+}
+
+impl<L: Listener<Addr = SocketAddr>> Connected<IncomingStream<'_, Wires<L>>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Wires<L>>) -> Peer {
+        Peer { switch: stream.io().switch.clone(), address: *stream.remote_addr() }
     }
 }
 

@@ -545,7 +545,7 @@ async fn a_frozen_user_is_out() {
     caller.org().set_frozen(&caller.credentials.user_id, true);
     assert!(!works(&caller, &caller.token).await);
     let said = refresh(&caller, &caller.credentials.refresh_token).await;
-    assert_eq!(error(&said), refused(400, "inactive_user", "user is inactive"));
+    assert_eq!(error(&said), refused(400, "invalid_grant", "inactive user"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 mod caller;
 
 use caller::{Caller, START_MS, settings};
+use orgkeep_emulator::network::IpRange;
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::sharing::Access;
 use orgkeep_emulator::{Clock, Org};
@@ -482,4 +483,154 @@ async fn a_muting_free_union_of_sets_decides_until_an_assignment_ends() {
     let off = json!({"PermissionsViewAllData": false});
     assert_eq!(admin.patch(&format!("/sobjects/PermissionSet/{set}"), off).await.status, 204);
     assert!(!admin.org().caller(&user).can("ViewAllData"));
+}
+
+#[tokio::test]
+async fn profiles_admit_users_by_address_and_hour() {
+    let clock = Clock::starting_at(START_MS);
+    let admin = Caller::with(orgkeep_emulator::Settings { clock: clock.clone(), ..settings() });
+    let org = admin.org();
+    let profile = id_of(org, "Profile", "Name", "Standard User");
+    let (user, password) = ("sales@org-1.orgkeep.example", admin.credentials.password.clone());
+    let inside = [("x-forwarded-for", "203.0.113.7")];
+    let outside = [("x-forwarded-for", "198.51.100.1, 203.0.113.7")];
+    let range = IpRange { from: "203.0.113.0".parse().unwrap(), to: "203.0.113.255".parse().unwrap() };
+    org.change_networks(|networks| drop(networks.login_ranges.insert(profile.clone(), vec![range])));
+
+    let said = login(&admin, user, &password, &outside).await;
+    assert_eq!(said.status, 500);
+    let fault = "LOGIN_DURING_RESTRICTED_DOMAIN: cannot log in from current domain";
+    assert!(said.text().contains(fault), "{}", said.text());
+    let said = login(&admin, user, &password, &inside).await;
+    assert_eq!(said.status, 200);
+    let sales = as_user(&admin, "sales").await;
+
+    // A session that was opened inside is good outside, unless every request is looked at.
+    let anywhere = |address: &'static str| {
+        let sales = &sales;
+        async move { sales.call("GET", "/sobjects/Account/describe", &[("x-forwarded-for", address)], "").await.status }
+    };
+    assert_eq!(anywhere("198.51.100.1").await, 200);
+    org.change_networks(|networks| networks.enforce_on_every_request = true);
+    assert_eq!((anywhere("198.51.100.1").await, anywhere("203.0.113.7").await), (401, 200));
+
+    // Login hours: 12:00 to 13:00, and it is noon.
+    org.change_networks(|networks| {
+        networks.login_ranges.clear();
+        networks.login_hours.insert(profile.clone(), (12 * 60, 13 * 60));
+    });
+    assert_eq!(anywhere("203.0.113.7").await, 200);
+    clock.advance(std::time::Duration::from_secs(3_600));
+    assert_eq!(anywhere("203.0.113.7").await, 401);
+    let said = login(&admin, user, &password, &[]).await;
+    assert!(said.text().contains("<faultcode>LOGIN_DURING_RESTRICTED_TIME</faultcode>"), "{}", said.text());
+    // Other profiles are not affected.
+    assert_eq!(login(&admin, &admin.credentials.username, &password, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn outside_the_trusted_networks_a_password_needs_the_token() {
+    let admin = Caller::new();
+    let (user, password) = (admin.credentials.username.clone(), admin.credentials.password.clone());
+    let trusted = IpRange { from: "10.0.0.0".parse().unwrap(), to: "10.255.255.255".parse().unwrap() };
+    admin.org().change_networks(|networks| networks.trusted.push(trusted));
+    let outside = [("x-forwarded-for", "198.51.100.1")];
+    let said = login(&admin, &user, &password, &outside).await;
+    assert!(said.text().contains("<faultcode>LOGIN_MUST_USE_SECURITY_TOKEN</faultcode>"), "{}", said.text());
+    let with_token = format!("{password}{}", admin.credentials.security_token);
+    assert_eq!(login(&admin, &user, &with_token, &outside).await.status, 200);
+    assert_eq!(login(&admin, &user, &password, &[("x-forwarded-for", "10.1.2.3")]).await.status, 200);
+    assert!(login(&admin, &user, "wrong", &outside).await.text().contains("<faultcode>INVALID_LOGIN</faultcode>"));
+}
+
+#[tokio::test]
+async fn oauth_tells_why_a_user_gets_no_token() {
+    let admin = Caller::new();
+    let refresh = |address: &'static str| {
+        let admin = &admin;
+        async move {
+            let (client, secret) = (&admin.credentials.client_id, &admin.credentials.client_secret);
+            let form =
+                caller::form(&[("grant_type", "client_credentials"), ("client_id", client), ("client_secret", secret)]);
+            let headers = [("content-type", "application/x-www-form-urlencoded"), ("x-forwarded-for", address)];
+            let said = admin.raw("POST", "/services/oauth2/token", &headers, form).await;
+            let body = said.json();
+            let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+            (said.status, text("error"), text("error_description"))
+        }
+    };
+    assert_eq!(refresh("10.0.0.1").await.0, 200);
+    let profile = id_of(admin.org(), "Profile", "Name", "System Administrator");
+    let range = IpRange { from: "203.0.113.0".parse().unwrap(), to: "203.0.113.255".parse().unwrap() };
+    admin.org().change_networks(|networks| drop(networks.login_ranges.insert(profile, vec![range])));
+    assert_eq!(refresh("10.0.0.1").await, (400, "invalid_grant".into(), "ip restricted".into()));
+    assert_eq!(refresh("203.0.113.1").await.0, 200);
+    admin.org().set_frozen(&admin.credentials.user_id, true);
+    assert_eq!(refresh("203.0.113.1").await, (400, "invalid_grant".into(), "inactive user".into()));
+}
+
+#[tokio::test]
+async fn an_org_shows_its_edition_and_has_its_allowance() {
+    for (name, kind, sandbox, calls) in [
+        ("developer", "Developer Edition", false, 15_000),
+        ("professional", "Professional Edition", false, 120_000),
+        ("enterprise", "Enterprise Edition", false, 120_000),
+        ("unlimited", "Unlimited Edition", false, 200_000),
+        ("performance", "Unlimited Edition", false, 200_000),
+        ("enterprise", "Enterprise Edition", true, 5_000_000),
+    ] {
+        let edition = Some(name.parse().unwrap());
+        let settings = orgkeep_emulator::Settings { edition, sandbox, daily_api_requests: 0, ..settings() };
+        let admin = Caller::with(settings);
+        let row = admin.query("SELECT OrganizationType, IsSandbox, InstanceName FROM Organization").await.expect(200)["records"][0].clone();
+        assert_eq!(
+            (row["OrganizationType"].as_str(), row["IsSandbox"].as_bool()),
+            (Some(kind), Some(sandbox)),
+            "{name}"
+        );
+        assert_eq!(row["InstanceName"], if sandbox { "EMU1S" } else { "EMU1" });
+        assert_eq!(admin.get("/limits").await.expect(200)["DailyApiRequests"]["Max"], calls, "{name}");
+    }
+    assert!("group".parse::<orgkeep_emulator::Edition>().is_err());
+}
+
+#[tokio::test]
+async fn an_edition_without_api_refuses_every_call() {
+    let edition = Some(orgkeep_emulator::Edition::ProfessionalWithoutApi);
+    let admin = Caller::with(orgkeep_emulator::Settings { edition, ..settings() });
+    let text = "API is not enabled for this Organization or Partner".to_owned();
+    for path in
+        ["/sobjects", "/query?q=SELECT+Id+FROM+Account", "/jobs/query", "/tooling/query?q=SELECT+Id+FROM+ApexClass"]
+    {
+        assert_eq!(admin.get(path).await.error(), (403, "API_DISABLED_FOR_ORG".to_owned(), text.clone()), "{path}");
+    }
+    let said = login(&admin, &admin.credentials.username, &admin.credentials.password, &[]).await;
+    assert!(
+        said.status == 500 && said.text().contains("<faultcode>API_DISABLED_FOR_ORG</faultcode>"),
+        "{}",
+        said.text()
+    );
+}
+
+#[tokio::test]
+async fn a_developer_org_has_the_limits_that_were_recorded() {
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/limits/limits-v49-developer-edition.json");
+    let Ok(recorded) = std::fs::read(file) else {
+        println!("skipped: the recorded limits are not there");
+        return;
+    };
+    let recorded: Value = serde_json::from_slice(&recorded).unwrap();
+    let edition = Some(orgkeep_emulator::Edition::Developer);
+    let admin = Caller::with(orgkeep_emulator::Settings { edition, daily_api_requests: 0, ..settings() });
+    let limits = admin.get("/services/data/v49.0/limits").await.expect(200);
+    // Add-ons that not every Developer Edition org has.
+    let optional =
+        ["MonthlyPlatformEventsUsageEntitlement", "Package2VersionCreates", "Package2VersionCreatesWithoutValidation"];
+    for (name, limit) in recorded.as_object().unwrap() {
+        if optional.contains(&name.as_str()) {
+            continue;
+        }
+        assert_eq!(limits[name]["Max"], limit["Max"], "{name}");
+    }
 }

@@ -111,7 +111,7 @@ fn log_in(
 ) -> Answer {
     let username = parameters.get("username").unwrap_or_default();
     let password = parameters.get("password").unwrap_or_default();
-    let Some((org, user)) = emulator.log_in_at(asked.place, username, password) else {
+    let Ok((org, user)) = emulator.log_in_at(asked.place, username, password) else {
         let error = "Please check your username and password. If you still can't log in, contact your Salesforce administrator.";
         return Answer::page(200, pages::login(&asked.app.name, &asked.parameters, username, Some(error)));
     };

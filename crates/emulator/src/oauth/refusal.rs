@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::sign_in::NoEntry;
 
 /// A refused OAuth request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +48,21 @@ impl Refusal {
         Refusal::new("invalid_app_access", "user is not admin approved to access this app")
     }
 
-    /// A deactivated or frozen user.
-    pub fn inactive_user() -> Refusal {
-        Refusal::new("inactive_user", "user is inactive")
-    }
-
     /// A parameter that is not there.
     pub fn missing(parameter: &str) -> Refusal {
         Refusal::new("invalid_request", format!("missing required parameter: {parameter}"))
+    }
+}
+
+impl From<NoEntry> for Refusal {
+    /// The texts for inactive users and restricted addresses are those of public reports; that a sign-in outside the login
+    /// hours fails like a wrong password is a guess.
+    fn from(refused: NoEntry) -> Refusal {
+        Refusal::grant(match refused {
+            NoEntry::Inactive => "inactive user",
+            NoEntry::Address => "ip restricted",
+            NoEntry::Unknown | NoEntry::Time | NoEntry::NeedsToken => "authentication failure",
+        })
     }
 }
 

@@ -182,9 +182,7 @@ impl Exchange<'_> {
         // A refusal for who the user is must not use up the token.
         let owner = lock(&org.faces.sessions).grant_of(text).map(|grant| grant.user_id.clone());
         if let Some(user) = owner.and_then(|user_id| org.user(&user_id)) {
-            if !org.may_enter(&user) {
-                return Err(Refusal::inactive_user());
-            }
+            org.entry(&user)?;
             policy::check(&org, &app, &user.id)?;
         }
         let refreshed =
@@ -213,9 +211,7 @@ impl Exchange<'_> {
         }
         let run_as = app.run_as.as_deref().ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
         let user = org.user(run_as).ok_or_else(|| Refusal::grant("no client credentials user enabled"))?;
-        if !org.may_enter(&user) {
-            return Err(Refusal::inactive_user());
-        }
+        org.entry(&user)?;
         // No one approves: an app that is not installed is refused whatever its users did.
         if !app.installed && app.external_client_app.is_none() {
             return Err(Refusal::not_installed());
@@ -246,9 +242,7 @@ impl Exchange<'_> {
         let now = org.clock().now();
         jwt::verify(assertion, key, &self.audiences(&org), now)?;
         let user = org.user_named(&claims.sub).ok_or_else(|| Refusal::grant("user hasn't approved this consumer"))?;
-        if !org.may_enter(&user) {
-            return Err(Refusal::inactive_user());
-        }
+        org.entry(&user)?;
         policy::check(&org, &app, &user.id)?;
         let scopes = match &app.permitted {
             Permitted::AdminApproved(_) => app.scopes.clone(),
@@ -276,7 +270,7 @@ impl Exchange<'_> {
         let failure = || Refusal::grant("authentication failure");
         let is_on = lock(&org.faces.apps).password_flow && app.external_client_app.is_none();
         let (org, user) = match is_on {
-            true => self.emulator.log_in_at(&self.place, username, password).ok_or_else(failure)?,
+            true => self.emulator.log_in_at(&self.place, username, password)?,
             false => return Err(failure()),
         };
         let app = Self::app_in(&org, &app.client_id).ok_or_else(failure)?;

@@ -14,10 +14,12 @@
 
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate};
 
+use super::access::{self, Deed};
 use super::delete::{any_row, live_row};
 use super::rules::create;
 use super::{Fields, Input, history, insert, update};
 use crate::error::SaveError;
+use crate::sharing::Level;
 use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
@@ -137,6 +139,8 @@ fn check(tx: &Tx<'_>, caller: &Caller, request: &LeadConvert, lead: &Row) -> Res
     if lead.object.name != "Lead" {
         return Err(SaveError::wrong_object_id("Lead ID", lead.id(), "leadId"));
     }
+    access::check_object(caller, &lead.object, Deed::Edit)?;
+    access::check_row(tx, caller, &lead.object, lead.id(), Level::Edit)?;
     if !caller.can("ConvertLeads") {
         return Err(SaveError::insufficient_access());
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
+use crate::edition::{self, Edition};
 use crate::faces::lock;
 use crate::org::Tx;
 
@@ -69,12 +70,18 @@ pub fn limits(ctx: &Ctx, tx: &Tx<'_>) -> Answer {
         let batches = all.remove("DailyBulkApiBatches").expect("the allowances of Bulk name it");
         all.insert("DailyBulkApiRequests", batches);
     }
+    let own = edition::chosen(tx).map_or(&[][..], Edition::limits);
+    for (name, max) in own.iter().filter(|(name, _)| !name.ends_with("StorageMB")) {
+        all.insert(name, pair(*max, *max));
+    }
+    let storage = |name: &str| own.iter().find(|(known, _)| *known == name).map_or(STORAGE_MAX_MB, |(_, max)| *max);
     if ctx.caller.can("ManageUsers") {
         let records: u64 = tx.schema.objects().map(|object| live_rows(tx, object)).sum();
-        let data = STORAGE_MAX_MB.saturating_sub(records * RECORD_KB / 1024);
-        all.insert("DataStorageMB", pair(STORAGE_MAX_MB, data));
+        let most = storage("DataStorageMB");
+        all.insert("DataStorageMB", pair(most, most.saturating_sub(records * RECORD_KB / 1024)));
         let bytes = count(tx, "SELECT COALESCE(SUM(length), 0) FROM _blob");
-        all.insert("FileStorageMB", pair(STORAGE_MAX_MB, STORAGE_MAX_MB.saturating_sub(bytes >> 20)));
+        let most = storage("FileStorageMB");
+        all.insert("FileStorageMB", pair(most, most.saturating_sub(bytes >> 20)));
     }
     Answer::ok(all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into())
 }
@@ -85,12 +92,12 @@ fn pair(max: u64, remaining: u64) -> Value {
 
 /// Counts of live rows by object, of those asked for or of all. Unknown objects are silently missing, and so are
 /// generated companions and objects that never had a row, as recorded. (A real org answers with cached numbers; these are exact.)
-pub fn record_count(tx: &Tx<'_>, asked: Option<&str>) -> Answer {
+pub fn record_count(ctx: &Ctx, tx: &Tx<'_>, asked: Option<&str>) -> Answer {
     let counted = |object: &crate::schema::Object| {
         let count = live_rows(tx, object);
         (count > 0 || had_rows(tx, object)).then(|| json!({"count": count, "name": object.name}))
     };
-    let covered = |object: &crate::schema::Object| object.associate_entity_type.is_none();
+    let covered = |object: &crate::schema::Object| object.associate_entity_type.is_none() && ctx.caller.sees(object);
     let counts: Vec<Value> = match asked {
         Some(names) => names
             .split(',')

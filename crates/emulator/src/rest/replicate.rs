@@ -63,6 +63,11 @@ pub fn deleted(ctx: &Ctx, tx: &Tx<'_>, name: &str, query: &Query) -> Result<Answ
             statement.query_map(rusqlite::params![object.name, start, end], line)?.collect()
         })
         .expect("the store's own tables can be read");
+    let shared = |record: &Value| {
+        let id = record["id"].as_str().unwrap_or_default();
+        sharing::allows(tx, &ctx.caller, &object, id, sharing::Level::Read)
+    };
+    let records: Vec<Value> = records.into_iter().filter(shared).collect();
     check_number(records.len())?;
     let earliest = date_time_text((tx.now - DELETED_DAYS * DAY_MS).div_euclid(MINUTE_MS) * MINUTE_MS, "+0000");
     let covered = covered(ctx, end);

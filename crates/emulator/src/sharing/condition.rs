@@ -12,6 +12,10 @@ const ROW: &str = "@row";
 /// A row that belongs to a row that belongs to a row: further on nothing is open.
 const MOST_STEPS: usize = 5;
 
+/// References to one of many objects (what a task is about, what a file is linked to) that are followed one after another:
+/// each has a hundred objects to look at, and files lead to posts that lead to files.
+const MOST_CHOICES: usize = 2;
+
 /// A condition on a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
@@ -46,7 +50,7 @@ pub fn condition(schema: &Schema, caller: &Caller, object: &Object, level: Level
             &alone
         }
     };
-    let mut search = Search { schema, caller, standing, aliases: 0 };
+    let mut search = Search { schema, caller, standing, aliases: 0, choices: 0 };
     match search.open(object, ROW, level, 0) {
         Rows::All => None,
         Rows::No => Some(Condition { text: "0".to_owned(), bound: Vec::new() }),
@@ -59,6 +63,8 @@ struct Search<'a> {
     caller: &'a Caller,
     standing: &'a Standing,
     aliases: usize,
+    /// References to several objects that are being followed.
+    choices: usize,
 }
 
 impl Search<'_> {
@@ -310,6 +316,11 @@ impl Search<'_> {
             _ => Level::Edit,
         };
         let column = format!("{row}.\"{}\"", field.name);
+        let chooses = field.reference_to.len() > 1;
+        if chooses && self.choices >= MOST_CHOICES {
+            return those(format!("{column} IS NULL"), Vec::new());
+        }
+        self.choices += usize::from(chooses);
         let mut closed: Vec<(String, Condition)> = Vec::new();
         for target in targets(self.schema, &field) {
             let Some(prefix) = target.key_prefix.clone() else { continue };
@@ -327,6 +338,7 @@ impl Search<'_> {
             };
             closed.push((prefix, open));
         }
+        self.choices -= usize::from(chooses);
         if closed.is_empty() {
             return Rows::All;
         }

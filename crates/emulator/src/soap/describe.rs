@@ -236,7 +236,7 @@ pub fn objects(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
 
 /// REST's describe of an object, with the addresses where the WSDL has them and its words for types.
 pub fn object(ctx: &Ctx, name: &str) -> Result<Value, Fault> {
-    let known = ctx.org.schema().object(name).map(|object| object.name.clone());
+    let known = ctx.caller.object(&ctx.org.schema(), name).map(|object| object.name.clone());
     let name = known.ok_or_else(|| faults::no_such_object(name))?;
     let mut described = resource::get(ctx, &format!("sobjects/{name}/describe"), &[])?;
     for (member, url) in [("urlDetail", "uiDetailTemplate"), ("urlEdit", "uiEditTemplate"), ("urlNew", "uiNewRecord")] {

@@ -7,7 +7,7 @@ use crate::faces::lock;
 use crate::host::Place;
 use crate::org::Org;
 use crate::session::Scopes;
-use crate::sign_in::User;
+use crate::sign_in::{NoEntry, User};
 
 use super::xml::tag;
 use super::{Call, Fault};
@@ -15,6 +15,9 @@ use super::{Call, Fault};
 /// From this version on there is no `login()`.
 const RETIRED_IN: u32 = 65;
 const INVALID_LOGIN: &str = "Invalid username, password, security token; or user locked out.";
+const NEEDS_TOKEN: &str = "Invalid username, password, security token; or user locked out. Are you at a new location? When accessing \
+                           Salesforce--either via a desktop client or the API--from outside of your company\u{2019}s trusted networks, you \
+                           must add a security token to your password to log in.";
 
 /// Signs in by username and password; the payload's elements stand in the order of the WSDL, which clients rely on.
 pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
@@ -31,7 +34,8 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
     if !scope.is_empty() && crate::id::to18(&scope).as_deref() != Some(org.id.as_str()) {
         return Err(Fault::login("INVALID_LOGIN", INVALID_LOGIN));
     }
-    if !org.caller(&user.id).can("ApiEnabled") {
+    let caller = org.caller(&user.id);
+    if !caller.has_api() || !caller.can("ApiEnabled") {
         let text = "API is not enabled for this Organization or Partner";
         return Err(Fault::login("API_DISABLED_FOR_ORG", text));
     }
@@ -56,7 +60,13 @@ pub fn login(call: &Call<'_>) -> Result<(String, Arc<Org>, String), Fault> {
 fn enter(call: &Call<'_>, username: &str, password: &str) -> Result<(Arc<Org>, User), Fault> {
     let refused = || Fault::login("INVALID_LOGIN", INVALID_LOGIN);
     let place = call.emulator.place(call.base_url);
-    let (org, user) = call.emulator.log_in_at(&place, username, password).ok_or_else(refused)?;
+    let entered = call.emulator.log_in_at(&place, username, password);
+    let (org, user) = entered.map_err(|why| match why {
+        NoEntry::Unknown | NoEntry::Inactive => refused(),
+        NoEntry::Address => Fault::login("LOGIN_DURING_RESTRICTED_DOMAIN", "cannot log in from current domain"),
+        NoEntry::Time => Fault::login("LOGIN_DURING_RESTRICTED_TIME", "cannot log in at this time"),
+        NoEntry::NeedsToken => Fault::login("LOGIN_MUST_USE_SECURITY_TOKEN", NEEDS_TOKEN),
+    })?;
     let elsewhere = matches!(place, Place::Login | Place::Test) && lock(&org.faces.my_domain).api_only_here;
     if elsewhere { Err(refused()) } else { Ok((org, user)) }
 }

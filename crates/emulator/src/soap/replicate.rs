@@ -31,7 +31,7 @@ pub fn deleted(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
 fn span(ctx: &Ctx, call: &Call<'_>, which: &str) -> Result<Value, Fault> {
     let name = call.operation.text_of("sObjectType");
     let schema = ctx.org.schema();
-    let object = schema.object(&name).ok_or_else(|| faults::no_such_object(&name))?;
+    let object = ctx.caller.object(&schema, &name).ok_or_else(|| faults::no_such_object(&name))?;
     let (start, end) = (call.operation.text_of("startDate"), call.operation.text_of("endDate"));
     resource::get(ctx, &format!("sobjects/{}/{which}", object.name), &[("start", &start), ("end", &end)])
 }

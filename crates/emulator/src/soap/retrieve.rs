@@ -31,11 +31,11 @@ pub fn retrieve(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
         return Ok(String::new());
     }
     ctx.org.read(|tx| {
-        let object = tx.schema.object(&name).ok_or_else(|| faults::no_such_object(&name))?;
+        let object = ctx.caller.object(&tx.schema, &name).ok_or_else(|| faults::no_such_object(&name))?;
         let fields = call.operation.text_of("fieldList");
         let mut columns: Vec<&str> = Vec::new();
         for field in fields.split(',').map(str::trim).filter(|field| !field.is_empty()) {
-            if !object.has(field) && !field.contains('.') {
+            if ctx.caller.field(object, field).is_none() && !field.contains('.') {
                 return Err(faults::no_such_column(field, &object.name));
             }
             if !columns.iter().any(|known| known.eq_ignore_ascii_case(field)) {

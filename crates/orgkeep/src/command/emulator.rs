@@ -4,7 +4,7 @@
 use crate::failure::{Answer, Failure, Kind};
 use crate::screen::{Screen, facts};
 use clap::Args;
-use orgkeep_emulator::{Catalog, Credentials, Emulator, Settings, Tls};
+use orgkeep_emulator::{Catalog, Credentials, Edition, Emulator, Settings, Tls};
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -59,6 +59,15 @@ pub struct Arguments {
     #[arg(long)]
     log: bool,
 
+    /// What the orgs were bought as: developer, professional, professional-without-api, enterprise, unlimited or
+    /// performance, with its limits. Without it nothing is lacking
+    #[arg(long, value_name = "E")]
+    edition: Option<Edition>,
+
+    /// Make the orgs sandboxes
+    #[arg(long)]
+    sandbox: bool,
+
     /// Port on 127.0.0.1 for http; 0 takes a free one
     #[arg(long, value_name = "P", default_value_t = 7700, help_heading = "Listening")]
     port: u16,
@@ -104,6 +113,13 @@ pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failur
         data: arguments.data,
         store: arguments.store,
         my_domain: arguments.my_domain,
+        // Who asks for an edition asks for its allowance of calls too.
+        daily_api_requests: match (arguments.edition, arguments.sandbox) {
+            (None, false) => Settings::default().daily_api_requests,
+            _ => 0,
+        },
+        edition: arguments.edition,
+        sandbox: arguments.sandbox,
         ..Settings::default()
     };
     // Generating a large org takes seconds and must not hold up Ctrl-C.
