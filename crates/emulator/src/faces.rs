@@ -31,6 +31,8 @@ pub struct Faces {
     pub jobs: Mutex<Registry>,
     /// Descriptions as they were sent.
     pub(crate) described: Mutex<Kept>,
+    /// Deploys and retrieves.
+    pub metadata: Mutex<crate::metadata::Requests>,
     /// Calls counted against the daily allowance.
     pub usage: Mutex<Usage>,
     /// The last requests.

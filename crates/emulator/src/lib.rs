@@ -25,6 +25,7 @@ pub mod id;
 mod landing;
 pub mod log;
 mod memory;
+pub mod metadata;
 mod multipart;
 pub mod network;
 pub mod oauth;
@@ -52,7 +53,7 @@ mod wire;
 pub mod world;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 pub use bulk::contention::Locking;
@@ -167,11 +168,7 @@ pub enum StartError {
 impl Emulator {
     pub fn start(settings: Settings) -> Result<Emulator, StartError> {
         let mut orgs = Vec::new();
-        let standard = schema::Schema::of(settings.catalog);
-        let schema = match &settings.project {
-            Some(folder) => project::load(&standard, folder).map_err(|source| StartError::Project { source })?.schema,
-            None => standard,
-        };
+        let schema = schema::Schema::of(settings.catalog);
         for number in 0..settings.orgs {
             let path = settings.store.as_ref().map(|path| match number {
                 0 => path.clone(),
@@ -181,6 +178,9 @@ impl Emulator {
                 .map_err(|source| StartError::Store { org: number, source })?;
             for feature in &settings.features {
                 org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
+            }
+            if let Some(folder) = &settings.project {
+                deploy_once(&org, folder).map_err(|source| StartError::Project { source })?;
             }
             credentials::set_up(&org, number, &settings);
             faces::lock(&org.faces.jobs).contention.locking = settings.locking;
@@ -209,15 +209,32 @@ impl Emulator {
     }
 }
 
+/// Deploys a project into a new org; one that is found again in its store has it, with what was changed since.
+fn deploy_once(org: &Org, folder: &Path) -> Result<(), project::ProjectError> {
+    const MARK: &str = "project deployed";
+    if !is_marked(org, MARK) {
+        project::deploy(org, folder)?;
+        mark(org, MARK);
+    }
+    Ok(())
+}
+
+fn is_marked(org: &Org, mark: &str) -> bool {
+    org.read(|tx| tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [mark], |_| Ok(())).is_ok())
+}
+
+fn mark(org: &Org, mark: &str) {
+    org.write(|tx| tx.conn.execute("INSERT INTO _setting (name, value) VALUES (?1, ?2)", [mark, "yes"]))
+        .expect("the store's own table can be written");
+}
+
 /// Fills a new org; one that is found again in its store stays as it was left.
 fn populate_once(org: &Org, seed: u64, records: u64) -> Result<(), world::WorldError> {
     const MARK: &str = "world made";
-    let known = org.read(|tx| tx.conn.query_row("SELECT 1 FROM _setting WHERE name = ?1", [MARK], |_| Ok(())).is_ok());
-    if records == 0 || known {
+    if records == 0 || is_marked(org, MARK) {
         return Ok(());
     }
     world::populate(org, seed, records)?;
-    org.write(|tx| tx.conn.execute("INSERT INTO _setting (name, value) VALUES (?1, ?2)", [MARK, "yes"]))
-        .expect("the store's own table can be written");
+    mark(org, MARK);
     Ok(())
 }

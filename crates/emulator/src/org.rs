@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::SaveError;
 use crate::faces::Faces;
 use crate::feature::{self, SetUp};
+use crate::metadata;
 use crate::record::{self, Fields};
 use crate::rights;
 use crate::schema::{Field, FieldType, Object, Schema, custom};
@@ -50,6 +51,12 @@ impl Org {
             store: Mutex::new(store),
             background: background::Background::default(),
         };
+        org.migrate(|tx| {
+            let schema = metadata::deploy::rebuild(tx, &tx.schema);
+            let made = schema.as_ref().map(|schema| crate::store::missing_tables(tx.conn, schema));
+            made.map(|sql| sql.and_then(|sql| tx.conn.execute_batch(&sql)).expect("tables can be made"));
+            ((), schema)
+        });
         let ids = org.write(|tx| {
             seed::fill(tx, number).expect("the seed fits the checked-in schema, as a test shows");
             seed::record_types(tx).expect("record types can always be written")
@@ -184,21 +191,31 @@ impl Org {
         &self.clock
     }
 
-    /// A transaction that writes. Others wait; calling this or [`Org::read`] inside it never returns.
+    /// A transaction that writes, with the schema that the tables have once the store is locked. Others wait; calling this or [`Org::read`] inside it never returns.
     pub fn write<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> T) -> T {
-        let (schema, now) = (self.schema(), self.clock.now());
-        self.settled(&schema, now).write(schema, now, f).expect("the store can be written")
+        self.settled().write(self.schema(), self.clock.now(), f).expect("the store can be written")
+    }
+
+    /// A transaction that may end with another schema, whose tables it has made. Nobody else sees the rows before the schema.
+    pub(crate) fn migrate<T>(&self, f: impl FnOnce(&mut Tx<'_>) -> (T, Option<Schema>)) -> T {
+        let mut store = self.settled();
+        let (before, now) = (self.schema(), self.clock.now());
+        let (answer, schema) = store.write(before.clone(), now, f).expect("the store can be written");
+        if let Some(schema) = schema {
+            self.put_schema(schema.in_place_of(&before, now));
+        }
+        answer
     }
 
     pub fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> T) -> T {
-        let (schema, now) = (self.schema(), self.clock.now());
-        self.settled(&schema, now).read(schema, now, f).expect("the store can be read")
+        self.settled().read(self.schema(), self.clock.now(), f).expect("the store can be read")
     }
 
     /// The store, brought up to the org's clock.
-    fn settled(&self, schema: &Arc<Schema>, now: i64) -> MutexGuard<'_, Store> {
+    fn settled(&self) -> MutexGuard<'_, Store> {
         let mut store = self.store();
-        self.background.settle(&mut store, schema, now).expect("the store can be written");
+        let (schema, now) = (self.schema(), self.clock.now());
+        self.background.settle(&mut store, &schema, now).expect("the store can be written");
         store
     }
 

@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Adds the custom objects and fields of an SFDX project (or of a folder in Metadata API form) to a schema.
+//! SFDX projects (or folders in Metadata API form) in an org: everything of a project is deployed into it when it is made.
 //!
-//! Read are `objects/` folders wherever they lie below the package directories that `sfdx-project.json` names (below the given
-//! folder, where there is none): objects, fields, record types and the global value sets they use. Layouts, list views,
-//! validation rules and all code are none of a schema's business and are not looked at. What is looked at and cannot be
-//! emulated is named in [`Project::skipped`]; nothing is left out silently.
-//!
-//! Not read: custom labels of standard fields and changes to standard picklists; external, big and Data Cloud objects.
+//! It is the deploy of the Metadata API ([`crate::metadata`]), more lenient in two ways: what fails is left out and named, and
+//! objects need not say what an org insists on. A store that is opened again has its components already.
 
-mod field;
-mod object;
-pub(crate) mod xml;
+use std::path::Path;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use crate::metadata::deploy::{self, Options};
+use crate::metadata::source;
+use crate::org::Org;
+use crate::schema::Schema;
 
-use crate::schema::{PicklistValue, Schema};
-use object::Described;
-use xml::Node;
+pub use crate::metadata::source::SourceError as ProjectError;
 
 /// A schema with a project's objects and fields.
 #[derive(Debug)]
@@ -27,111 +21,27 @@ pub struct Project {
     pub skipped: Vec<String>,
 }
 
-/// Why a project could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
-    #[error("cannot read {path}")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} is not well-formed XML: {reason}")]
-    Xml { path: PathBuf, reason: String },
-    #[error("there is no objects folder with objects in {path}")]
-    Empty { path: PathBuf },
-}
-
-/// Value sets that several fields share, by name.
-type ValueSets = BTreeMap<String, Vec<PicklistValue>>;
-
-/// Reads the project in `folder` and adds it to `schema`.
+/// Reads the project in `folder` and adds its objects, fields and record types to `schema`.
+///
+/// # Errors
+/// A file cannot be read or is not well-formed, or there is nothing in the folder.
 pub fn load(schema: &Schema, folder: &Path) -> Result<Project, ProjectError> {
-    let mut files = Vec::new();
-    for root in roots(folder)? {
-        walk(&root, &mut files)?;
-    }
-    files.sort();
-    let mut described: BTreeMap<String, Described> = BTreeMap::new();
-    let mut value_sets = ValueSets::new();
-    for file in &files {
-        read(file, &mut described, &mut value_sets)?;
-    }
-    if described.is_empty() {
-        return Err(ProjectError::Empty { path: folder.to_owned() });
-    }
-    Ok(object::add(schema, described, &value_sets))
+    let parcel = source::read(folder)?;
+    let (schema, skipped) = deploy::schema_with(schema, &parcel);
+    Ok(Project { schema, skipped })
 }
 
-/// The package directories, or the folder itself.
-fn roots(folder: &Path) -> Result<Vec<PathBuf>, ProjectError> {
-    let path = folder.join("sfdx-project.json");
-    if !path.exists() {
-        return Ok(vec![folder.to_owned()]);
-    }
-    let text = std::fs::read(&path).map_err(|source| ProjectError::Read { path: path.clone(), source })?;
-    let json: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let directories =
-        json["packageDirectories"].as_array().into_iter().flatten().filter_map(|package| package["path"].as_str());
-    let found: Vec<PathBuf> = directories.map(|path| folder.join(path)).filter(|path| path.exists()).collect();
-    Ok(if found.is_empty() { vec![folder.to_owned()] } else { found })
-}
-
-/// All files that describe objects, fields, record types or value sets.
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), ProjectError> {
-    let failed = |source| ProjectError::Read { path: folder.to_owned(), source };
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            walk(&path, found)?;
-            continue;
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let endings = [
-            ".object-meta.xml",
-            ".object",
-            ".field-meta.xml",
-            ".recordType-meta.xml",
-            ".globalValueSet-meta.xml",
-            ".globalValueSet",
-        ];
-        if endings.iter().any(|ending| name.ends_with(ending)) {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn read(
-    path: &Path,
-    described: &mut BTreeMap<String, Described>,
-    value_sets: &mut ValueSets,
-) -> Result<(), ProjectError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ProjectError::Read { path: path.to_owned(), source })?;
-    let root = xml::parse(&text).map_err(|reason| ProjectError::Xml { path: path.to_owned(), reason })?;
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = file.split('.').next().unwrap_or_default().to_owned();
-    // Fields and record types lie in a folder of their own inside that of their object.
-    let grandparent = path.parent().and_then(Path::parent).and_then(Path::file_name);
-    let owner = grandparent.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    match root.name.as_str() {
-        "CustomObject" => {
-            let entry = described.entry(stem).or_default();
-            entry.fields.extend(root.all("fields").cloned());
-            entry.record_types.extend(root.all("recordTypes").cloned());
-            entry.object = Some(root);
-        }
-        "CustomField" => described.entry(owner).or_default().fields.push(root),
-        "RecordType" => described.entry(owner).or_default().record_types.push(root),
-        "GlobalValueSet" => {
-            value_sets.insert(stem, root.all("customValue").map(field::picklist_value).collect());
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// The text of a child element, empty when there is none.
-fn text<'a>(node: &'a Node, name: &str) -> &'a str {
-    node.first(name).map_or("", |child| child.text.as_str())
-}
-
-fn is_true(node: &Node, name: &str) -> bool {
-    text(node, name) == "true"
+/// Deploys the project in `folder` into an org, as its first administrator. Answers what was left out.
+///
+/// # Errors
+/// A file cannot be read or is not well-formed, or there is nothing in the folder.
+pub fn deploy(org: &Org, folder: &Path) -> Result<Vec<String>, ProjectError> {
+    let parcel = source::read(folder)?;
+    let user = org.read(|tx| tx.first_user_id());
+    let options = Options { rollback_on_error: false, ignore_warnings: true, ..Options::default() };
+    let report = deploy::run(org, &user, &parcel, &options);
+    let failed = report.messages.iter().filter(|message| !message.success);
+    Ok(failed
+        .map(|message| format!("{}: {}", message.full_name, message.problem.clone().unwrap_or_default()))
+        .collect())
 }

@@ -44,7 +44,7 @@ use crate::org::Tx;
 use crate::request::{self, Query, Request, decode_path};
 use crate::sharing::{Level, allows};
 use crate::user::Caller;
-use crate::{blob, bulk, composite};
+use crate::{blob, bulk, composite, metadata};
 
 /// The newest API version, Summer '26.
 pub const LATEST_VERSION: &str = "67.0";
@@ -146,6 +146,7 @@ pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
 pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> {
     match request.segments()[..] {
         ["jobs", ..] => return bulk::route(ctx, request).await,
+        ["metadata", ..] => return metadata::rest::route(ctx, request).await,
         ["composite", ..] => return composite::route(ctx, request).await,
         ["tooling", "composite", ..] => {
             request.path.remove(0);

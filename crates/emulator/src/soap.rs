@@ -69,6 +69,9 @@ pub(crate) async fn route(
     let [kind, version, ..] = below else {
         return (fault(&Fault::new("UNSUPPORTED_API_VERSION", "Unsupported API version"), "u"), None, None);
     };
+    if *kind == "m" {
+        return crate::metadata::soap::route(emulator, &body, version, base_url).await;
+    }
     let call = match read(emulator, kind, version, base_url, &body) {
         Ok(call) => call,
         Err(refused) => return (fault(&refused, kind), None, None),

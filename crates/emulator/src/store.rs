@@ -81,6 +81,7 @@ impl Store {
         conn.pragma_update(None, "cache_size", -65_536)?;
         conn.execute_batch(OWN_TABLES)?;
         conn.execute_batch(crate::rest::cursor::TABLES)?;
+        conn.execute_batch(crate::metadata::component::TABLES)?;
         let next = conn
             .prepare("SELECT name, next FROM _counter")?
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
@@ -107,29 +108,8 @@ impl Store {
 
     /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
     pub fn create_tables(&self, schema: &Schema) -> rusqlite::Result<()> {
-        let mut present: HashMap<String, Vec<String>> = HashMap::new();
-        let mut statement = self.conn.prepare(
-            "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            present.entry(row.get(0)?).or_default().push(row.get(1)?);
-        }
-        let mut sql = String::from("BEGIN;\n");
-        for object in schema.objects() {
-            match present.get(&object.name) {
-                None if object.table_when_used => {}
-                None => sql += &table_sql(object),
-                Some(known) => {
-                    for field in object.fields.iter().filter(|field| field.stored() && !known.contains(&field.name)) {
-                        sql += &format!("ALTER TABLE \"{}\" ADD COLUMN {};\n", object.name, column(field));
-                        sql += &index_sql(object, field);
-                    }
-                }
-            }
-        }
-        sql += "COMMIT;";
-        self.conn.execute_batch(&sql)
+        let sql = missing_tables(&self.conn, schema)?;
+        self.conn.execute_batch(&format!("BEGIN;\n{sql}COMMIT;"))
     }
 
     /// Runs `f` in a transaction of its own and commits, whatever it returns.
@@ -180,6 +160,31 @@ impl Store {
     }
 }
 
+/// The SQL that makes the tables and columns which the schema has and the database lacks.
+pub(crate) fn missing_tables(conn: &Connection, schema: &Schema) -> rusqlite::Result<String> {
+    let mut present: HashMap<String, Vec<String>> = HashMap::new();
+    let mut statement =
+        conn.prepare("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        present.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    let mut sql = String::new();
+    for object in schema.objects() {
+        match present.get(&object.name) {
+            None if object.table_when_used => {}
+            None => sql += &table_sql(object),
+            Some(known) => {
+                for field in object.fields.iter().filter(|field| field.stored() && !known.contains(&field.name)) {
+                    sql += &format!("ALTER TABLE \"{}\" ADD COLUMN {};\n", object.name, column(field));
+                    sql += &index_sql(object, field);
+                }
+            }
+        }
+    }
+    Ok(sql)
+}
+
 /// What makes an object's table with its indexes.
 fn table_sql(object: &Object) -> String {
     let stored = || object.fields.iter().filter(|field| field.stored());
@@ -202,7 +207,10 @@ fn column(field: &Field) -> String {
     let kind = match field.kind {
         FieldType::Id => "TEXT PRIMARY KEY NOT NULL",
         FieldType::Reference | FieldType::Date | FieldType::Time | FieldType::Base64 => "TEXT",
-        FieldType::Boolean | FieldType::Datetime => "INTEGER",
+        // The default is that of rows which are there when the field is made.
+        FieldType::Boolean if field.default_value.as_ref().is_some_and(Value::is_true) => "INTEGER DEFAULT 1",
+        FieldType::Boolean => "INTEGER DEFAULT 0",
+        FieldType::Datetime => "INTEGER",
         kind if kind.is_number() => "NUMERIC",
         _ if field.case_sensitive => "TEXT",
         _ => "TEXT COLLATE SF",
@@ -495,6 +503,11 @@ impl Tx<'_> {
         }
         drop(counters);
         result
+    }
+
+    /// The number that was given last under this name; 0 before the first.
+    pub fn last_number(&self, name: &str) -> u64 {
+        self.counters.borrow().next.get(name).map_or(0, |next| next - 1)
     }
 
     /// An Id that no record has had before.

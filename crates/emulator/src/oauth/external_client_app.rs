@@ -271,7 +271,7 @@ impl Staged {
         if folder != "settings" {
             return;
         }
-        let Ok(root) = crate::project::xml::parse(&text) else { return };
+        let Ok(root) = crate::metadata::xml::parse(&text) else { return };
         let switch = |name: &str| root.first(name).map(|element| element.text.trim() == "true");
         if file == "ExternalClientApp.settings"
             && let Some(on) = switch("enableClientSecretInRestApiAccess")

@@ -28,6 +28,11 @@ use evaluate::Place;
 /// How far a change is followed from formula to formula.
 const MOST_STEPS: usize = 10;
 
+/// The fields that a formula reads, as paths; none when the formula cannot be understood.
+pub fn paths(text: &str) -> Option<Vec<Vec<String>>> {
+    parse::parse(text).ok().map(|expression| expression.paths())
+}
+
 /// The formulas of an object that can be understood, those that others use first.
 pub fn in_order(_schema: &Schema, object: &Object) -> Vec<(usize, Arc<Expression>)> {
     let mut waiting: Vec<(usize, Arc<Expression>)> = Vec::new();

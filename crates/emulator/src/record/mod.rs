@@ -42,6 +42,7 @@ pub use merge::{Merged, merge};
 pub use plan::Plan;
 pub use record_type::RecordTypeRules;
 pub(crate) use recycle_bin::expire as expire_recycle_bin;
+pub(crate) use rollup::recompute;
 pub(crate) use rules::corporate_currency;
 pub use rules::{OwnerChange, edit_article, publish_article};
 pub use save::{insert, update, update_with};

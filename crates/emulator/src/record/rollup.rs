@@ -4,6 +4,11 @@
 //! A parent's summaries are computed anew whenever one of its children is written, deleted or brought back, and with them
 //! the parent's formulas and `SystemModstamp`, but not who modified it last.
 
+mod filter;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::draft::Draft;
 use super::plan::Plan;
 use super::{audit, formula};
@@ -55,7 +60,11 @@ pub fn fed_by(schema: &Schema, child: &Object) -> Vec<RollUp> {
                 field: field.name.clone(),
                 through: through.clone(),
                 converts,
-                sql: format!("SELECT {call} FROM \"{}\" WHERE \"{through}\" = ?1 AND \"IsDeleted\" = 0", child.name),
+                sql: format!(
+                    "SELECT {call} FROM \"{}\" WHERE \"{through}\" = ?1 AND \"IsDeleted\" = 0{}",
+                    child.name,
+                    filter::condition(child, &summary.filters)
+                ),
             });
         }
     }
@@ -89,6 +98,19 @@ pub fn feed_row(tx: &Tx<'_>, row: &Row) {
     for roll_up in &plan.feeds {
         compute(tx, roll_up, row.get(&roll_up.through));
     }
+}
+
+/// Computes all roll-ups of an object's rows, such as those of a field that was just made, and then their formulas.
+pub fn recompute(tx: &Tx<'_>, parent: &Arc<Object>) {
+    let children: BTreeSet<&str> =
+        parent.fields.iter().filter_map(|field| Some(field.summary.as_ref()?.child_object.as_str())).collect();
+    let ids = tx.ids_where(parent, "1 = 1", &[]);
+    for child in children.into_iter().filter_map(|child| tx.schema.object(child)) {
+        for roll_up in fed_by(&tx.schema, child).into_iter().filter(|roll_up| roll_up.parent == parent.name) {
+            ids.iter().for_each(|id| compute(tx, &roll_up, &Value::Text(id.clone())));
+        }
+    }
+    ids.iter().for_each(|id| formula::refresh(tx, parent, id));
 }
 
 fn compute(tx: &Tx<'_>, roll_up: &RollUp, parent_id: &Value) {

@@ -155,6 +155,20 @@ pub struct Summary {
     pub child_field: String,
     /// The child's field that is summed; none for a count.
     pub summed_field: Option<String>,
+    /// What a child must fulfil to be counted.
+    #[serde(default)]
+    pub filters: Vec<SummaryFilter>,
+}
+
+/// A condition of a roll-up on its children.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryFilter {
+    /// A field of the child.
+    pub field: String,
+    /// `equals`, `notEqual`, `lessThan` … as metadata writes it.
+    pub operator: String,
+    /// Several are separated by commas; true and false are written `True` and `False`.
+    pub value: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

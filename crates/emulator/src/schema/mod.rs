@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use companion::Companion;
-pub use field::{Field, FieldType, FilteredLookup, PicklistValue, Summary, SummaryOperation};
+pub use field::{Field, FieldType, FilteredLookup, PicklistValue, Summary, SummaryFilter, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
 
 use crate::record::{Plan, access};

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Holds, Kind};
-use crate::project::xml::{self, Node};
+use crate::metadata::xml::{self, Node};
 
 const NAMESPACE: &str = "http://soap.sforce.com/2006/04/metadata";
 
@@ -87,7 +87,7 @@ impl Component {
 }
 
 fn leaf(name: &str, text: &str) -> Node {
-    Node { name: name.to_owned(), text: text.to_owned(), children: Vec::new() }
+    Node::leaf(name, text)
 }
 
 fn write(node: &Node, depth: usize, out: &mut String) {
@@ -110,7 +110,7 @@ fn write(node: &Node, depth: usize, out: &mut String) {
 /// The text of the problem that a deploy reports.
 pub fn read(kind: Kind, body: &[u8]) -> Result<Vec<Node>, String> {
     let text = std::str::from_utf8(body).map_err(|_| parsing("Invalid UTF-8"))?;
-    let root = xml::parse(text).map_err(|reason| parsing(&reason))?;
+    let root = xml::parse(text).map_err(|error| parsing(&error.reason))?;
     if root.name != kind.name() {
         return Err(parsing(&format!("Element {{{NAMESPACE}}}{} invalid at this location", root.name)));
     }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::component::Component;
 use super::kind::Kind;
 use crate::faces::{Faces, lock};
+use crate::metadata::xml::Node;
 use crate::oauth::app::{App, Apps, Permitted, RefreshPolicy};
 use crate::org::Tx;
-use crate::project::xml::Node;
 use crate::session::Scopes;
 
 const DAY_SECONDS: u64 = 86_400;
@@ -171,7 +171,7 @@ pub fn default_policy(tx: &Tx<'_>, settings: &str, application: &str) -> Compone
         ("refreshTokenValidityUnit", "Days"),
         ("requiredSessionLevel", "STANDARD"),
     ]
-    .map(|(name, text)| Node { name: name.to_owned(), text: text.to_owned(), children: Vec::new() });
+    .map(|(name, text)| Node::leaf(name, text));
     let id = tx.next_id_of(kind.key_prefix());
     Component { kind, id, created_ms: tx.now, modified_ms: tx.now, elements: elements.into(), full_name }
 }
