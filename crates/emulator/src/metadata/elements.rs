@@ -113,6 +113,7 @@ pub fn check(node: &Node, kind: &str) -> Result<(), Problem> {
             }
             kind => {
                 if let Some(words) = table().enumerations.get(kind)
+                    && !text.is_empty()
                     && !words.contains(text)
                 {
                     return Err(wrong(format!("'{text}' is not a valid value for the enum '{kind}'")));

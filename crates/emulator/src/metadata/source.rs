@@ -90,6 +90,8 @@ pub struct Composed {
     trees: BTreeMap<String, Node>,
     /// Contents of static resources that are folders, by name.
     folders: BTreeMap<String, Files>,
+    /// Descriptions of documents by path without a suffix: the suffix is that of the content beside.
+    documents: Files,
 }
 
 impl Composed {
@@ -122,6 +124,12 @@ impl Composed {
                 }
                 self.tree(&format!("{directory}/{name}"), parse(body)?);
                 return Ok(true);
+            }
+            "documents" => {
+                if let Some(stem) = file.strip_suffix(".document-meta.xml") {
+                    self.documents.insert(format!("{}/{stem}", parts[..parts.len() - 1].join("/")), body.to_vec());
+                    return Ok(true);
+                }
             }
             "staticresources" => return Ok(self.static_resource(&parts[1..], body)),
             _ => {}
@@ -209,6 +217,10 @@ impl Composed {
         for (path, tree) in self.trees {
             files.insert(path, tree.document().into_bytes());
         }
+        for (stem, body) in self.documents {
+            let content = files.keys().find(|path| path.rsplit_once('.').is_some_and(|(own, _)| own == stem)).cloned();
+            files.insert(format!("{}-meta.xml", content.unwrap_or(stem)), body);
+        }
         for (name, content) in self.folders {
             // A folder without a description beside it is none of a static resource's.
             if files.contains_key(&format!("staticresources/{name}.resource-meta.xml")) {
@@ -231,11 +243,10 @@ fn target(parts: &[&str]) -> Option<String> {
             Form::Folder => {
                 let folder_suffix = one.folder_type().and_then(types::find).and_then(|kind| kind.suffix);
                 let folder = folder_suffix.and_then(|suffix| file.strip_suffix(&format!(".{suffix}-meta.xml")));
-                match (folder, one.name, file.strip_suffix(".document-meta.xml")) {
-                    (Some(folder), ..) => Some(format!("{directory}/{inside}{slash}{folder}-meta.xml")),
-                    (None, "Document", Some(_)) => None,
-                    (None, "Document" | "EmailTemplate", None) => Some(format!("{directory}/{inside}{slash}{file}")),
-                    (None, ..) => {
+                match (folder, one.name) {
+                    (Some(folder), _) => Some(format!("{directory}/{inside}{slash}{folder}-meta.xml")),
+                    (None, "Document" | "EmailTemplate") => Some(format!("{directory}/{inside}{slash}{file}")),
+                    (None, _) => {
                         Some(format!("{directory}/{inside}{slash}{}", file.strip_suffix("-meta.xml").unwrap_or(file)))
                     }
                 }

@@ -193,7 +193,7 @@ fn object_node(tx: &Tx<'_>, object: &Object) -> Node {
 fn layout(object: &Object) -> Node {
     let mut columns = [Node::named("layoutColumns"), Node::named("layoutColumns")];
     let shown = object.fields.iter().filter(|field| {
-        field.compound.is_none()
+        field.compound.as_deref().is_none_or(|whole| whole == field.name)
             && (field.updateable || field.createable || field.kind == FieldType::Address)
             && field.kind != FieldType::Base64
     });

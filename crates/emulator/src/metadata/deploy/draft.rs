@@ -163,7 +163,10 @@ fn parse(draft: &mut Draft) {
             draft.refuse(Problem { line: error.line, column: error.column, text });
         }
         Ok(root) => {
-            let expected = draft.kind == root.name || !types::exists(&root.name) || form != Form::Plain;
+            // Files in one folder may be of several types, whatever their suffix says.
+            let same_folder = types::find(&root.name)
+                .is_some_and(|one| draft.kind != root.name && draft.file.starts_with(one.directory));
+            let expected = draft.kind == root.name || !types::exists(&root.name) || form != Form::Plain || same_folder;
             if !expected && !draft.kind.ends_with("Folder") && draft.kind != "Settings" {
                 let text = format!(
                     "Error parsing file: Element {{{}}}{} invalid at this location in type {}",
@@ -172,7 +175,7 @@ fn parse(draft: &mut Draft) {
                     draft.kind
                 );
                 draft.refuse(Problem::at(&root, text));
-            } else if let Err(problem) = elements::check(&root, &root.name) {
+            } else if let Err(problem) = elements::check(&root, if same_folder { &draft.kind } else { &root.name }) {
                 let text = format!("Error parsing file: {}", problem.text);
                 draft.refuse(Problem { text, ..problem });
             }

@@ -35,7 +35,7 @@ const MUST: [(&str, &[&str]); 12] = [
 ];
 /// What may not be given: "Can not specify 'length' for a CustomField of type Checkbox".
 const MUST_NOT: [(&str, &[&str]); 8] = [
-    ("Checkbox", &["length", "precision", "scale", "required", "referenceTo"]),
+    ("Checkbox", &["length", "precision", "scale", "referenceTo"]),
     ("Date", &["length", "precision", "scale", "referenceTo"]),
     ("DateTime", &["length", "precision", "scale", "referenceTo"]),
     ("Email", &["length", "precision", "scale", "referenceTo"]),

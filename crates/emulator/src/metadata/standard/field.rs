@@ -7,7 +7,9 @@ use crate::value::Value;
 
 /// Whether an object's file shows the field: those an admin can change something about.
 pub fn is_shown(object: &Object, field: &Field) -> bool {
-    if field.compound.as_deref().is_some_and(|whole| object.has(whole)) || field.name.ends_with("__s") {
+    if field.compound.as_deref().is_some_and(|whole| whole != field.name && object.has(whole))
+        || field.name.ends_with("__s")
+    {
         return false;
     }
     match field.custom || field.name.ends_with("__c") {
