@@ -118,7 +118,7 @@ pub fn problems(result: &Node) -> Vec<(String, String)> {
 
 /// Retrieves: the files below `unpackaged/`, and the result.
 pub async fn retrieve(client: &Client, package: &str) -> (Files, Node) {
-    let unpackaged = package.split_once('>').map_or("", |(_, rest)| rest).trim_end_matches("</Package>");
+    let unpackaged: String = xml::parse(package).expect("a package").children.iter().map(Node::compact).collect();
     let operation = format!(
         "<retrieve><retrieveRequest><apiVersion>67.0</apiVersion><unpackaged>{unpackaged}</unpackaged></retrieveRequest></retrieve>"
     );
