@@ -157,7 +157,7 @@ fn a_folder_without_objects_is_named() {
     let error = project::load(&Schema::standard(), folder.path()).expect_err("nothing in it");
     assert!(
         matches!(error, ProjectError::Empty { .. })
-            && error.to_string().starts_with("there is no objects folder with objects in ")
+            && error.to_string().starts_with("there is no metadata in ")
     );
     let broken = folder.path().join("objects/X__c/X__c.object-meta.xml");
     std::fs::create_dir_all(broken.parent().expect("a folder")).expect("made");

@@ -15,10 +15,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::deploy::{self, Options, Parcel, Report};
 use super::retrieve::{self, Retrieved};
 use crate::Jobs;
-use crate::bulk::job::STATE_MS;
 use crate::faces::lock;
 use crate::org::Org;
 
+/// How long a state lasts on the emulator's clock.
+const STATE_MS: i64 = 100;
 /// How many files are worked off in a millisecond.
 const FILES_PER_MS: usize = 10;
 const KEPT_MS: i64 = 30 * 24 * 3600 * 1000;

@@ -225,6 +225,7 @@ impl Work<'_> {
             return;
         }
         tx.schema = std::sync::Arc::new(schema.clone());
+        crate::rights::grant_new_fields(tx, Some(&before)).expect("the store can be written");
         if self.drafts.iter().any(|draft| draft.kind == "RecordType") {
             if let Ok(ids) = seed::record_types(tx) {
                 schema = seed::with_record_types(&tx.schema, &ids);

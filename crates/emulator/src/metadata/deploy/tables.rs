@@ -16,6 +16,7 @@ pub fn follow(tx: &Tx<'_>, before: &Schema, after: &Schema, finished: &Finished)
             Column::Dropped { .. } => {
                 for gone in was.fields.iter().filter(|field| field.stored() && !is.has(&field.name)) {
                     drop_column(tx, object, &gone.name)?;
+                    forget(tx, after, "FieldPermissions", "Field", &format!("{object}.{}", gone.name))?;
                 }
             }
             Column::Retyped { field, .. } => {
@@ -32,6 +33,9 @@ pub fn follow(tx: &Tx<'_>, before: &Schema, after: &Schema, finished: &Finished)
     }
     for object in &finished.dropped {
         tx.conn.execute_batch(&format!("DROP TABLE IF EXISTS \"{object}\";"))?;
+        for table in ["ObjectPermissions", "FieldPermissions", "RecordType"] {
+            forget(tx, after, table, "SobjectType", object)?;
+        }
         for table in ["_blob", "_recycle", "_purged", "_cleared"] {
             tx.note(&format!("DELETE FROM {table} WHERE object = ?1"), &[object])?;
         }
@@ -42,6 +46,15 @@ pub fn follow(tx: &Tx<'_>, before: &Schema, after: &Schema, finished: &Finished)
         let copy =
             if kept { format!("UPDATE \"{object}\" SET \"{field}\" = \"{field} before\";") } else { String::new() };
         tx.conn.execute_batch(&format!("{copy} ALTER TABLE \"{object}\" DROP COLUMN \"{field} before\";"))?;
+    }
+    Ok(())
+}
+
+/// Removes the rows of an object that speak of what is gone.
+fn forget(tx: &Tx<'_>, schema: &Schema, object: &str, field: &str, name: &str) -> rusqlite::Result<()> {
+    let Some(object) = schema.object(object) else { return Ok(()) };
+    for id in tx.ids_where(object, &format!("\"{field}\" = ?1"), &[&name]) {
+        tx.delete_row(object, &id)?;
     }
     Ok(())
 }
