@@ -161,7 +161,7 @@ pub struct Summary {
 }
 
 /// A condition of a roll-up on its children.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SummaryFilter {
     /// A field of the child.
     pub field: String,
