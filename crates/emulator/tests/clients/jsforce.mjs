@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// jsforce, unmodified, against an emulated org over a socket: SOAP login, identity, rows, queries, Bulk 2.0, files.
+// jsforce, unmodified, against an emulated org over a socket: SOAP login, identity, rows, queries, Bulk 2.0 and 1.0, files,
+// metadata.
 //
 // Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR, and the
 // folder whose node_modules hold jsforce from NODE_FOLDER. Exits non-zero at the first difference. Results of several pages
@@ -62,6 +63,18 @@ const query = `SELECT LastName FROM Lead WHERE Company = '${mark}'`;
 assert.equal((await (await org.bulk2.query(query)).toArray()).length, 2100);
 assert.equal((await org.query(query, { autoFetch: true, maxFetch: 10_000 })).records.length, 2100);
 
+const leads = Array.from({ length: 250 }, (_, at) => ({ LastName: `one ${at}`, Company: `${mark} one`, NumberOfEmployees: at }));
+const batch = await org.bulk.load("Lead", "insert", leads);
+assert.deepEqual([...new Set(batch.map((one) => one.success))], [true]);
+const rows = await (await org.bulk.query(`SELECT Id, LastName FROM Lead WHERE Company = '${mark} one'`)).toArray();
+assert.deepEqual(rows.map((row) => row.Id).sort(), batch.map((one) => one.id).sort());
+assert.deepEqual(rows.map((row) => row.LastName).sort(), leads.map((lead) => lead.LastName).sort());
+const refused = await org.bulk.load("Lead", "update", [{ Id: batch[0].id, NumberOfEmployees: "many" }]);
+assert.equal(refused[0].success, false);
+assert.match(String(refused[0].errors), /INVALID_TYPE_ON_FIELD_IN_RECORD/);
+const expired = new Connection({ instanceUrl: emulator.url, accessToken: `${emulator.access_token}x` });
+await assert.rejects(async () => await expired.bulk.load("Lead", "insert", leads), /InvalidSessionId|Invalid session/i);
+
 const file = await org.sobject("ContentVersion").create({
   Title: mark,
   PathOnClient: "note.txt",
@@ -73,9 +86,25 @@ for await (const piece of org.sobject("ContentVersion").record(file.id).blob("Ve
 }
 assert.equal(Buffer.concat(pieces).toString(), "hi 🦀");
 
-await assert.rejects(
-  new Connection({ instanceUrl: emulator.url, accessToken: `${emulator.access_token}x` }).query("SELECT Id FROM Account"),
-  { errorCode: "INVALID_SESSION_ID" },
-);
+const types = (await org.metadata.describe("67.0")).metadataObjects.map((type) => type.xmlName);
+assert.ok(types.includes("CustomObject") && types.includes("Profile"));
+const named = await org.metadata.list({ type: "CustomObject" }, "67.0");
+assert.ok(named.some((one) => one.fullName === "Project__c" && one.fileName.endsWith("Project__c.object")));
+const field = { fullName: `Account.${mark.replace("-", "_")}__c`, label: mark, type: "Text", length: 40 };
+assert.equal((await org.metadata.create("CustomField", field)).success, true);
+assert.equal((await org.metadata.read("CustomField", field.fullName)).label, mark);
+assert.equal((await org.metadata.delete("CustomField", field.fullName)).success, true);
+org.metadata.pollTimeout = 60_000;
+org.metadata.pollInterval = 200;
+const members = { apiVersion: "67.0", singlePackage: true, unpackaged: { types: [{ name: "CustomObject", members: ["Project__c"] }], version: "67.0" } };
+const retrieved = await org.metadata.retrieve(members).complete();
+assert.equal(retrieved.success, true);
+const zip = Buffer.from(retrieved.zipFile, "base64");
+assert.ok(zip.includes("objects/Project__c.object") && zip.includes("package.xml"));
+const deployed = await org.metadata.deploy(zip, { singlePackage: true, rollbackOnError: true }).complete(true);
+assert.deepEqual([deployed.success, deployed.status], [true, "Succeeded"], JSON.stringify(deployed.details));
+await assert.rejects(expired.metadata.list({ type: "CustomObject" }), /INVALID_SESSION_ID/);
+
+await assert.rejects(expired.query("SELECT Id FROM Account"), { errorCode: "INVALID_SESSION_ID" });
 await bySoap.logout();
 console.log(`jsforce: ${((Date.now() - started) / 1000).toFixed(1)} s`);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `sf` CLI, unmodified, against an emulated org over a socket: login, records, queries, trees, Bulk 2.0 both ways.
+// The `sf` CLI, unmodified, against an emulated org over a socket: login, records, queries, trees, Bulk 2.0 both ways, metadata,
+// and what it says where there is no Apex.
 //
 // Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR, and the
 // command that is `sf` from SF (default: sf). Exits non-zero at the first difference.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -28,11 +29,12 @@ const environment = {
   SF_NO_PROGRESS_BAR: "1",
 };
 
-/** Runs `sf` and gives exit code and output. */
+/** Runs `sf` and gives exit code and output; first may come where it runs. */
 function run(...words) {
+  const where = typeof words[0] === "string" ? {} : words.shift();
   const [command, ...first] = (process.env.SF ?? "sf").split(" ");
   return new Promise((resolve) => {
-    const options = { cwd: home, env: environment, maxBuffer: 1 << 28 };
+    const options = { cwd: home, env: environment, maxBuffer: 1 << 28, ...where };
     execFile(command, [...first, ...words], options, (error, stdout, stderr) => {
       resolve({ code: error ? error.code : 0, stdout, stderr });
     });
@@ -92,6 +94,7 @@ async function org() {
   const target = ["--target-org", "emu"];
   const limits = await sf("org", "list", "limits", ...target);
   assert.ok(limits.some((limit) => limit.name === "DailyApiRequests" && limit.max > 0));
+  assert.ok((await sf("sobject", "list", "--sobject", "custom", ...target)).includes("Project__c"));
   const described = await sf("sobject", "describe", "-s", "Project__c", ...target);
   assert.ok(described.fields.some((field) => field.name === "External_Key__c" && field.externalId));
   const counts = await sf("org", "list", "sobject", "record-counts", "-s", "User", ...target);
@@ -159,9 +162,73 @@ async function bulk() {
   assert.match(readFileSync(join(home, results.failedFilePath), "utf8"), /INVALID_TYPE_ON_FIELD_IN_RECORD|INVALID_NUMBER/);
 }
 
+/** Rows are changed and deleted in bulk by their Ids. */
+async function changes() {
+  const target = ["--target-org", "emu"];
+  const made = await sf("data", "query", "-q", `SELECT Id FROM Project__c WHERE External_Key__c LIKE 'sf-${mark}-%'`, ...target);
+  const ids = made.records.map((record) => record.Id);
+  writeFileSync(join(home, "changed.csv"), ["Id,Name", ...ids.map((id, at) => `${id},changed ${at}`)].join("\n") + "\n");
+  const update = ["data", "update", "bulk", "--sobject", "Project__c", "--file", "changed.csv", "--line-ending", "LF", "--wait", "5"];
+  assert.equal((await sf(...update, ...target)).successfulRecords, ids.length);
+  const changed = await sf("data", "query", "-q", "SELECT COUNT() FROM Project__c WHERE Name LIKE 'changed %'", ...target);
+  assert.equal(changed.totalSize, ids.length);
+  writeFileSync(join(home, "gone.csv"), ["Id", ...ids].join("\n") + "\n");
+  const remove = ["data", "delete", "bulk", "--sobject", "Project__c", "--file", "gone.csv", "--line-ending", "LF", "--wait", "5"];
+  const gone = await sf(...remove, ...target);
+  assert.equal((gone.jobInfo ?? gone).numberRecordsProcessed ?? gone.processedRecords, ids.length);
+  const left = await sf("data", "query", "-q", "SELECT COUNT() FROM Project__c WHERE Name LIKE 'changed %'", ...target);
+  assert.equal(left.totalSize, 0);
+}
+
+/** A project is made from the org, changed, deployed and retrieved again. */
+async function metadata() {
+  const target = ["--target-org", "emu"];
+  const types = await sf("org", "list", "metadata-types", ...target);
+  assert.ok(types.metadataObjects.some((type) => type.xmlName === "CustomObject"));
+  const listed = await sf("org", "list", "metadata", "-m", "CustomObject", ...target);
+  assert.ok(listed.some((one) => one.fullName === "Project__c"));
+
+  const project = join(home, "project");
+  mkdirSync(join(project, "force-app"), { recursive: true });
+  const packages = { packageDirectories: [{ path: "force-app", default: true }], sourceApiVersion: "67.0" };
+  writeFileSync(join(project, "sfdx-project.json"), JSON.stringify(packages));
+  const inside = { cwd: project };
+  const manifest = await sf(inside, "project", "generate", "manifest", "--from-org", "emu");
+  const text = readFileSync(join(project, manifest.path ?? "package.xml"), "utf8");
+  assert.match(text, /<members>Project__c<\/members>[^]*<name>CustomObject<\/name>/);
+
+  await sf(inside, "project", "retrieve", "start", "--metadata", "CustomObject:Project__c", ...target);
+  const folder = join(project, "force-app/main/default/objects/Project__c");
+  assert.match(readFileSync(join(folder, "fields/External_Key__c.field-meta.xml"), "utf8"), /<externalId>true<\/externalId>/);
+  const field = `<?xml version="1.0" encoding="UTF-8"?>
+<CustomField xmlns="http://soap.sforce.com/2006/04/metadata"><fullName>Deployed__c</fullName><label>Deployed ${mark}</label><length>60</length><type>Text</type></CustomField>`;
+  writeFileSync(join(folder, "fields/Deployed__c.field-meta.xml"), field);
+  const deployed = await sf(inside, "project", "deploy", "start", "--source-dir", "force-app", "--wait", "5", ...target);
+  assert.deepEqual([deployed.status, deployed.numberComponentErrors], ["Succeeded", 0]);
+  const described = await sf("sobject", "describe", "-s", "Project__c", ...target);
+  assert.equal(described.fields.find((one) => one.name === "Deployed__c")?.label, `Deployed ${mark}`);
+
+  rmSync(join(folder, "fields/Deployed__c.field-meta.xml"));
+  await sf(inside, "project", "retrieve", "start", "--metadata", "CustomField:Project__c.Deployed__c", ...target);
+  assert.match(readFileSync(join(folder, "fields/Deployed__c.field-meta.xml"), "utf8"), new RegExp(`<label>Deployed ${mark}</label>`));
+
+  writeFileSync(join(folder, "fields/Deployed__c.field-meta.xml"), field.replace("<type>Text</type>", "<type>Nonsense</type>"));
+  const refused = await run(inside, "project", "deploy", "start", "--source-dir", "force-app", "--wait", "5", "--json", ...target);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stdout, /Nonsense|Deployed__c/);
+}
+
+async function apex() {
+  writeFileSync(join(home, "code.apex"), "System.debug(1);\n");
+  const ran = await run("apex", "run", "--file", "code.apex", "--target-org", "emu", "--json");
+  assert.notEqual(ran.code, 0);
+  const said = JSON.parse(ran.stdout);
+  assert.match(JSON.stringify(said), /does not run Apex/);
+}
+
 const started = Date.now();
 try {
-  for (const part of [login, records, org, trees, bulk]) {
+  for (const part of [login, records, org, trees, bulk, changes, metadata, apex]) {
     await part();
   }
   console.log(`sf: ${rows} rows, ${((Date.now() - started) / 1000).toFixed(1)} s`);

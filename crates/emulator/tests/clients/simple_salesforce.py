@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0 and 1.0.
+"""simple-salesforce, unmodified, against an emulated org over a socket: every way to sign in, rows, queries, Bulk 2.0 and 1.0, metadata.
 
 Reads the line that the example `serve` or `orgkeep emulator --json` prints from the environment variable EMULATOR. The client
 writes https:// and login.salesforce.com into every address; the adapter below sends both to the emulator, and nothing anywhere
@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import zipfile
 from urllib.parse import urlsplit, urlunsplit
 
 # This file has the client's name: its own folder must not be where the client is looked for.
@@ -55,7 +56,7 @@ def session():
 
 def same(left, right, what):
     if left != right:
-        raise AssertionError(f"{what}: {left!r} is not {right!r}")
+        raise AssertionError(f"{what}: {repr(left)[:2000]} is not {repr(right)[:2000]}")
 
 
 def refused(kind, act):
@@ -151,15 +152,15 @@ def bulk(client):
 def bulk_one(client):
     """Bulk API 1.0, which the client speaks in JSON."""
     company = f"{MARK}-one"
-    records = [{"LastName": f"L{at} 🦀", "Company": company, "NumberOfEmployees": at, "DoNotCall": at % 2 == 0} for at in range(300)]
+    records = [{"LastName": f"L{at} 🦀", "Company": company, "NumberOfEmployees": at} for at in range(300)]
     made = client.bulk.Lead.insert(records, batch_size=100, use_serial=True)
     same([(one["success"], one["created"], one["errors"]) for one in made], [(True, True, [])] * 300, "insert by Bulk 1.0")
-    query = f"SELECT Id, LastName, NumberOfEmployees, DoNotCall, CreatedDate FROM Lead WHERE Company = '{company}'"
+    query = f"SELECT Id, LastName, NumberOfEmployees, IsConverted, CreatedDate FROM Lead WHERE Company = '{company}'"
     back = client.bulk.Lead.query(query)
     same(sorted(row["Id"] for row in back), sorted(one["id"] for one in made), "query by Bulk 1.0")
     same(
-        sorted((row["LastName"], row["NumberOfEmployees"], row["DoNotCall"]) for row in back),
-        sorted((one["LastName"], one["NumberOfEmployees"], one["DoNotCall"]) for one in records),
+        sorted((row["LastName"], row["NumberOfEmployees"], row["IsConverted"]) for row in back),
+        sorted((one["LastName"], one["NumberOfEmployees"], False) for one in records),
         "values by Bulk 1.0",
     )
     same({type(row["CreatedDate"]) for row in back}, {int}, "dates are milliseconds")
@@ -175,6 +176,42 @@ def bulk_one(client):
     same(client.bulk.Lead.query(query), [], "query after delete")
 
 
+def finished(check, async_id):
+    """What a job's status call says once the job has ended."""
+    for _ in range(200):
+        said = check(async_id)
+        if said[0] not in ("Pending", "InProgress"):
+            return said
+        time.sleep(0.1)
+    raise AssertionError(f"{async_id} never ended")
+
+
+def metadata(client):
+    api = client.mdapi
+    same("CustomObject" in {one.xmlName for one in api.describe_metadata().metadataObjects}, True, "describeMetadata")
+    listed = api.list_metadata([api.ListMetadataQuery(type="CustomObject")])
+    same("Project__c" in {one.fullName for one in listed}, True, "listMetadata")
+    name = f"Account.{MARK.replace('-', '_')}__c"
+    api.CustomField.create(api.CustomField(fullName=name, label="made", type=api.FieldType("Text"), length=40))
+    same(api.CustomField.read(name).label, "made", "readMetadata")
+    same(name.split(".")[1] in {field["name"] for field in client.Account.describe()["fields"]}, True, "the field that was made")
+    api.CustomField.delete(name)
+    same(name.split(".")[1] in {field["name"] for field in client.Account.describe()["fields"]}, False, "the field that was deleted")
+    async_id, _ = api.retrieve("", unpackaged={"CustomObject": ["Project__c"]})
+    same(finished(api.check_retrieve_status, async_id)[0], "Succeeded", "retrieve")
+    state, problem, _, package = api.retrieve_zip(async_id)
+    same((state, problem), ("Succeeded", None), "the retrieved zip")
+    with tempfile.NamedTemporaryFile(suffix=".zip") as file:
+        with zipfile.ZipFile(io.BytesIO(package)) as source, zipfile.ZipFile(file, "w") as target:
+            for entry in source.namelist():
+                target.writestr(entry.removeprefix("unpackaged/"), source.read(entry))
+            same("unpackaged/objects/Project__c.object" in source.namelist() or "objects/Project__c.object" in source.namelist(), True, "the object in it")
+        file.flush()
+        deployed, _ = api.deploy(file.name, sandbox=False, rollbackOnError=True)
+        state, _, details, _ = finished(api.check_deploy_status, deployed)
+    same((state, details["errors"]), ("Succeeded", []), "deploy of what was retrieved")
+
+
 def changes(client):
     account = client.Account.create({"Name": "changed"})["id"]
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -187,7 +224,7 @@ def changes(client):
 def main():
     started = time.monotonic()
     client = sign_in()
-    for part in (rows, describes, bulk, bulk_one, changes):
+    for part in (rows, describes, bulk, bulk_one, metadata, changes):
         part(client)
     print(f"simple-salesforce: {ROWS} rows, {time.monotonic() - started:.1f} s")
 

@@ -419,6 +419,65 @@ def users(org, signed_in):
     same(second.fault("getUserInfo")[0], "INVALID_SESSION_ID", "a session after logout")
 
 
+def metadata(session):
+    org = Partner("metadata.wsdl")
+    org.service = org.client.create_service(org.binding, f"{EMULATOR['url']}/services/Soap/m/{VERSION}")
+    space = "http://soap.sforce.com/2006/04/metadata"
+    made = lambda name, **values: org.client.get_type(f"{{{space}}}{name}")(**values)  # noqa: E731
+    org.headers = {"SessionHeader": org.client.get_element(f"{{{space}}}SessionHeader")(sessionId=session)}
+    described = org.call("describeMetadata", float(VERSION))
+    kinds = {one.xmlName: one for one in described.metadataObjects}
+    same((kinds["CustomObject"].directoryName, kinds["CustomObject"].suffix, kinds["Report"].inFolder), ("objects", "object", True), "describeMetadata")
+    holds("CustomField" in kinds["CustomObject"].childXmlNames, "children of CustomObject")
+    listed = org.call("listMetadata", [{"type": "CustomObject"}, {"type": "Profile"}], float(VERSION))
+    project = next(one for one in listed if one.fullName == "Project__c")
+    same((project.type, project.fileName), ("CustomObject", "objects/Project__c.object"), "listMetadata")
+    same([one for one in org.call("listMetadata", [{"type": "ApexClass"}], float(VERSION)) or []], [], "a type that has no components")
+
+    name = f"Account.{MARK.replace('-', '_')}__c"
+    field = made("CustomField", fullName=name, label="made", type="Text", length=40)
+    created = org.call("createMetadata", [field])[0]
+    same((created.success, created.fullName), (True, name), "createMetadata")
+    twice = org.call("createMetadata", [field])[0]
+    same((twice.success, twice.errors[0].statusCode), (False, "DUPLICATE_DEVELOPER_NAME"), "a component that is there")
+    read = org.call("readMetadata", "CustomField", [name, "Account.Nothing__c"])
+    records = getattr(read, "records", read)
+    same((records[0].fullName, records[0].label, records[0].length, str(records[0].type)), (name, "made", 40, "Text"), "readMetadata")
+    upserted = org.call("upsertMetadata", [made("CustomField", fullName=name, label="changed", type="Text", length=50)])[0]
+    same((upserted.success, upserted.created), (True, False), "upsertMetadata")
+    same(org.call("updateMetadata", [made("CustomField", fullName=name, label="again", type="Text", length=50)])[0].success, True, "updateMetadata")
+    deleted = org.call("deleteMetadata", "CustomField", [name, "Account.Nothing__c"])
+    same([one.success for one in deleted], [True, False], "deleteMetadata")
+    value = org.call("describeValueType", f"{{{space}}}CustomField")
+    holds(any(one.name == "label" for one in value.valueTypeFields), "describeValueType")
+
+    request = {"apiVersion": float(VERSION), "singlePackage": True, "unpackaged": {"types": [{"members": ["Project__c"], "name": "CustomObject"}], "version": VERSION}}
+    asked = org.call("retrieve", request)
+    for _ in range(200):
+        result = org.call("checkRetrieveStatus", asked.id, True)
+        if result.done:
+            break
+        time.sleep(0.1)
+    same((result.success, str(result.status)), (True, "Succeeded"), "retrieve")
+    holds(any(one.fileName.endswith("objects/Project__c.object") for one in result.fileProperties), "fileProperties")
+    options = {"allowMissingFiles": False, "autoUpdatePackage": False, "checkOnly": True, "ignoreWarnings": False, "performRetrieve": False, "purgeOnDelete": False, "rollbackOnError": True, "runTests": [], "singlePackage": True, "testLevel": "NoTestRun"}
+    started = org.call("deploy", result.zipFile, options)
+    for _ in range(200):
+        deployed = org.call("checkDeployStatus", started.id, True)
+        if deployed.done:
+            break
+        time.sleep(0.1)
+    same((deployed.success, deployed.checkOnly, str(deployed.status), deployed.numberComponentErrors), (True, True, "Succeeded", 0), f"deploy: {deployed.details}")
+    holds(any(one.fullName == "Project__c" and one.success for one in deployed.details.componentSuccesses), "componentSuccesses")
+    org.headers = {"SessionHeader": org.client.get_element(f"{{{space}}}SessionHeader")(sessionId=session + "x")}
+    try:
+        org.call("describeMetadata", float(VERSION))
+    except Fault as refused:
+        same((refused.code, org.transport.answer.status_code), ("sf:INVALID_SESSION_ID", 500), "the metadata API without a session")
+    else:
+        raise AssertionError("describeMetadata without a session was answered")
+
+
 def apex(session):
     org = Partner("apex.wsdl")
     org.service = org.client.create_service(org.binding, f"{EMULATOR['url']}/services/Soap/s/{VERSION}")
@@ -443,6 +502,7 @@ def main():
     for part in (rows, parents, queries, bin_and_changes, describes, refusals, conversions, searches):
         part(org)
     users(org, signed_in)
+    metadata(signed_in.sessionId)
     apex(signed_in.sessionId)
     print(f"zeep: {calls_made} calls, {time.monotonic() - started:.1f} s")
 
