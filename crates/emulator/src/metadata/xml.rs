@@ -255,6 +255,11 @@ fn top(open: &mut Vec<Node>) -> &mut Node {
     &mut open[last]
 }
 
+/// Whether a text means true. Requests of Python clients say `True`, which Salesforce takes.
+pub fn is_truth(text: &str) -> bool {
+    text == "1" || text.eq_ignore_ascii_case("true")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

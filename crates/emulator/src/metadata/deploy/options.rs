@@ -55,7 +55,7 @@ impl Options {
             named.map(|child| child.text.trim().to_owned()).collect()
         };
         Options::from(
-            |name| texts(name).first().map(|text| matches!(text.as_str(), "true" | "1")),
+            |name| texts(name).first().map(|text| crate::metadata::xml::is_truth(text)),
             texts("runTests"),
             texts("testLevel").into_iter().next(),
         )

@@ -9,6 +9,7 @@ use super::super::asynchronous::{self, Order, Request, State};
 use super::super::deploy::{Options, parcel};
 use super::super::manifest::Manifest;
 use super::super::retrieve;
+use super::super::xml::is_truth;
 use super::{Call, Fault, answer, child, fault, text_of};
 
 /// `deploy`: the zip is looked at when its turn comes, so that what is wrong with it is the deploy's result.
@@ -39,7 +40,7 @@ async fn find(call: &Call<'_>, names: &[&str], is_deploy: bool) -> Result<Arc<Re
 /// `checkDeployStatus`.
 pub async fn check_deploy(call: &Call<'_>) -> Result<String, Fault> {
     let request = find(call, &["asyncProcessId", "id"], true).await?;
-    let details = matches!(call.text(&["includeDetails"]), "true" | "1");
+    let details = is_truth(call.text(&["includeDetails"]));
     let name_of = |id: &str| call.ctx.org.read(|tx| super::super::user_name(tx, id));
     Ok(format!("<result>{}</result>", answer::deployed(&request, details, name_of)))
 }
@@ -77,7 +78,7 @@ pub fn retrieve(call: &Call<'_>) -> Result<String, Fault> {
     let order = retrieve::Order {
         api_version: if version.is_empty() { call.ctx.version.clone() } else { version.to_owned() },
         package_names: texts("packageNames"),
-        single_package: text_of(asked, "singlePackage") == "true",
+        single_package: is_truth(text_of(asked, "singlePackage")),
         specific_files: texts("specificFiles"),
         unpackaged: child(asked, &["unpackaged"]).map(Manifest::of).unwrap_or_default(),
     };
@@ -92,7 +93,7 @@ pub async fn check_retrieve(call: &Call<'_>) -> Result<String, Fault> {
         let id = call.text(&["asyncProcessId", "id"]);
         fault("INVALID_LOCATOR", format!("retrieve result {id} is not available or was already fetched"))
     })?;
-    let with_zip = call.child(&["includeZip"]).is_none_or(|wanted| wanted.text.trim() != "false");
+    let with_zip = call.child(&["includeZip"]).is_none_or(|wanted| !wanted.text.trim().eq_ignore_ascii_case("false"));
     let out = answer::retrieved(&request, with_zip);
     if with_zip && request.progress().state == State::Done {
         asynchronous::forget(&call.ctx.org, &request.id);
