@@ -104,7 +104,7 @@ impl Org {
         &self.faces.faults
     }
 
-    /// Requests, bytes and time since the start by API family, by client, and by object, as JSON.
+    /// Requests, bytes and time since the start by API family, by client, by app, and requests by object, as JSON.
     pub fn usage(&self) -> serde_json::Value {
         lock(&self.faces.log).usage()
     }

@@ -79,6 +79,13 @@ pub enum Effect {
     RemoveObject { object: String },
     /// Rows are locked by somebody else, for so long by the org's clock.
     LockRows { ids: Vec<String>, ms: i64 },
+    /// Others create so many accounts whose rows are stamped now and seen at times within `longest_ms` that the seed decides.
+    LateCommits {
+        count: usize,
+        longest_ms: u64,
+        #[serde(default)]
+        seed: u64,
+    },
     /// A Bulk job or batch takes that much longer, and holds its locks as long.
     SlowJob { ms: i64 },
     /// A Bulk job or batch fails with this message, once so many rows are done.
@@ -115,6 +122,7 @@ impl Effect {
             Effect::RenameField { .. } => "rename_field",
             Effect::RemoveObject { .. } => "remove_object",
             Effect::LockRows { .. } => "lock_rows",
+            Effect::LateCommits { .. } => "late_commits",
             Effect::SlowJob { .. } => "slow_job",
             Effect::FailJob { .. } => "fail_job",
             Effect::RefuseRows { .. } => "refuse_rows",

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::traffic::Traffic;
@@ -116,7 +117,8 @@ pub struct RequestLog {
     entries: VecDeque<(LogEntry, Arc<Traffic>)>,
     added: u64,
     by_family: BTreeMap<Family, u64>,
-    costs: BTreeMap<(String, Family), Cost>,
+    /// By client, app and family.
+    costs: BTreeMap<(String, String, Family), Cost>,
     by_object: BTreeMap<(String, Family), u64>,
 }
 
@@ -127,7 +129,8 @@ impl RequestLog {
         self.added += 1;
         entry.number = self.added;
         *self.by_family.entry(entry.family).or_default() += 1;
-        let cost = self.costs.entry((client_name(&entry).to_owned(), entry.family)).or_default();
+        let (client, app) = asker(&entry);
+        let cost = self.costs.entry((client.to_owned(), app.to_owned(), entry.family)).or_default();
         cost.requests += 1;
         cost.refused += u64::from(entry.status >= 400);
         cost.duration_ms += entry.duration_ms;
@@ -158,30 +161,43 @@ impl RequestLog {
         *self = RequestLog::default();
     }
 
-    /// What was asked since the start, by family, by client and family, and by object and family.
+    /// What was asked since the start: by family, by client and family, by app and family, and requests by object and family.
     pub fn usage(&self) -> Value {
-        let mut families: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
-        let mut clients: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
-        let mut milliseconds: BTreeMap<&str, i64> = BTreeMap::new();
-        for ((client, family), cost) in &self.costs {
-            let sums = [cost.requests, cost.refused, cost.bytes_in, cost.traffic.bytes_out()];
-            let all = families.entry(family.as_str()).or_default();
-            all.iter_mut().zip(sums).for_each(|(all, one)| *all += one);
-            *milliseconds.entry(family.as_str()).or_default() += cost.duration_ms;
-            clients.entry(client).or_default().insert(family.as_str(), shown(sums, cost.duration_ms));
+        let mut families: BTreeMap<&str, Sums> = BTreeMap::new();
+        let mut clients: BTreeMap<&str, BTreeMap<&str, Sums>> = BTreeMap::new();
+        let mut apps: BTreeMap<&str, BTreeMap<&str, Sums>> = BTreeMap::new();
+        for ((client, app, family), cost) in &self.costs {
+            let family = family.as_str();
+            families.entry(family).or_default().add(cost);
+            clients.entry(client).or_default().entry(family).or_default().add(cost);
+            apps.entry(app).or_default().entry(family).or_default().add(cost);
         }
-        let families: BTreeMap<&str, Value> =
-            families.into_iter().map(|(family, sums)| (family, shown(sums, milliseconds[family]))).collect();
         let mut objects: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
         for ((object, family), requests) in &self.by_object {
             objects.entry(object).or_default().insert(family.as_str(), *requests);
         }
-        json!({"requests": self.added, "families": families, "clients": clients, "objects": objects})
+        json!({"requests": self.added, "families": families, "clients": clients, "apps": apps, "objects": objects})
     }
 }
 
-fn shown([requests, refused, bytes_in, bytes_out]: [u64; 4], duration_ms: i64) -> Value {
-    json!({"requests": requests, "refused": refused, "bytes_in": bytes_in, "bytes_out": bytes_out, "duration_ms": duration_ms})
+/// Costs added up, as the control API shows them.
+#[derive(Default, Serialize)]
+struct Sums {
+    requests: u64,
+    refused: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    duration_ms: i64,
+}
+
+impl Sums {
+    fn add(&mut self, cost: &Cost) {
+        self.requests += cost.requests;
+        self.refused += cost.refused;
+        self.bytes_in += cost.bytes_in;
+        self.bytes_out += cost.traffic.bytes_out();
+        self.duration_ms += cost.duration_ms;
+    }
 }
 
 /// An entry with the bytes that were counted until now.
@@ -189,10 +205,10 @@ pub fn filled(entry: &LogEntry, traffic: &Traffic) -> LogEntry {
     LogEntry { bytes_in: traffic.bytes_in(), bytes_out: traffic.bytes_out(), ..entry.clone() }
 }
 
-/// What usage calls a client: its app where the session has one, else the product of its `User-Agent`.
-fn client_name(entry: &LogEntry) -> &str {
+/// The product of the `User-Agent`, and the app of the session: what usage is kept by.
+fn asker(entry: &LogEntry) -> (&str, &str) {
     let product = entry.client.split_whitespace().next().unwrap_or("unknown");
-    entry.app.as_deref().unwrap_or(product)
+    (product, entry.app.as_deref().unwrap_or("unknown"))
 }
 
 impl LogEntry {
@@ -208,7 +224,7 @@ impl LogEntry {
 }
 
 impl fmt::Display for LogEntry {
-    /// One plain line: time, status, API, method, path, duration, bytes in and out, object, client, faults.
+    /// One plain line: time, status, API, method, path, duration, bytes in and out, object, client, app, faults.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = date_time_text(self.at_ms, "Z");
         write!(f, "{time} {} {} {} {}", self.status, self.family.as_str(), self.method, self.path)?;
@@ -216,7 +232,8 @@ impl fmt::Display for LogEntry {
         if let Some(object) = &self.object {
             write!(f, " object={object}")?;
         }
-        write!(f, " client={}", client_name(self).replace(' ', "_"))?;
+        let (client, app) = asker(self);
+        write!(f, " client={client} app={}", app.replace(' ', "_"))?;
         if !self.faults.is_empty() {
             write!(f, " faults={}", self.faults.join(","))?;
         }

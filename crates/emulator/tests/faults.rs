@@ -334,6 +334,25 @@ async fn rows_are_locked_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rows_are_seen_later_than_they_are_stamped() {
+    let served = Served::new().await;
+    served.fault(json!({"when": {"family": "query"}, "do": {"late_commits": {"count": 3, "longest_ms": 600_000, "seed": 5}}})).await;
+    let query = "/query?q=SELECT+SystemModstamp+FROM+Account";
+    let first = served.get(query).await;
+    let asked = first.header("date").to_owned();
+    assert_eq!(first.json()["totalSize"], 0);
+    served.control("POST", "/clock", json!({"advance_seconds": 601})).await;
+    let later = served.get(query).await.json();
+    assert_eq!(later["totalSize"], 3);
+    let asked: chrono::DateTime<chrono::Utc> = chrono::DateTime::parse_from_rfc2822(&asked).unwrap().into();
+    for record in later["records"].as_array().unwrap() {
+        let stamp = record["SystemModstamp"].as_str().unwrap().replace("+0000", "Z");
+        let stamp: chrono::DateTime<chrono::Utc> = stamp.parse().unwrap();
+        assert!(stamp <= asked, "{record}: read at {asked}, and not there");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn jobs_are_slow_fail_and_refuse_rows() {
     let served = Served::new().await;
     let insert = json!({"operation": "insert", "object": "Account"});
@@ -451,8 +470,8 @@ async fn the_log_tells_what_each_client_cost() {
     let usage = served.control("GET", "/usage", Value::Null).await;
     assert_eq!(usage["families"]["rest"]["requests"], 1);
     assert_eq!(usage["families"]["query"]["refused"], 1);
-    assert_eq!(usage["clients"]["Orgkeep"]["rest"]["bytes_in"], body.len());
-    assert_eq!(usage["clients"]["Orgkeep"]["rest"]["bytes_out"], answer_bytes);
+    assert_eq!(usage["clients"]["drill/2.1"]["rest"]["bytes_in"], body.len());
+    assert_eq!(usage["apps"]["Orgkeep"]["rest"]["bytes_out"], answer_bytes);
     assert_eq!(usage["objects"]["Account"]["rest"], 1);
     assert_eq!(usage["daily_api_requests"]["used"], 2);
     served.control("DELETE", "/log", Value::Null).await;
@@ -465,7 +484,7 @@ async fn the_log_tells_what_each_client_cost() {
     served.send("GET", &data("/limits"), &headers, "").await;
     let line = lines.lock().unwrap().pop().unwrap();
     assert!(line.contains(" 200 rest GET /services/data/v67.0/limits 0ms in=0 out="), "{line}");
-    assert!(line.ends_with(" client=Orgkeep"), "{line}");
+    assert!(line.ends_with(" client=drill/2.1 app=Orgkeep"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]

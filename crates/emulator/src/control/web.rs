@@ -39,7 +39,11 @@ pub const CALLS: [(&str, &str, &str); 24] = [
     ("DELETE", "/faults/{number}", "takes one back"),
     ("GET", "/log", "requests after ?after=number, at most ?limit=; of one ?family= or ?client="),
     ("DELETE", "/log", "forgets the requests and what they cost"),
-    ("GET", "/usage", "requests, bytes and time by API family, by client, and requests by object; the daily allowance"),
+    (
+        "GET",
+        "/usage",
+        "requests, bytes and time by API family, by client and by app, and requests by object; the daily allowance",
+    ),
     ("GET", "/clock", "what time it is"),
     ("POST", "/clock", "{\"advance_seconds\": 3600} moves the clock of all orgs"),
     ("POST", "/limits", "{\"used\": 0, \"max\": 15000} sets the daily allowance"),

@@ -79,6 +79,10 @@ pub fn change(org: &Org, effect: &Effect) {
             ids.iter().for_each(|id| org.lock_row(id));
             org.faces.faults.hold(ids, org.clock().now().saturating_add(*ms));
         }
+        Effect::LateCommits { count, longest_ms, seed } => {
+            // Accounts with nothing but a name are refused by no rule of the platform; one of the org's own may refuse them.
+            let _ = org.late_commits(*seed, *count, Duration::from_millis(*longest_ms));
+        }
         _ => {}
     }
 }
