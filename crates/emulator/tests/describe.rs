@@ -567,3 +567,49 @@ async fn record_types_are_those_of_the_profile() {
     let after = kinds().await;
     assert_eq!((after["Household"], after["Business"], after["Master"]), ((true, true), (false, false), (true, false)));
 }
+
+#[tokio::test]
+async fn every_object_can_be_described_and_asked_for_or_says_why_not() {
+    let client = Client::with(Settings { records: 300, catalog: Catalog::Everything, ..settings() });
+    let global = client.get("/sobjects").await.json();
+    let objects = global["sobjects"].as_array().unwrap();
+    assert!(objects.len() > 1_250, "{}", objects.len());
+    let (mut asked, mut refused) = (0, BTreeMap::<String, u32>::new());
+    let schema = client.emulator.orgs()[0].schema();
+    for (at, object) in objects.iter().enumerate() {
+        let name = object["name"].as_str().unwrap();
+        // A part of them, because the answers are large.
+        if at % 16 == 0 {
+            let describe = client.get(&format!("/sobjects/{name}/describe")).await.json();
+            for key in keys(object).into_iter().filter(|key| *key != "urls") {
+                assert_eq!(describe[key], object[key], "{name}: {key} of describe and describeGlobal");
+            }
+        }
+        if object["queryable"] != true {
+            continue;
+        }
+        let known = schema.object(name).unwrap();
+        // Everything at once, so that each column is there and can be read.
+        // The emulator's SOQL does not take its own words for fields.
+        let words = ["Order", "Group", "Limit", "Offset", "With", "Using", "Where", "From"];
+        let fields = known.fields.iter().map(|field| field.name.as_str()).filter(|name| !words.contains(name));
+        let fields: Vec<&str> = fields.collect();
+        let query: String =
+            url::form_urlencoded::byte_serialize(format!("SELECT {} FROM {name} LIMIT 1", fields.join(",")).as_bytes())
+                .collect();
+        if query.len() > 16_000 {
+            continue;
+        }
+        let reply = client.get(&format!("/query?q={query}")).await;
+        if reply.status == 200 {
+            asked += 1;
+            continue;
+        }
+        let (_, code, text) = reply.refusal();
+        let known = known.needs_filter.as_ref();
+        assert!(known.is_some_and(|needs| needs.code == code && needs.message == text), "{name}: {code} {text}");
+        *refused.entry(code).or_default() += 1;
+    }
+    say(&format!("{asked} of {} objects answer, refused: {refused:?}", objects.len()));
+    assert!(asked > 1_000 && refused.values().sum::<u32>() > 30);
+}
