@@ -37,6 +37,32 @@ pub enum Feature {
     OwnerShares,
 }
 
+impl Feature {
+    pub const ALL: [Feature; 6] = [
+        Feature::PersonAccounts,
+        Feature::MultiCurrency,
+        Feature::SharedActivities,
+        Feature::EnhancedEmail,
+        Feature::Knowledge,
+        Feature::OwnerShares,
+    ];
+}
+
+/// A name that is no feature's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no feature {0}")]
+pub struct UnknownFeature(pub String);
+
+impl std::str::FromStr for Feature {
+    type Err = UnknownFeature;
+
+    /// By its name here, in any case: `PersonAccounts`.
+    fn from_str(name: &str) -> Result<Feature, UnknownFeature> {
+        let same = |feature: &Feature| format!("{feature:?}").eq_ignore_ascii_case(name);
+        Feature::ALL.into_iter().find(same).ok_or_else(|| UnknownFeature(name.to_owned()))
+    }
+}
+
 /// What an org's set-up says beside its schema.
 #[derive(Clone, Debug, Default)]
 pub struct SetUp {
@@ -74,7 +100,11 @@ impl Org {
             Feature::MultiCurrency => currency::seed(tx),
             _ => Ok(()),
         });
-        seeded.map_err(|error| rusqlite::Error::InvalidParameterName(error.message))
+        seeded.map_err(|error| rusqlite::Error::InvalidParameterName(error.message))?;
+        if feature == Feature::MultiCurrency {
+            currency::refresh(self)?;
+        }
+        Ok(())
     }
 
     /// Whether a feature is on.

@@ -159,6 +159,10 @@ fn records_have_a_currency_and_amounts_are_converted() {
     let found = records(&desk, statement).expect("converted");
     assert_eq!((&found[0]["own"], &found[1]["both"]), (&25.0.into(), &"GBP 50".into()));
     assert_eq!(desk.get(&desk.make("Account", &[("Name", "B")]), "CurrencyIsoCode"), Value::from("GBP"));
+    let schema = desk.org.schema();
+    let picklist =
+        &schema.object("Contact").and_then(|object| object.field("CurrencyIsoCode")).expect("there").picklist;
+    assert_eq!(picklist.iter().map(|known| known.value.as_str()).collect::<Vec<_>>(), ["USD", "EUR", "GBP"]);
     let error = records(&Desk::new(), "SELECT convertCurrency(AnnualRevenue) FROM Account").expect_err("one currency");
     assert!(error.contains("Unsupported function"), "{error}");
 }
@@ -312,4 +316,12 @@ fn an_article_is_drafted_published_and_drafted_again() {
         .expect("a view");
     assert_eq!((&seen[0]["PublishStatus"], &seen[1]["PublishStatus"]), (&"Archived".into(), &"Online".into()));
     assert!(publish(&first, "Online").is_err(), "only a draft is published");
+}
+
+#[test]
+fn features_have_names() {
+    for feature in Feature::ALL {
+        assert_eq!(format!("{feature:?}").to_lowercase().parse(), Ok(feature));
+    }
+    assert!("Wings".parse::<Feature>().is_err());
 }

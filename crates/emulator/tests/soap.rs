@@ -415,3 +415,26 @@ async fn apex_does_not_compile() {
     assert!(element(&said, "compileProblem").contains("does not run Apex"));
     assert!(said.text().contains("<DebuggingInfo><debugLog></debugLog></DebuggingInfo>"), "{}", said.text());
 }
+
+#[tokio::test]
+async fn contacts_follow_their_accounts_new_owner_when_the_header_says_so() {
+    // SOAP API guide, OwnerChangeOptions
+    let caller = Caller::new();
+    let account = caller.create("Account", json!({"Name": "A"})).await;
+    let contact = caller.create("Contact", json!({"LastName": "L", "AccountId": account})).await;
+    let statement = "SELECT Id FROM User WHERE Username = 'sales@org-1.orgkeep.example'";
+    let sales = value(&caller, statement, "Id").await.as_str().unwrap().to_owned();
+    let me = caller.credentials.user_id.clone();
+    let owner_of_contact = format!("SELECT OwnerId FROM Contact WHERE Id = '{contact}'");
+    for (owner, execute, follows) in [(&sales, "false", &me), (&me, "false", &me), (&sales, "true", &sales)] {
+        let header = format!(
+            "<urn:OwnerChangeOptions><urn:options><urn:execute>{execute}</urn:execute><urn:type>TransferContacts</urn:type></urn:options></urn:OwnerChangeOptions>"
+        );
+        let body = format!(
+            "<urn:update><urn:sObjects xmlns:so=\"urn:sobject.partner.soap.sforce.com\"><so:type>Account</so:type><so:Id>{account}</so:Id><so:OwnerId>{owner}</so:OwnerId></urn:sObjects></urn:update>"
+        );
+        let said = call(&caller, &header, &body).await;
+        assert_eq!(element(&said, "success"), "true", "{}", said.text());
+        assert_eq!(value(&caller, &owner_of_contact, "OwnerId").await, follows.as_str());
+    }
+}

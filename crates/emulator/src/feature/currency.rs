@@ -146,10 +146,22 @@ pub fn seed(tx: &mut Tx<'_>) -> Result<(), SaveError> {
     Ok(())
 }
 
+/// Lets picklists show the currencies that the org's rows name: those of a store that is opened again, or of rows that were
+/// written since.
+pub fn refresh(org: &Org) -> rusqlite::Result<()> {
+    let active = org.read(|tx| {
+        let Some(types) = tx.schema.object("CurrencyType") else { return Vec::new() };
+        let mut rows = tx.rows_where(types, "\"IsActive\" = 1", &[]);
+        rows.sort_by_key(|row| !row.get("IsCorporate").is_true());
+        rows.iter().map(|row| row.text("IsoCode").to_owned()).collect()
+    });
+    let same = org.set_up(|set_up| std::mem::replace(&mut set_up.currencies, active.clone()) == active);
+    if same { Ok(()) } else { org.change_schema(|_| {}) }
+}
+
 pub fn add(org: &Org, iso_code: &str, rate: f64) -> Result<(), SaveError> {
     org.write(|tx| tx.savepoint(|tx| create(tx, iso_code, rate, false)))?;
-    org.set_up(|set_up| set_up.currencies.push(iso_code.to_owned()));
-    org.change_schema(|_| {}).map_err(SaveError::from)
+    refresh(org).map_err(SaveError::from)
 }
 
 fn create(tx: &mut Tx<'_>, iso_code: &str, rate: f64, corporate: bool) -> Result<(), SaveError> {

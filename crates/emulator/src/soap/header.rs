@@ -2,10 +2,11 @@
 //! The headers of a partner call: what they change of the caller and of the answer.
 //!
 //! With effect: `AllOrNoneHeader`, `AllowFieldTruncationHeader`, `AssignmentRuleHeader`, `CallOptions.returnFieldDataTypes`,
-//! `DuplicateRuleHeader`, `QueryOptions`. Accepted without one, because the emulated org has nothing that they govern:
+//! `DuplicateRuleHeader`, `OwnerChangeOptions` (on `update`), `QueryOptions`. Accepted without one, because the emulated org has nothing that they govern:
 //! `MruHeader` (no list of recent items), `EmailHeader` (no mails), `DisableFeedTrackingHeader`, `LocaleOptions`,
-//! `OwnerChangeOptions`, `PackageVersionHeader`, `DebuggingHeader` (no Apex).
+//! `PackageVersionHeader`, `DebuggingHeader` (no Apex).
 
+use crate::record::OwnerChange;
 use crate::user::Caller;
 
 use super::Call;
@@ -31,6 +32,27 @@ pub fn all_or_none(call: &Call<'_>) -> bool {
 /// Whether text that is too long is cut instead of refused.
 pub fn truncates(call: &Call<'_>) -> bool {
     call.header.find("AllowFieldTruncationHeader").is_some_and(|header| header.is_true("allowFieldTruncation"))
+}
+
+/// What goes along when a record gets another owner.
+pub fn owner_change(call: &Call<'_>) -> OwnerChange {
+    let mut change = OwnerChange::default();
+    let Some(header) = call.header.find("OwnerChangeOptions") else { return change };
+    for option in header.all("options").filter(|option| option.is_true("execute")) {
+        match option.text_of("type").as_str() {
+            "KeepAccountTeam" => change.keep_account_team = true,
+            "KeepSalesTeam" | "KeepSalesTeamGrantCurrentOwnerReadWriteAccess" => change.keep_sales_team = true,
+            "TransferOpenActivities" => change.transfer_open_activities = true,
+            "TransferNotesAndAttachments" => change.transfer_notes_and_attachments = true,
+            "TransferContacts" => change.transfer_contacts = true,
+            "TransferContracts" => change.transfer_contracts = true,
+            "TransferOwnedOpenOpportunities" => change.transfer_owned_open_opportunities = true,
+            "TransferOthersOpenOpportunities" => change.transfer_others_open_opportunities = true,
+            "TransferOwnedOpenCases" => change.transfer_owned_open_cases = true,
+            _ => {}
+        }
+    }
+    change
 }
 
 /// Whether each value of a record says its type.

@@ -37,7 +37,7 @@ pub fn update(ctx: &Ctx, call: &Call<'_>) -> Result<String, Fault> {
     let outcomes = rows(ctx, call, sent(ctx, call)?, |tx, sent| {
         let missing = || SaveError::new("MISSING_ARGUMENT", "Id not specified in an update call", &[]);
         let id = sent.id.ok_or_else(missing)?;
-        record::update(tx, &ctx.caller, &sent.object, &id, sent.fields)?;
+        record::update_with(tx, &ctx.caller, &sent.object, &id, sent.fields, header::owner_change(call))?;
         Ok(id::to18(&id).unwrap_or(id))
     });
     Ok(outcomes.iter().map(saved).collect())
