@@ -74,7 +74,8 @@ impl Contract {
             Some(other) => panic!("the checker does not know the type {other}"),
             None => true,
         };
-        if !fits && !(value.is_null() && schema["nullable"].as_bool() == Some(true)) {
+        let may_be_null = schema["nullable"].as_bool() == Some(true);
+        if !fits && (!value.is_null() || !may_be_null) {
             faults.push(format!("{at}: {value} is no {:?}", schema["type"]));
             return;
         }
