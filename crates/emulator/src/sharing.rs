@@ -276,7 +276,7 @@ impl Groups {
     /// above their members.
     fn of(&self, people: &People, user: &str, role: Option<&str>, for_boss: bool) -> BTreeSet<String> {
         let stands_for = |group: &&Group| match group.kind.as_str() {
-            "Organization" | "AllCustomerPortal" => group.kind == "Organization",
+            "Organization" => true,
             "Role" => group.related.as_deref().is_some() && group.related.as_deref() == role,
             "RoleAndSubordinates" | "RoleAndSubordinatesInternal" => {
                 matches!((role, &group.related), (Some(role), Some(top)) if people.is_below(role, top))

@@ -161,12 +161,10 @@ async fn object_permissions_take_effect_at_once_in_every_api() {
     let batch = json!({"records": [{"attributes": {"type": "Account"}, "Name": "x"}]});
     let said = backup.post("/composite/sobjects", batch.clone()).await.expect(200);
     assert_eq!(said[0]["errors"][0]["statusCode"], "INVALID_TYPE", "{said}");
-    let job = json!({"object": "Account", "operation": "insert"});
     assert!(
         backup.post("/jobs/query", json!({"operation": "query", "query": "SELECT Id FROM Account"})).await.status
             == 400
     );
-    let _ = job;
 
     // To read.
     let set = grant(&admin, &user, "Accounts", json!({})).await;
@@ -471,7 +469,7 @@ async fn frozen_and_inactive_users_have_no_session() {
 }
 
 #[tokio::test]
-async fn a_muting_free_union_of_sets_decides_until_an_assignment_ends() {
+async fn an_assignment_takes_effect_with_the_next_call() {
     let clock = Clock::starting_at(START_MS);
     let admin = Caller::with(orgkeep_emulator::Settings { clock: clock.clone(), ..settings() });
     let user = id_of(admin.org(), "User", "Alias", "sales");
