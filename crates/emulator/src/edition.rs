@@ -137,7 +137,7 @@ impl Org {
 
     /// The edition that was chosen; none for the emulator's own org, a Developer Edition one without its limits.
     pub fn edition(&self) -> Option<Edition> {
-        self.read(|tx| chosen(tx))
+        self.read(chosen)
     }
 
     fn instance_number(&self) -> u64 {

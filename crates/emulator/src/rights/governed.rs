@@ -246,13 +246,15 @@ pub fn has_field_security(object: &Object) -> bool {
 pub fn is_secured(object: &Object, field: &Field) -> bool {
     let required =
         field.createable && !field.nillable && !field.defaulted_on_create && field.kind != FieldType::Boolean;
+    let to_master = field.cascade_delete && field.custom;
+    let of_every_user = object.name == "User" && !field.custom;
     field.permissionable
         && has_field_security(object)
         && !required
         && !field.name_field
-        && !(field.cascade_delete && field.custom)
+        && !to_master
         && !ALWAYS_SEEN.contains(&field.name.as_str())
-        && (object.name != "User" || field.custom)
+        && !of_every_user
         && address_of(object, field).is_none()
         && field.compound.as_deref().is_none_or(|compound| compound != "Name")
 }
