@@ -760,3 +760,134 @@ fn supply_code(folder: &std::path::Path) {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_keep_the_order_of_the_wsdl() {
+    let Some(path) = porter::fixture("forcedotcom-wsdl/resources/metadata.wsdl") else { return };
+    let wsdl = porter::wsdl::Wsdl::read(&std::fs::read_to_string(path).unwrap());
+    let client = Client::new();
+    let mut looked_at = 0;
+    let start = |zipped: &[u8], options: &str| {
+        format!(
+            "<deploy><ZipFile>{}</ZipFile><DeployOptions><singlePackage>true</singlePackage>{options}</DeployOptions></deploy>",
+            base64_of(zipped)
+        )
+    };
+    // A deploy with failures, one that is cancelled, one that is checked and then deployed.
+    let broken = zip(&[
+        ("package.xml", &package(BOAT)),
+        ("objects/Boat__c.object", &OBJECT.replace("<type>Lookup", "<type>Look")),
+    ]);
+    for (operation, wait) in [
+        (start(&broken, ""), true),
+        (start(&boat(BOAT), ""), false),
+        (start(&boat(BOAT), "<checkOnly>true</checkOnly>"), true),
+    ] {
+        let answer = call(&client, &operation).await;
+        looked_at += wsdl.check(&answer);
+        let id = answer.first("result").unwrap().text_of("id").to_owned();
+        let mut operations = vec![format!("<checkStatus><asyncProcessId>{id}</asyncProcessId></checkStatus>")];
+        if wait {
+            porter::finished(&client, &id).await;
+        } else {
+            operations.push(format!("<cancelDeploy><id>{id}</id></cancelDeploy>"));
+        }
+        operations.push(format!("<checkDeployStatus><asyncProcessId>{id}</asyncProcessId><includeDetails>true</includeDetails></checkDeployStatus>"));
+        if operation.contains("checkOnly") {
+            operations
+                .push(format!("<deployRecentValidation><validationId>{id}</validationId></deployRecentValidation>"));
+        }
+        for operation in operations {
+            looked_at += wsdl.check(&call(&client, &operation).await);
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for (operation, wait) in [
+        (
+            "<retrieve><request><apiVersion>67.0</apiVersion><unpackaged><types><members>*</members><name>CustomObject</name></types>\
+                                <types><members>Gone</members><name>ApexClass</name></types></unpackaged></request></retrieve>",
+            true,
+        ),
+        ("<retrieve><request><packageNames>Gone</packageNames></request></retrieve>", true),
+    ] {
+        let answer = call(&client, operation).await;
+        looked_at += wsdl.check(&answer);
+        let id = answer.first("result").unwrap().text_of("id").to_owned();
+        if wait {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        let operation = format!(
+            "<checkRetrieveStatus><asyncProcessId>{id}</asyncProcessId><includeZip>true</includeZip></checkRetrieveStatus>"
+        );
+        looked_at += wsdl.check(&call(&client, &operation).await);
+    }
+    let field = "<metadata xsi:type=\"CustomField\"><fullName>Boat__c.New__c</fullName><label>N</label><type>Date</type></metadata>";
+    let label = "<metadata xsi:type=\"CustomLabel\"><fullName>Hello</fullName><language>en_US</language><protected>false</protected>\
+                 <shortDescription>H</shortDescription><value>Hello</value></metadata>";
+    for operation in [
+        "<describeMetadata/>".to_owned(),
+        "<describeValueType><type>{http://soap.sforce.com/2006/04/metadata}CustomField</type></describeValueType>".to_owned(),
+        "<listMetadata><queries><type>CustomObject</type></queries><queries><type>CustomField</type></queries></listMetadata>".to_owned(),
+        "<listMetadata><queries><type>ApexClass</type></queries></listMetadata>".to_owned(),
+        format!("<createMetadata>{field}{label}</createMetadata>"),
+        format!("<createMetadata>{field}</createMetadata>"),
+        format!("<updateMetadata>{field}</updateMetadata>"),
+        format!("<upsertMetadata>{field}</upsertMetadata>"),
+        "<renameMetadata><type>CustomLabel</type><oldFullName>Hello</oldFullName><newFullName>Bye</newFullName></renameMetadata>".to_owned(),
+        "<readMetadata><type>CustomObject</type><fullNames>Boat__c</fullNames><fullNames>Account</fullNames></readMetadata>".to_owned(),
+        "<readMetadata><type>Profile</type><fullNames>Admin</fullNames></readMetadata>".to_owned(),
+        "<readMetadata><type>Layout</type><fullNames>Account-Account Layout</fullNames></readMetadata>".to_owned(),
+        "<deleteMetadata><type>CustomField</type><fullNames>Boat__c.New__c</fullNames><fullNames>Boat__c.Gone__c</fullNames></deleteMetadata>".to_owned(),
+    ] {
+        looked_at += wsdl.check(&call(&client, &operation).await);
+    }
+    assert!(looked_at > 1_500, "{looked_at}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_external_client_app_is_made_and_comes_back() {
+    let client = Client::new();
+    let ns = "xmlns=\"http://soap.sforce.com/2006/04/metadata\"";
+    let app = format!(
+        "<ExternalClientApplication {ns}><contactEmail>a@example.com</contactEmail><distributionState>Local</distributionState><isProtected>false</isProtected><label>Backup</label></ExternalClientApplication>"
+    );
+    let oauth = format!(
+        "<ExtlClntAppOauthSettings {ns}><commaSeparatedOauthScopes>Api, RefreshToken</commaSeparatedOauthScopes><externalClientApplication>Backup</externalClientApplication><label>O</label></ExtlClntAppOauthSettings>"
+    );
+    let files = zip(&[
+        (
+            "package.xml",
+            &package(&[("ExternalClientApplication", &["Backup"]), ("ExtlClntAppOauthSettings", &["Backup_oauth"])]),
+        ),
+        ("externalClientApps/Backup.eca", &app),
+        ("extlClntAppOauthSettings/Backup_oauth.ecaOauth", &oauth),
+    ]);
+    deploy_well(&client, &files).await;
+    assert_eq!(list(&client, "ExternalClientApplication", "").await, ["Backup"]);
+    // The policies come by themselves (1.10).
+    assert_eq!(list(&client, "ExtlClntAppOauthConfigurablePolicies", "").await, ["Backup_oauth_defaultPolicy"]);
+    let (files, _) = retrieve(&client, &package(&[("ExtlClntAppOauthConfigurablePolicies", &["*"])])).await;
+    let policies = files.values().map(|body| String::from_utf8_lossy(body).into_owned()).collect::<String>();
+    assert!(policies.contains("<permittedUsersPolicyType>AllSelfAuthorized</permittedUsersPolicyType>"), "{policies}");
+}
+
+/// Deploys a project and loads its data as `sf data import tree` does.
+async fn project_with_data(name: &str, objects: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(path) = porter::unpack(&format!("sfdx-projects/{name}-metadata.tar.gz"), folder.path()) else { return };
+    supply_code(&path);
+    let root = if path.join(name).exists() { path.join(name) } else { path };
+    let data = porter::fixture(&format!("sfdx-projects/{name}-data")).unwrap();
+    let client = Client::with(Settings { project: Some(root), data: Some(data), ..settings() });
+    for object in objects {
+        assert!(client.count(object).await > 0, "{object}");
+    }
+    assert!(!list(&client, "FlexiPage", "").await.is_empty());
+    assert!(!list(&client, "Layout", "").await.is_empty());
+}
+
+#[tokio::test]
+async fn dreamhouse_and_ebikes_deploy_and_their_data_loads() {
+    project_with_data("dreamhouse", &["Property__c", "Broker__c", "Contact"]).await;
+    project_with_data("ebikes", &["Product__c", "Product_Family__c"]).await;
+}

@@ -155,10 +155,7 @@ fn metadata_api_form_and_shared_value_sets() {
 fn a_folder_without_objects_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error = project::load(&Schema::standard(), folder.path()).expect_err("nothing in it");
-    assert!(
-        matches!(error, ProjectError::Empty { .. })
-            && error.to_string().starts_with("there is no metadata in ")
-    );
+    assert!(matches!(error, ProjectError::Empty { .. }) && error.to_string().starts_with("there is no metadata in "));
     let broken = folder.path().join("objects/X__c/X__c.object-meta.xml");
     std::fs::create_dir_all(broken.parent().expect("a folder")).expect("made");
     std::fs::write(&broken, "<CustomObject><label>").expect("written");

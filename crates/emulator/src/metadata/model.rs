@@ -21,7 +21,9 @@ use super::Problem;
 use super::xml::Node;
 use crate::feature::{self, SetUp};
 use crate::record::formula;
-use crate::schema::{Child, Field, FieldType, Object, PicklistValue, RecordTypeInfo, Schema, SummaryOperation, custom};
+use crate::schema::{
+    Catalog, Child, Field, FieldType, Object, PicklistValue, RecordTypeInfo, Schema, SummaryOperation, custom,
+};
 
 pub use object::is_custom;
 
@@ -38,6 +40,7 @@ pub enum Column {
 /// A schema in parts.
 #[derive(Default)]
 pub struct Model {
+    catalog: Catalog,
     objects: BTreeMap<String, Object>,
     by_lower: HashMap<String, String>,
     pub value_sets: ValueSets,
@@ -61,7 +64,8 @@ impl Model {
         let objects: BTreeMap<String, Object> =
             schema.to_objects().into_iter().map(|object| (object.name.clone(), object)).collect();
         let by_lower = objects.keys().map(|name| (name.to_ascii_lowercase(), name.clone())).collect();
-        Model { objects, by_lower, prefixes: prefixes.into_iter().collect(), ..Model::default() }
+        let prefixes = prefixes.into_iter().collect();
+        Model { catalog: schema.catalog(), objects, by_lower, prefixes, ..Model::default() }
     }
 
     /// Whether there is an object of this name.
@@ -102,11 +106,14 @@ impl Model {
         {
             object::change(object, node);
         }
-        let history = node.is_true("enableHistory");
-        if let Some(object) =
-            self.objects.get(name).filter(|object| object.custom && name.ends_with("__c") && !object.custom_setting)
-        {
-            for companion in custom::companions(object, history) {
+        let feed_item = self.objects.get("FeedItem");
+        if let Some(object) = self.objects.get(name).filter(|object| object.custom && name.ends_with("__c")) {
+            let enabled = custom::Enabled {
+                history: node.is_true("enableHistory"),
+                feed: object.feed_enabled,
+                change_events: self.catalog == Catalog::Everything && !object.custom_setting,
+            };
+            for companion in custom::all_companions(object, enabled, feed_item) {
                 self.by_lower.insert(companion.name.to_ascii_lowercase(), companion.name.clone());
                 self.objects.entry(companion.name.clone()).or_insert(companion);
             }

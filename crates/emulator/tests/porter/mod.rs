@@ -2,6 +2,8 @@
 //! A caller of the Metadata API, for tests: envelopes as clients write them, zips, and waiting by the clock.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod wsdl;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
