@@ -53,8 +53,10 @@ impl Org {
         };
         org.migrate(|tx| {
             let schema = metadata::deploy::rebuild(tx, &tx.schema);
-            let made = schema.as_ref().map(|schema| crate::store::missing_tables(tx.conn, schema));
-            made.map(|sql| sql.and_then(|sql| tx.conn.execute_batch(&sql)).expect("tables can be made"));
+            if let Some(schema) = &schema {
+                let made = crate::store::missing_tables(tx.conn, schema).and_then(|sql| tx.conn.execute_batch(&sql));
+                made.expect("tables can be made");
+            }
             ((), schema)
         });
         let ids = org.write(|tx| {

@@ -226,11 +226,11 @@ impl Work<'_> {
         }
         tx.schema = std::sync::Arc::new(schema.clone());
         crate::rights::grant_new_fields(tx, Some(&before)).expect("the store can be written");
-        if self.drafts.iter().any(|draft| draft.kind == "RecordType") {
-            if let Ok(ids) = seed::record_types(tx) {
-                schema = seed::with_record_types(&tx.schema, &ids);
-                tx.schema = std::sync::Arc::new(schema.clone());
-            }
+        if self.drafts.iter().any(|draft| draft.kind == "RecordType")
+            && let Ok(ids) = seed::record_types(tx)
+        {
+            schema = seed::with_record_types(&tx.schema, &ids);
+            tx.schema = std::sync::Arc::new(schema);
         }
         for object in &finished.computed {
             if let Some(object) = tx.schema.object(object).cloned() {

@@ -27,6 +27,9 @@ use crate::schema::{
 
 pub use object::is_custom;
 
+/// For each value of a picklist, the controlling values that let it be chosen.
+type Controlled = Vec<(String, Vec<String>)>;
+
 /// Value sets that several fields share, by name.
 pub type ValueSets = BTreeMap<String, Vec<PicklistValue>>;
 
@@ -53,7 +56,7 @@ pub struct Model {
     pub dropped: Vec<String>,
     /// Objects with computed fields that are new: their rows are computed.
     pub computed: BTreeSet<String>,
-    dependent: Vec<(String, String, Vec<(String, Vec<String>)>)>,
+    dependent: Vec<(String, String, Controlled)>,
     /// Fields with the value set they share.
     sharing: Vec<(String, String, String)>,
 }
@@ -250,10 +253,10 @@ impl Model {
             }
         }
         let Some(target) = self.objects.get_mut(object) else { return };
-        if let Some(known) = target.fields.iter().find(|known| known.name == field.name) {
-            if affinity(known) != affinity(&field) {
-                self.columns.push(Column::Retyped { object: object.to_owned(), field: field.name.clone() });
-            }
+        if let Some(known) = target.fields.iter().find(|known| known.name == field.name)
+            && affinity(known) != affinity(&field)
+        {
+            self.columns.push(Column::Retyped { object: object.to_owned(), field: field.name.clone() });
         }
         if field.formula.is_some() || field.summary.is_some() {
             self.computed.insert(object.to_owned());

@@ -157,7 +157,7 @@ fn result(ctx: &Ctx, request: &Request, details: bool) -> Value {
     });
     let merged = [
         further,
-        details.then(|| json!({"details": details_of(report, &date(progress.changed_ms))})).unwrap_or_default(),
+        if details { json!({"details": details_of(report, &date(progress.changed_ms))}) } else { Value::Null },
     ];
     if let Value::Object(members) = &mut out {
         members.extend(merged.into_iter().filter_map(|value| value.as_object().cloned()).flatten());
