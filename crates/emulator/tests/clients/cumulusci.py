@@ -26,6 +26,12 @@ HOME = Path(os.environ["HOME"])
 PROJECT = HOME / "project"
 OBJECTS = PROJECT / "force-app" / "main" / "default" / "objects"
 ROWS = 17_283
+# Fields of packages below the project that its own formulas name, with the object that a lookup points to.
+BELOW = {
+    ("Account", "npo02__MembershipEndDate__c"): None,
+    ("Account", "npo02__MembershipJoinDate__c"): None,
+    ("Contact", "npo02__Household__c"): "npo02__Household__c",
+}
 NAMESPACE = 'xmlns="http://soap.sforce.com/2006/04/metadata"'
 
 
@@ -61,8 +67,8 @@ def write(path, text):
 def unpack():
     """The project's objects, with whatever the emulator has of them."""
     with tarfile.open(NPSP / "npsp-metadata.tar.gz") as archive:
-        wanted = "force-app/main/default/objects/"
-        kinds = (".object-meta.xml", ".field-meta.xml", ".recordType-meta.xml")
+        wanted = ("force-app/main/default/objects/", "force-app/main/default/globalValueSets/")
+        kinds = (".object-meta.xml", ".field-meta.xml", ".recordType-meta.xml", ".globalValueSet-meta.xml")
         for member in archive.getmembers():
             name = member.name.removeprefix("./")
             if name.startswith(wanted) and name.endswith(kinds):
@@ -115,6 +121,8 @@ def stand_ins(mapping):
         for field, lookup in step.get("lookups", {}).items():
             if field.endswith("__c"):
                 stand_in_field(step["sf_object"], field, mapping[lookup["table"]]["sf_object"])
+    for (name, field), parent in BELOW.items():
+        stand_in_field(name, field, parent)
     for name in ("HH_Account", "Organization"):
         label = {"HH_Account": "Household Account"}.get(name, name)
         write(
