@@ -452,8 +452,7 @@ fn missing(parcel: &Parcel, drafts: &[Draft]) -> Vec<Message> {
     let mut there: HashSet<(String, String)> =
         drafts.iter().map(|draft| key(listed_as(&draft.kind), &draft.full_name)).collect();
     // A container that was only named for its parts is there with its file.
-    for (path, place) in parcel.files.keys().filter_map(|path| Some((path, parcel::place(path)?))) {
-        let _ = path;
+    for place in parcel.files.keys().filter_map(|path| parcel::place(path)) {
         there.insert(key(&place.listed_as, &place.name));
     }
     let mut found = Vec::new();

@@ -86,7 +86,7 @@ pub fn find(tx: &Tx<'_>, kind: &str, full_name: &str) -> Option<Made> {
             let (object, name) = full_name.split_once('.')?;
             let object = tx.schema.object(object).filter(|object| is_listed(object))?;
             let known = object.field(name).filter(|known| field::is_shown(object, known))?;
-            Some(made(tx, kind, &format!("{}.{}", object.name, known.name), "", field::node(object, known)))
+            Some(made(tx, kind, &format!("{}.{}", object.name, known.name), "", field::node(known)))
         }
         "Layout" => {
             let (object, _) = full_name.split_once('-')?;
@@ -119,9 +119,7 @@ pub fn parts(tx: &Tx<'_>, object_name: &str) -> Vec<Made> {
     let Some(object) = tx.schema.object(object_name).filter(|object| is_listed(object)) else { return Vec::new() };
     let fields = object.fields.iter().filter(|known| field::is_shown(object, known));
     let mut found: Vec<Made> = fields
-        .map(|known| {
-            made(tx, "CustomField", &format!("{}.{}", object.name, known.name), "", field::node(object, known))
-        })
+        .map(|known| made(tx, "CustomField", &format!("{}.{}", object.name, known.name), "", field::node(known)))
         .collect();
     for known in object.record_types.iter().filter(|known| !known.master) {
         found.extend(find(tx, "RecordType", &format!("{}.{}", object.name, known.developer_name)));

@@ -19,7 +19,7 @@ pub fn is_shown(object: &Object, field: &Field) -> bool {
 }
 
 /// The field's XML. Of standard fields only the name and, for lookups and picklists, the type, as real files have it.
-pub fn node(object: &Object, field: &Field) -> Node {
+pub fn node(field: &Field) -> Node {
     let mut node = Node::named("CustomField").with(Node::leaf("fullName", field.name.as_str()));
     let mut add = |name: &str, value: String| node.children.push(Node::leaf(name, value));
     if !field.name.ends_with("__c") {
@@ -118,7 +118,6 @@ pub fn node(object: &Object, field: &Field) -> Node {
             if kind == "MultiselectPicklist" { field.precision.max(3).to_string() } else { "3".to_owned() },
         ));
     }
-    let _ = object;
     node
 }
 
