@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::org::OrgVault;
+use crate::packed::{self, ENDING};
 
 /// Spilled rows of a comparison that nobody finished are removed after this time.
 const LEFTOVER_HOURS: i64 = 24;
@@ -35,7 +36,7 @@ pub struct Manifest {
     pub org: String,
     /// Counted from 1, without gaps.
     pub sequence: u64,
-    /// BLAKE3 of the stored form of the manifest before this one, in hexadecimal.
+    /// BLAKE3 of the JSON of the manifest before this one, in hexadecimal.
     pub predecessor: Option<String>,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
@@ -43,7 +44,7 @@ pub struct Manifest {
     pub objects: BTreeMap<String, Captured>,
     /// What the engine says of the backup: coverage, counts, calls. The vault does not look into it.
     pub content: Value,
-    /// BLAKE3 of the stored form of this manifest.
+    /// BLAKE3 of the JSON of this manifest.
     #[serde(skip)]
     pub hash: String,
 }
@@ -80,7 +81,7 @@ pub struct Unfinished {
 
 impl OrgVault {
     fn manifest_path(&self, sequence: u64) -> Path {
-        self.path("backups").join(format!("{sequence:010}.json"))
+        self.path("backups").join(format!("{sequence:010}{ENDING}"))
     }
 
     /// The sequences of the finished backups, in order.
@@ -89,7 +90,7 @@ impl OrgVault {
             .store()
             .list(Some(&self.path("backups")))
             .try_filter_map(|meta| {
-                let name = meta.location.filename().and_then(|name| name.strip_suffix(".json"));
+                let name = meta.location.filename().and_then(|name| name.strip_suffix(ENDING));
                 std::future::ready(Ok(name.and_then(|name| name.parse::<u64>().ok())))
             })
             .try_collect()
@@ -149,12 +150,13 @@ impl OrgVault {
         let path = self.manifest_path(sequence);
         let unreadable = |error| Error::because("the manifest of a backup cannot be read", error).with("path", &path);
         let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let mut manifest: Manifest = serde_json::from_slice(&bytes)
+        let json = packed::unpack(&bytes, &path)?;
+        let mut manifest: Manifest = serde_json::from_slice(&json)
             .map_err(|error| Error::because("the manifest of a backup is not readable", error).with("path", &path))?;
         if manifest.sequence != sequence || manifest.org != self.id() {
             return Err(Error::new(Kind::Corrupt, "a manifest stands in the place of another").with("path", &path));
         }
-        manifest.hash = blake3::hash(&bytes).to_hex().to_string();
+        manifest.hash = blake3::hash(&json).to_hex().to_string();
         Ok(manifest)
     }
 
@@ -205,12 +207,13 @@ impl OrgVault {
         let path = self.document_path(reference)?;
         let unreadable = |error| Error::because("a document cannot be read", error).with("path", &path);
         let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
+        let bytes = packed::unpack(&bytes, &path)?;
         if blake3::hash(&bytes).to_hex().as_str() != reference.0 {
             return Err(
                 Error::new(Kind::Corrupt, "a document is not what it was when it was stored").with("path", path)
             );
         }
-        Ok(bytes.to_vec())
+        Ok(bytes)
     }
 
     fn document_path(&self, reference: &DocumentRef) -> Result<Path> {
@@ -219,7 +222,7 @@ impl OrgVault {
             return Err(Error::new(Kind::Invalid, "a reference to a document has 64 hexadecimal digits")
                 .with("reference", &reference.0));
         }
-        Ok(self.path("documents").join(format!("{}.json", reference.0)))
+        Ok(self.path("documents").join(format!("{}{ENDING}", reference.0)))
     }
 }
 
@@ -238,6 +241,11 @@ pub(crate) fn follows(before: Option<&Manifest>, manifest: &Manifest) -> Result<
 impl Unfinished {
     pub fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    /// What is being backed up into.
+    pub fn vault(&self) -> &OrgVault {
+        &self.org
     }
 
     /// Whether this goes on with work that was interrupted.
@@ -333,7 +341,7 @@ impl Unfinished {
     pub async fn put_document(&self, name: &str, bytes: &[u8]) -> Result<DocumentRef> {
         let reference = DocumentRef(blake3::hash(bytes).to_hex().to_string());
         let path = self.org.document_path(&reference)?;
-        match self.org.store().put_opts(&path, bytes.to_vec().into(), PutMode::Create.into()).await {
+        match self.org.store().put_opts(&path, packed::pack(bytes).into(), PutMode::Create.into()).await {
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(reference),
             Err(error) => Err(Error::because("a document cannot be stored", error).with("document", name)),
         }
@@ -357,11 +365,11 @@ impl Unfinished {
             content: draft.content,
             hash: String::new(),
         };
-        let json = serde_json::to_vec_pretty(&manifest)
+        let json = serde_json::to_vec(&manifest)
             .map_err(|error| Error::because("the manifest cannot be written as JSON", error).of_kind(Kind::Invalid))?;
         manifest.hash = blake3::hash(&json).to_hex().to_string();
         let path = self.org.manifest_path(self.sequence);
-        if let Err(error) = self.org.store().put_opts(&path, json.into(), PutMode::Create.into()).await {
+        if let Err(error) = self.org.store().put_opts(&path, packed::pack(&json).into(), PutMode::Create.into()).await {
             // The reply may have been lost after the write took place.
             match self.org.load_manifest(self.sequence).await {
                 Ok(there) if there.hash == manifest.hash => {}

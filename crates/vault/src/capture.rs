@@ -7,7 +7,8 @@
 //! 3. Every later capture walks the given rows and the held state side by side and appends only the rows that are new or
 //!    differ. A capture of everything also appends, for each live row that was not given, that row marked deleted.
 //! 4. One commit adds the files and carries the outcome; until then nothing of the capture is visible, and a capture that
-//!    is repeated after an interruption starts from the same held state.
+//!    is repeated after an interruption starts from the same held state. Where nothing is new there is no commit: the log of a
+//!    table does not grow with backups that found nothing, and an interrupted backup asks for such an object again.
 
 use chrono::{DateTime, Utc};
 use futures::stream::StreamExt;
@@ -159,14 +160,16 @@ impl Capture {
             note,
         };
         let evolved = held.as_ref().is_none_or(|state| state.columns != schema.columns());
-        let commit = Commit {
-            schema: evolved.then(|| log::delta_schema(schema.columns())),
-            files,
-            outcome: json!({"sequence": sequence, "captured": &captured}),
-            at,
-        };
-        log.commit(held, commit).await?;
-        org.forget_state(&object);
+        if evolved || !files.is_empty() {
+            let commit = Commit {
+                schema: evolved.then(|| log::delta_schema(schema.columns())),
+                files,
+                outcome: json!({"sequence": sequence, "captured": &captured}),
+                at,
+            };
+            log.commit(held, commit).await?;
+            org.forget_state(&object);
+        }
         unfinished.committed(captured.clone());
         sorter::remove(&org, &obsolete).await;
         Ok(captured)

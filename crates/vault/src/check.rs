@@ -19,6 +19,7 @@ use crate::datafile::{self, Reading};
 use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
+use crate::packed::ENDING;
 use crate::org::OrgVault;
 use crate::state::Scan;
 
@@ -131,7 +132,7 @@ impl Check<'_> {
         listed.sort_by(|a, b| a.location.cmp(&b.location));
         let mut manifests: Vec<Manifest> = Vec::new();
         for meta in listed {
-            let number = meta.location.filename().and_then(|name| name.strip_suffix(".json")?.parse::<u64>().ok());
+            let number = meta.location.filename().and_then(|name| name.strip_suffix(ENDING)?.parse::<u64>().ok());
             let Some(sequence) = number else { continue };
             self.seen(&meta.location, meta.size);
             self.sequences.push(sequence);
@@ -327,7 +328,7 @@ impl Check<'_> {
 
     async fn documents(&mut self) -> Result<()> {
         for meta in self.list("documents").await? {
-            let name = meta.location.filename().and_then(|name| name.strip_suffix(".json")).unwrap_or_default();
+            let name = meta.location.filename().and_then(|name| name.strip_suffix(ENDING)).unwrap_or_default();
             let found = self.org.document(&DocumentRef(name.to_owned())).await;
             self.seen(&meta.location, meta.size);
             self.note(&meta.location, None, Vec::new(), found)?;

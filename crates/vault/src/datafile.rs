@@ -61,7 +61,9 @@ fn properties(pages: bool) -> WriterProperties {
         .set_created_by(concat!("Orgkeep ", env!("CARGO_PKG_VERSION")).into())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_dictionary_page_size_limit(512 * 1024)
+        // Each column of a run being written holds a page and a dictionary; and a lookup decodes whole pages.
+        .set_dictionary_page_size_limit(256 * 1024)
+        .set_data_page_size_limit(128 * 1024)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(id(), EnabledStatistics::Page)
         // Sorted and all different: what matters is the prefix that neighbours share.

@@ -27,6 +27,7 @@ mod log;
 mod merge;
 mod org;
 mod output;
+mod packed;
 mod restore;
 mod runs;
 mod secret;

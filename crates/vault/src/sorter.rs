@@ -21,7 +21,7 @@ use crate::org::OrgVault;
 use crate::runs::{self, BatchStream, Picks, Rank, Run, Segment};
 
 /// Memory of the rows of one run. A capture takes about three times as much: one run is collected, one compressed.
-pub(crate) const RUN_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const RUN_BYTES: usize = 8 * 1024 * 1024;
 const SORTED_ROWS: usize = 8192;
 
 /// Where runs go.

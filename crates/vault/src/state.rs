@@ -125,6 +125,11 @@ impl OrgVault {
 }
 
 impl Unfinished {
+    /// The columns of an object as the backup that is being made holds it; none for an object never captured.
+    pub async fn schema(&self, object: &str) -> Result<Option<Schema>> {
+        self.org().log(object).state().await?.map(|state| Schema::new(state.columns)).transpose()
+    }
+
     /// The records of an object as the backup that is being made holds them so far; none for an object never captured.
     pub async fn scan(&self, object: &str, options: Scan) -> Result<BatchStream> {
         match self.org().log(object).state().await? {

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 
+import pyarrow
 import pyarrow.parquet
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -135,9 +136,10 @@ def double(value):
 
 
 def state(vault, org, name, sequence):
-    if not vault.exists(f"orgs/{org}/backups/{sequence:010}.json"):
+    manifest = f"orgs/{org}/backups/{sequence:010}.json.zst"
+    if not vault.exists(manifest):
         sys.exit(f"there is no finished backup {sequence}")
-    json.loads(vault.read(f"orgs/{org}/backups/{sequence:010}.json"))
+    json.load(pyarrow.CompressedInputStream(io.BytesIO(vault.read(manifest)), "zstd"))
     path = f"orgs/{org}/objects/{name}"
     columns, files = table(vault, path)
     newest = {}

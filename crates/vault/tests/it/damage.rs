@@ -118,7 +118,7 @@ async fn a_flipped_bit_anywhere_is_found() {
     assert_eq!(sample.check(true).await.damage, []);
     let mut paths = Vec::new();
     for (part, ending) in
-        [("objects/Account", ".parquet"), ("blobs", ""), ("documents", ".json"), ("restores", ""), ("backups", ".json")]
+        [("objects/Account", ".parquet"), ("blobs", ""), ("documents", ".zst"), ("restores", ""), ("backups", ".zst")]
     {
         paths.extend(sample.paths(part, ending).await);
     }
@@ -200,13 +200,15 @@ async fn a_changed_page_of_an_unencrypted_vault_is_found_by_reading() {
 #[tokio::test]
 async fn a_manifest_that_was_removed_or_rewritten_breaks_the_chain() {
     let sample = Sample::new(Protection::None).await;
-    let path = sample.paths("backups", ".json").await.remove(0);
-    let text = String::from_utf8(sample.read(&path).await).unwrap();
-    sample.write(&path, text.replace("\"green\": true", "\"green\":false").into_bytes()).await;
+    let path = sample.paths("backups", ".zst").await.remove(0);
+    let text = String::from_utf8(zstd::decode_all(sample.read(&path).await.as_slice()).unwrap()).unwrap();
+    assert!(text.contains("\"green\":true"), "{text}");
+    let other = text.replace("\"green\":true", "\"green\":null");
+    sample.write(&path, zstd::encode_all(other.as_bytes(), 1).unwrap()).await;
     assert_eq!(sample.org().await.manifests().await.unwrap_err().kind(), Kind::Corrupt);
     let report = sample.check(false).await;
     assert_eq!(report.damage.len(), 1);
-    assert!(report.damage[0].path.ends_with("0000000002.json"));
+    assert!(report.damage[0].path.ends_with("0000000002.json.zst"));
     sample.store.delete(&path).await.unwrap();
     assert_eq!(sample.org().await.manifests().await.unwrap_err().kind(), Kind::Corrupt);
     assert!(!sample.check(false).await.damage.is_empty());
