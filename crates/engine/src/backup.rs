@@ -19,6 +19,7 @@ mod files;
 mod read;
 mod reconcile;
 mod report;
+mod several;
 
 pub(crate) use catalog::Catalog;
 pub(crate) use count::counts;
@@ -29,12 +30,13 @@ pub use report::{BackupLine, BackupReport, ObjectLine, backups, objects};
 use crate::error::{Error, Result};
 use crate::event::{Clock, Event, Gap, Mode, Monitor};
 use crate::note::Note;
-use crate::point::Point;
-use catalog::Entry;
+use crate::point::{DescribedAt, Point};
+use catalog::{Entry, Known};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
 use orgkeep_vault::{Captured, Lock, OrgVault, Unfinished};
+use read::Reading;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -77,6 +79,8 @@ pub(crate) struct Run<'a> {
     outcomes: Mutex<BTreeMap<String, (Captured, Note)>>,
     /// What was not read, with the note that says why.
     unread: Mutex<BTreeMap<String, Note>>,
+    /// What was asked for and had nothing new.
+    looked: Mutex<BTreeMap<String, Note>>,
     /// Live rows as the org counts them, or why it does not.
     counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
 }
@@ -110,6 +114,21 @@ impl Run<'_> {
 
     pub fn left(&self, object: &str) -> Option<Note> {
         self.unread.lock().expect("no holder of this lock panics").get(object).cloned()
+    }
+
+    /// Notes that an object was asked for and had nothing new.
+    fn look(&self, object: &str, reading: Reading) {
+        let note = Note {
+            route: reading.route,
+            asked_at: reading.asked_at,
+            high_water: self.previous_note(object).and_then(|note| note.high_water),
+            ..Note::empty(self.mode)
+        };
+        self.looked.lock().expect("no holder of this lock panics").insert(object.to_owned(), note);
+    }
+
+    fn looked(&self, object: &str) -> Option<Note> {
+        self.looked.lock().expect("no holder of this lock panics").get(object).cloned()
     }
 
     pub fn counted(&self, object: &str) -> Option<Result<u64, Gap>> {
@@ -195,7 +214,12 @@ async fn take(
     let mode = if options.full || previous.is_none() { Mode::Full } else { Mode::Incremental };
 
     // 3. What the org has and how each object can be read.
-    let catalog = Catalog::inspect(org).await?;
+    let before = match &previous {
+        Some(point) => point.described(vault, mode, org.now().map(DateTime::from)).await?,
+        None => None,
+    };
+    let known = before.as_ref().map(|(describes, asked_at)| Known { describes: describes.as_ref(), asked_at: *asked_at });
+    let catalog = Catalog::inspect(org, known.as_ref()).await?;
     let run = Run {
         org,
         unfinished: &unfinished,
@@ -209,6 +233,7 @@ async fn take(
         calls_before,
         outcomes: Mutex::new(continued(&unfinished, mode)?),
         unread: Mutex::default(),
+        looked: Mutex::default(),
         counts: Mutex::default(),
     };
     let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
@@ -220,24 +245,78 @@ async fn take(
         objects: catalog.entries.len(),
     });
 
-    // 4. Rows, and with them the files, object by object.
-    let expected = count::rows(&run, &catalog).await?;
+    // 4. Rows, and with them the files.
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
     for group in [first, later] {
-        futures::stream::iter(group)
-            .map(|entry| read::object(&run, entry, expected.get(&entry.object).copied()))
-            .buffer_unordered(options.parallel_objects.max(1))
-            .try_collect::<()>()
-            .await?;
+        rows(&run, group, options).await?;
     }
 
     // 5. The org's count of every object against the vault's; what differs is looked into.
     reconcile::counts(&run, &catalog).await?;
 
     // 6. The manifest, which makes it a backup.
-    let draft = report::draft(&run, &catalog, started, clock.now())?;
+    let described = describes(&run, &catalog, known.as_ref()).await?;
+    let draft = report::draft(&run, &catalog, described, started, clock.now())?;
     drop(run);
     Ok(BackupReport::new(Point::of(unfinished.finish(draft).await?)?))
+}
+
+/// Keeps the describes where they differ from those of the backup before. Those of objects that the org no longer shows stay as long as
+/// rows of them are held.
+async fn describes(run: &Run<'_>, catalog: &Catalog, known: Option<&Known<'_>>) -> Result<Option<DescribedAt>> {
+    let before = run.previous.and_then(|point| point.content.described.as_ref());
+    let whole_at = match (known, before) {
+        (Some(_), Some(before)) => before.whole_at,
+        _ => catalog.asked_at,
+    };
+    let mut describes = std::borrow::Cow::Borrowed(&catalog.describes);
+    let vanished: Vec<&String> = match run.previous {
+        Some(point) => point.filled().filter(|object| catalog.entry(object).is_none()).collect(),
+        None => Vec::new(),
+    };
+    if !vanished.is_empty()
+        && let Some(point) = run.previous
+        && let Some(kept) = point.describes(run.unfinished.vault()).await?
+    {
+        for object in vanished {
+            if let Some(raw) = kept.raw(object) {
+                describes.to_mut().push(object, raw);
+            }
+        }
+    }
+    let document = match (catalog.changed || known.is_none(), before) {
+        (false, Some(before)) => before.document.clone(),
+        _ => run.unfinished.put_document("describes", describes.bytes()).await?.0,
+    };
+    Ok(Some(DescribedAt { document, asked_at: catalog.asked_at, whole_at }))
+}
+
+/// Reads what this backup has not finished of some objects: the small and the unchanged together, then the others one by one.
+async fn rows(run: &Run<'_>, entries: Vec<&Entry>, options: &BackupOptions) -> Result<()> {
+    let mut open: Vec<&Entry> = entries.into_iter().filter(|entry| run.done(&entry.object).is_none()).collect();
+    let mut single = Vec::new();
+    if run.mode == Mode::Full {
+        let counts = count::counts(run.org, &open).await?;
+        open.retain(|entry| match counts.get(&entry.object) {
+            // Nothing to read, and nothing held that could be gone.
+            Some(Ok(0)) if run.held(&entry.object) == 0 => false,
+            Some(Ok(rows)) if *rows <= several::SMALL_ROWS => true,
+            Some(Ok(rows)) => {
+                single.push((*entry, Some(*rows)));
+                false
+            }
+            _ => {
+                single.push((*entry, None));
+                false
+            }
+        });
+    }
+    single.extend(several::objects(run, &open).await?);
+    futures::stream::iter(single)
+        .map(|(entry, expected)| read::object(run, entry, expected))
+        .buffer_unordered(options.parallel_objects.max(1))
+        .try_collect()
+        .await
 }
 
 /// What an interrupted run of this backup has committed and this one need not read again. A full backup reads again what was read

@@ -37,6 +37,8 @@ pub enum Route {
     Bulk,
     /// REST query pages.
     Rest,
+    /// REST queries, five in one call.
+    Composite,
     /// REST queries by the Ids of parent records, for objects that refuse an unfiltered query.
     Parents,
     /// Not read; the reason stands beside it.

@@ -7,6 +7,7 @@ mod backup;
 mod browse;
 mod check;
 mod compare;
+mod describes;
 mod error;
 mod event;
 mod export;

@@ -3,13 +3,21 @@
 //! of the object's rows, so that it is there exactly when they are, and again in the backup's manifest.
 
 use crate::event::{Gap, Mode, Route, State};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+
+/// A record becomes visible when its transaction commits, which may be minutes after its SystemModstamp
+/// (`salesforce-api.md` 6.10).
+const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub mode: Mode,
     pub route: Route,
-    /// The greatest stamp among the rows read so far: where the next incremental backup starts, less the overlap.
+    /// The org's clock before it was asked for the rows.
+    #[serde(default)]
+    pub asked_at: Option<DateTime<Utc>>,
+    /// The greatest stamp among the rows read so far.
     pub high_water: Option<String>,
     /// Live rows as the org counted them after the last row was read.
     pub rows_in_org: Option<u64>,
@@ -18,8 +26,6 @@ pub(crate) struct Note {
     #[serde(default)]
     pub vanished: u64,
     pub gaps: Vec<Gap>,
-    /// Hash of the describe, a document of the vault.
-    pub describe: Option<String>,
     #[serde(default)]
     pub files: u64,
     #[serde(default)]
@@ -29,20 +35,35 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    pub fn unread(mode: Mode, reason: impl Into<String>, describe: Option<String>) -> Note {
+    /// Of an object of which nothing has been read yet.
+    pub fn empty(mode: Mode) -> Note {
         Note {
             mode,
-            route: Route::None,
+            route: Route::Composite,
+            asked_at: None,
             high_water: None,
             rows_in_org: None,
             rows_read: 0,
             vanished: 0,
-            gaps: vec![Gap { what: "all rows".into(), reason: reason.into() }],
-            describe,
+            gaps: Vec::new(),
             files: 0,
             file_bytes: 0,
             bytes_read: 0,
         }
+    }
+
+    pub fn unread(mode: Mode, reason: impl Into<String>) -> Note {
+        let gap = Gap { what: "all rows".into(), reason: reason.into() };
+        Note { route: Route::None, gaps: vec![gap], ..Note::empty(mode) }
+    }
+
+    /// From which stamp on the object is to be read next, where rows of it were read before: what was committed before the org was
+    /// asked, less the overlap, has been seen. The greatest stamp seen would not do in its place: a reading takes time, and what
+    /// changes early in it, behind its back, may have a smaller stamp than what it reads at its end. It stands in where the org
+    /// told no time.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        let high_water = DateTime::parse_from_rfc3339(self.high_water.as_deref()?).ok()?.to_utc();
+        Some(self.asked_at.unwrap_or(high_water) - OVERLAP)
     }
 
     /// The state of an object that holds `live` rows.

@@ -4,11 +4,14 @@
 use crate::error::{Error, Kind, Result, nearest};
 use crate::event::{Mode, State};
 use crate::note::Note;
-use chrono::{DateTime, Utc};
+use crate::describes::Describes;
+use chrono::{DateTime, TimeDelta, Utc};
 use orgkeep_salesforce::Describe;
 use orgkeep_vault::{BatchStream, DocumentRef, Manifest, OrgVault, Scan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The engine's part of a manifest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +24,18 @@ pub(crate) struct Content {
     pub without_rows: BTreeMap<String, String>,
     /// API calls by family.
     pub calls: BTreeMap<String, u64>,
+    pub described: Option<DescribedAt>,
+}
+
+/// The describes of all objects at a backup.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DescribedAt {
+    /// Hash of the document that holds them (see `describes.rs`).
+    pub document: String,
+    /// When the org was asked for what had changed, by its own clock.
+    pub asked_at: Option<DateTime<Utc>>,
+    /// When it was asked for all of them, changed or not.
+    pub whole_at: Option<DateTime<Utc>>,
 }
 
 /// An object at a backup.
@@ -47,7 +62,12 @@ pub(crate) struct Point {
     pub content: Content,
     /// Bytes of data files that it added.
     pub bytes: u64,
+    describes: OnceCell<Option<Arc<Describes>>>,
 }
+
+/// After this time all describes are asked for, whether the org says that they changed or not: it is not documented that a permission
+/// which shows more fields changes them.
+const DESCRIBES_TRUSTED_FOR: TimeDelta = TimeDelta::hours(24);
 
 impl Point {
     pub fn of(manifest: Manifest) -> Result<Point> {
@@ -61,6 +81,7 @@ impl Point {
             finished: manifest.finished_at,
             content,
             bytes: manifest.objects.values().map(|captured| captured.bytes).sum(),
+            describes: OnceCell::new(),
         })
     }
 
@@ -106,23 +127,47 @@ impl Point {
 
     /// The state of an object; nothing for one without rows.
     pub async fn rows(&self, vault: &OrgVault, object: &str, scan: Scan) -> Result<BatchStream> {
-        let held = vault
-            .manifests()
-            .await?
-            .iter()
-            .any(|manifest| manifest.sequence <= self.sequence && manifest.objects.contains_key(object));
+        // An object has a digest from its first capture on.
+        let held = self.entry(object).is_some_and(|entry| !entry.digest.is_empty());
         if !held {
             return Ok(Box::pin(futures::stream::empty()));
         }
         Ok(vault.scan(object, self.sequence, scan).await?)
     }
 
+    /// The describes of all objects at this backup.
+    pub async fn describes(&self, vault: &OrgVault) -> Result<Option<Arc<Describes>>> {
+        let read = || async {
+            let Some(described) = &self.content.described else { return Ok(None) };
+            let document = vault.document(&DocumentRef(described.document.clone())).await?;
+            Ok::<_, Error>(Some(Arc::new(Describes::parse(document)?)))
+        };
+        self.describes.get_or_try_init(read).await.cloned()
+    }
+
     /// The describe that was kept of an object.
     pub async fn describe(&self, vault: &OrgVault, object: &str) -> Result<Option<Describe>> {
-        let Some(hash) = self.entry(object).and_then(|entry| entry.note.describe.clone()) else { return Ok(None) };
-        let raw = serde_json::from_slice(&vault.document(&DocumentRef(hash)).await?).map_err(|source| {
-            Error::new(Kind::Corrupt, format!("the describe of {object} in the vault is no JSON: {source}"))
-        })?;
-        Ok(Some(Describe::from_raw(raw)?))
+        match self.describes(vault).await? {
+            Some(describes) => describes.get(object),
+            None => Ok(None),
+        }
+    }
+
+    /// What the next backup may take for known of the org's objects, with the org's time when it was so. Nothing for a full backup, and
+    /// nothing where it has not been looked at as a whole for a day.
+    pub async fn described(
+        &self,
+        vault: &OrgVault,
+        mode: Mode,
+        now: Option<DateTime<Utc>>,
+    ) -> Result<Option<(Arc<Describes>, DateTime<Utc>)>> {
+        let Some(described) = &self.content.described else { return Ok(None) };
+        let (Some(asked_at), Some(whole_at), Some(now)) = (described.asked_at, described.whole_at, now) else {
+            return Ok(None);
+        };
+        if mode == Mode::Full || now - whole_at > DESCRIBES_TRUSTED_FOR || now < asked_at {
+            return Ok(None);
+        }
+        Ok(self.describes(vault).await?.map(|describes| (describes, asked_at)))
     }
 }

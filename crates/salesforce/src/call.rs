@@ -12,11 +12,13 @@
 //! by those who know how (`bulk/query.rs`, `blob.rs`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -119,6 +121,8 @@ pub(crate) struct Client {
     pub api_version: String,
     /// `Sforce-Call-Options`
     pub call_options: HeaderValue,
+    /// The org's clock as its last answer told it (`Date`), in seconds since 1970; 0 before.
+    pub date: AtomicU64,
 }
 
 type Reading<T> = BoxFuture<'static, Result<T, SendError>>;
@@ -160,6 +164,14 @@ impl Client {
         self.run(call, |response| async { Ok(response) }.boxed()).await
     }
 
+    fn learn_date(&self, headers: &HeaderMap) {
+        let text = headers.get(DATE).and_then(|value| value.to_str().ok());
+        let since_1970 = text.and_then(|text| httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok());
+        if let Some(since_1970) = since_1970 {
+            self.date.store(since_1970.as_secs(), Ordering::Relaxed);
+        }
+    }
+
     async fn run<T>(&self, call: &Call, read: fn(Response) -> Reading<T>) -> Result<T> {
         let host = call.url.host_str().unwrap_or_default();
         let mut backoff = self.jitter.backoff();
@@ -181,6 +193,7 @@ impl Client {
                 Err(failure) => Err(failure),
                 Ok(response) => {
                     self.allowance.learn(&response.headers);
+                    self.learn_date(&response.headers);
                     asked = retry_after(&response.headers);
                     let success = response.status.is_success();
                     let response = gzip::decode(response, host);

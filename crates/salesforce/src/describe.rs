@@ -75,9 +75,9 @@ pub struct Describe {
     pub fields: Vec<Field>,
     pub child_relationships: Vec<ChildRelationship>,
     pub record_type_infos: Vec<RecordTypeInfo>,
-    /// The whole body as the org sent it.
+    /// The whole body as the org sent it, a JSON object.
     #[serde(skip)]
-    pub raw: Value,
+    pub raw: String,
 }
 
 impl Describe {
@@ -86,17 +86,14 @@ impl Describe {
         self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
     }
 
-    /// A describe as it was kept, for instance in a vault.
+    /// A describe as the org sent it, or as it was kept of it, for instance in a vault.
     ///
     /// # Errors
     ///
     /// `Corrupt` where it is not one.
-    pub fn from_raw(raw: Value) -> Result<Describe> {
-        let mut describe = Describe::deserialize(&raw).map_err(|source| {
-            crate::Error::new(crate::Kind::Corrupt, "reading a describe", "it has not the expected form")
-                .caused_by(source)
-        })?;
-        describe.raw = raw;
+    pub fn parse(raw: &[u8]) -> Result<Describe> {
+        let mut describe: Describe = from_json(raw, "reading a describe")?;
+        describe.raw = String::from_utf8_lossy(raw).into_owned();
         Ok(describe)
     }
 }
@@ -273,14 +270,13 @@ impl Org {
     pub async fn describe(&self, object: &str) -> Result<Describe> {
         let doing = format!("describing {object}");
         let call = Call::get("rest", self.client.url(&["sobjects", object, "describe"]), doing);
-        let body = self.client.whole(&call).await?;
-        let mut describe: Describe = from_json(&body, &call.doing)?;
-        describe.raw = from_json(&body, &call.doing)?;
-        self.remember_datetime_fields(&describe);
+        let describe = Describe::parse(&self.client.whole(&call).await?)?;
+        self.know(&describe);
         Ok(describe)
     }
 
-    pub(crate) fn remember_datetime_fields(&self, describe: &Describe) {
+    /// Takes note of a describe that is known from elsewhere: rows of its object can then be read without asking for it.
+    pub fn know(&self, describe: &Describe) {
         let fields = describe.fields.iter().filter(|field| field.field_type == FieldType::Datetime);
         let fields: DatetimeFields = fields.map(|field| field.name.to_ascii_lowercase()).collect();
         let mut known = self.datetime_fields.write().unwrap_or_else(std::sync::PoisonError::into_inner);

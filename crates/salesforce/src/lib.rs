@@ -41,7 +41,7 @@ pub use allowance::{Share, Usage};
 pub use blob::BlobBody;
 pub use bulk::{IngestJob, JobInfo, JobState, Operation, QueryJob, Upload};
 pub use collections::{MOST_ROWS_RETRIEVED, MOST_ROWS_WRITTEN};
-pub use composite::MOST_QUERIES;
+pub use composite::{Answered, Described, MOST_DESCRIBES, MOST_QUERIES, Query};
 pub use describe::{ChildRelationship, Describe, Field, FieldType, ObjectSummary, PicklistValue, RecordTypeInfo};
 pub use error::{Error, Kind, Refusal, Result};
 pub use login::{Login, Pkce, TokenStore, authorization_url};

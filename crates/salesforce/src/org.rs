@@ -2,7 +2,9 @@
 //! An org that can be read. Nothing here writes; what writes is [`crate::Writer`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::HeaderValue;
 use serde::Deserialize;
@@ -125,6 +127,7 @@ impl Org {
             instance_url: token.instance_url.clone(),
             api_version: format!("{NEWEST_API_VERSION}.0"),
             call_options,
+            date: AtomicU64::default(),
         };
         client.api_version = choose_version(&client, options.api_version).await?;
         let identity = identify(&client, token.id.as_deref()).await?;
@@ -137,6 +140,12 @@ impl Org {
 
     pub fn usage(&self) -> Usage {
         self.client.allowance.usage()
+    }
+
+    /// The org's clock, as its last answer told it, to the second; `None` where no answer did.
+    pub fn now(&self) -> Option<SystemTime> {
+        let seconds = self.client.date.load(Ordering::Relaxed);
+        (seconds > 0).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
     pub async fn organization(&self) -> Result<Organization> {

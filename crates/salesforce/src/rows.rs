@@ -18,9 +18,9 @@ use crate::error::{Error, Kind, Result};
 pub type RowStream = BoxStream<'static, Result<Rows>>;
 
 /// A batch is given out when its cells have reached this size.
-pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// A batch is given out when it has this many rows.
-pub const BATCH_ROWS: usize = 20_000;
+pub const BATCH_ROWS: usize = 10_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {

@@ -23,10 +23,14 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
+fn describe(path: &Path) -> Describe {
+    Describe::parse(&std::fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error:?}", path.display()))
+}
+
 #[test]
 fn a_complete_describe_is_read() {
     let Some(folder) = fixtures("CumulusCI/decoded") else { return };
-    let account = Describe::from_raw(json(&folder.join("GET_sobjects_Account_describe.json"))).unwrap();
+    let account = describe(&folder.join("GET_sobjects_Account_describe.json"));
     assert_eq!((account.name.as_str(), account.key_prefix.as_deref()), ("Account", Some("001")));
     assert!(account.createable && account.undeletable && !account.custom);
     let name = account.field("name").unwrap();
@@ -51,7 +55,7 @@ fn a_complete_describe_is_read() {
         "GET_sobjects_Contact_describe.json",
         "GET_sobjects_Custom__c_describe.json",
     ] {
-        let describe = Describe::from_raw(json(&folder.join(other))).unwrap();
+        let describe = describe(&folder.join(other));
         assert!(describe.fields.iter().all(|field| !matches!(field.field_type, FieldType::Other(_))), "{other}");
     }
 }
@@ -73,7 +77,7 @@ fn describes_of_712_objects_are_read() {
     let mut objects = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let describe = Describe::from_raw(json(&path)).unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        let describe = describe(&path);
         assert!(!describe.fields.is_empty() && describe.fields.iter().all(|field| !field.name.is_empty()));
         objects += 1;
     }

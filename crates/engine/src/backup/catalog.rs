@@ -1,43 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What an org has: every object it lists, those that can be read with their describe, the others with the reason.
+//! What an org has: every object it lists, those that can be read with how they are read, the others with the reason.
 //!
 //! The reason is what the org says (`queryable`, `associateEntityType`), not a list of names that goes stale. Names decide only where
-//! the API gives no flag: suffixes of platform events and external objects (`salesforce-api.md` 2.4).
+//! the API gives no flag: suffixes of platform events and external objects (`salesforce-api.md` 2.4), objects that show the
+//! schema as rows, and objects that must be asked for by their parents.
+//!
+//! Describes come 25 in a call. What the backup before knew is asked for only where it has changed since.
 
+use crate::describes::Describes;
 use crate::error::Result;
 use crate::spec::Spec;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Describe, ObjectSummary, Org};
+use orgkeep_salesforce::{Describe, Described, MOST_DESCRIBES, ObjectSummary, Org};
+use std::time::SystemTime;
 
-/// Describes fetched at the same time.
-const PARALLEL_DESCRIBES: usize = 4;
+/// Calls for describes made at the same time.
+const PARALLEL_DESCRIBES: usize = 2;
+/// How far the clocks of an org's servers may lie apart: a change is asked for from this long before the last time on.
+const CLOCKS_APART: TimeDelta = TimeDelta::seconds(10);
 
 pub(crate) struct Catalog {
     /// Objects that can be read, by name.
     pub entries: Vec<Entry>,
     /// Objects that have no rows of their own to read, with the reason.
     pub without_rows: Vec<(String, String)>,
+    pub describes: Describes,
+    /// Whether any describe is another than the one known before, or there was none.
+    pub changed: bool,
+    /// When the org was asked, by its own clock.
+    pub asked_at: Option<DateTime<Utc>>,
 }
 
 pub(crate) struct Entry {
     pub object: String,
     pub spec: Spec,
-    pub describe: Describe,
     /// Where an object refuses an unfiltered query: the object and the field whose values it can be asked for.
     pub parents: Option<Parents>,
 }
 
-/// `ContentDocumentLink` must be filtered by `ContentDocumentId` or `LinkedEntityId` unless the user may query all files
-/// (`salesforce-api.md` 6.8).
+/// What is known of the org's objects from before.
+pub(crate) struct Known<'a> {
+    pub describes: &'a Describes,
+    /// When they were asked for, by the org's clock.
+    pub asked_at: DateTime<Utc>,
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Parents {
     pub object: &'static str,
     pub field: &'static str,
+    /// Whether one value at a time must be asked for.
+    pub single: bool,
 }
 
+/// Objects that must be filtered by their parents (`salesforce-api.md` 3.5, 6.8): by one that is compared with `=`, or by several.
+const BY_PARENTS: [(&str, Parents); 4] = [
+    ("ContentDocumentLink", Parents { object: "ContentDocument", field: "ContentDocumentId", single: false }),
+    ("ContentFolderItem", Parents { object: "ContentFolder", field: "ParentContentFolderId", single: true }),
+    ("ContentFolderMember", Parents { object: "ContentFolder", field: "ParentContentFolderId", single: true }),
+    ("Vote", Parents { object: "Idea", field: "ParentId", single: true }),
+];
+
+/// Objects that show the schema as rows and must be filtered by the object they tell of. What they tell is in the describes.
+const SCHEMA_AS_ROWS: [&str; 12] = [
+    "ColorDefinition",
+    "DataType",
+    "EntityDefinition",
+    "EntityParticle",
+    "FieldDefinition",
+    "IconDefinition",
+    "OwnerChangeOptionInfo",
+    "PicklistValueInfo",
+    "RelationshipDomain",
+    "RelationshipInfo",
+    "UserEntityAccess",
+    "UserFieldAccess",
+];
+
 impl Catalog {
-    pub async fn inspect(org: &Org) -> Result<Catalog> {
+    pub async fn inspect(org: &Org, known: Option<&Known<'_>>) -> Result<Catalog> {
         let mut summaries = org.describe_global().await?;
+        let asked_at = org.now().map(DateTime::<Utc>::from);
         summaries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut without_rows = Vec::new();
         let mut readable = Vec::new();
@@ -47,26 +91,55 @@ impl Catalog {
                 None => readable.push(summary.name),
             }
         }
-        let entries = stream::iter(readable)
-            .map(|name| async move {
-                let describe = org.describe(&name).await?;
-                Ok::<_, crate::Error>(Entry {
-                    spec: Spec::new(&describe)?,
-                    parents: (name == "ContentDocumentLink")
-                        .then_some(Parents { object: "ContentDocument", field: "ContentDocumentId" }),
-                    object: name,
-                    describe,
-                })
-            })
-            .buffered(PARALLEL_DESCRIBES)
-            .try_collect()
-            .await?;
-        Ok(Catalog { entries, without_rows })
+        let mut catalog =
+            Catalog { entries: Vec::new(), without_rows, describes: Describes::default(), changed: false, asked_at };
+        let mut calls = stream::iter(readable.chunks(MOST_DESCRIBES))
+            .map(|names| async move { Ok::<_, crate::Error>((names, ask(org, names, known).await?)) })
+            .buffered(PARALLEL_DESCRIBES);
+        while let Some((names, describes)) = calls.try_next().await? {
+            for (name, describe) in names.iter().zip(describes) {
+                catalog.add(name, describe, known)?;
+            }
+        }
+        drop(calls);
+        let gone = |known: &Known<'_>| known.describes.objects().any(|object| catalog.describes.raw(object).is_none());
+        catalog.changed |= known.is_some_and(gone);
+        Ok(catalog)
+    }
+
+    fn add(&mut self, name: &str, describe: Describe, known: Option<&Known<'_>>) -> Result<()> {
+        self.changed |= known.and_then(|known| known.describes.raw(name)) != Some(&describe.raw);
+        self.describes.push(name, &describe.raw);
+        let parents = BY_PARENTS.iter().find(|(object, _)| *object == name).map(|(_, parents)| *parents);
+        self.entries.push(Entry { object: name.to_owned(), spec: Spec::new(&describe)?, parents });
+        Ok(())
     }
 
     pub fn entry(&self, object: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.object == object)
     }
+}
+
+async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<Vec<Describe>> {
+    let wanted: Vec<(&str, Option<SystemTime>)> = names
+        .iter()
+        .map(|name| {
+            let known = known.filter(|known| known.describes.raw(name).is_some());
+            (name.as_str(), known.map(|known| (known.asked_at - CLOCKS_APART).into()))
+        })
+        .collect();
+    let mut describes = Vec::with_capacity(names.len());
+    for (name, answer) in names.iter().zip(org.describes(&wanted).await?) {
+        describes.push(match (answer?, known) {
+            (Described::Now(describe), _) => *describe,
+            (Described::Unchanged, Some(known)) if let Some(describe) = known.describes.get(name)? => {
+                org.know(&describe);
+                describe
+            }
+            (Described::Unchanged, _) => org.describe(name).await?,
+        });
+    }
+    Ok(describes)
 }
 
 fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
@@ -82,6 +155,9 @@ fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
     }
     if name.ends_with("__mdt") {
         return Some("custom metadata is metadata, not data");
+    }
+    if SCHEMA_AS_ROWS.contains(&name) {
+        return Some("it shows the org's schema as rows, and the schema is kept as describes");
     }
     (!summary.queryable).then_some("the org says that it cannot be queried")
 }

@@ -4,32 +4,32 @@
 //! Archived activities are live rows that only `queryAll` shows, so the count goes through it and leaves out deleted rows
 //! itself (`salesforce-api.md` 7.1).
 
-use super::Run;
-use super::catalog::{Catalog, Entry};
+use super::catalog::Entry;
 use crate::error::Result;
-use orgkeep_salesforce::{Org, Scope};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use orgkeep_salesforce::{MOST_QUERIES, Org, Query, Scope};
 use std::collections::BTreeMap;
 
-/// Queries that one `/composite` request may hold (`salesforce-api.md` 2.8).
-const QUERIES_PER_CALL: usize = 5;
-
-/// Counts of all objects of the catalog that this backup has not finished yet; those that refuse to be counted are absent.
-pub(super) async fn rows(run: &Run<'_>, catalog: &Catalog) -> Result<BTreeMap<String, u64>> {
-    let open: Vec<&Entry> = catalog.entries.iter().filter(|entry| run.done(&entry.object).is_none()).collect();
-    let counts = counts(run.org, &open).await?;
-    Ok(counts.into_iter().filter_map(|(object, count)| Some((object, count.ok()?))).collect())
-}
+/// Calls made at the same time.
+const PARALLEL_CALLS: usize = 2;
 
 /// The count of each object, or the org's words why it does not count it.
 pub(crate) async fn counts(org: &Org, entries: &[&Entry]) -> Result<BTreeMap<String, Result<u64, String>>> {
     let mut counts = BTreeMap::new();
-    for group in entries.chunks(QUERIES_PER_CALL) {
-        let queries: Vec<(String, Vec<String>)> =
-            group.iter().map(|entry| (soql(entry), vec!["n".to_owned()])).collect();
-        let answers = org.composite_queries(&queries, Scope::All).await?;
+    let groups: Vec<&[&Entry]> = entries.chunks(MOST_QUERIES).collect();
+    let mut calls = stream::iter(groups)
+        .map(|group| async move {
+            let query =
+                |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
+            let queries: Vec<Query> = group.iter().map(query).collect();
+            Ok::<_, crate::Error>((group, org.composite_queries(&queries).await?))
+        })
+        .buffer_unordered(PARALLEL_CALLS);
+    while let Some((group, answers)) = calls.try_next().await? {
         for (entry, answer) in group.iter().zip(answers) {
             let count = match answer {
-                Ok(rows) => rows
+                Ok(answered) => answered
+                    .rows
                     .iter()
                     .next()
                     .and_then(|mut row| row.next().flatten().and_then(|n| n.parse().ok()))

@@ -9,67 +9,71 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Gap, Mode, Route};
 use crate::note::Note;
 use crate::spec::Spec;
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Kind as ApiKind, Org, RowStream, Rows, Scope};
 use orgkeep_vault::{BatchStream, Builder, Capture, CaptureKind, Scan};
 
 /// From so many rows on, a Bulk job costs less than REST pages of 2,000 rows each.
 pub(crate) const BULK_ROWS: u64 = 10_000;
-/// A record becomes visible when its transaction commits, which may be minutes after its SystemModstamp
-/// (`salesforce-api.md` 6.10).
-const OVERLAP: Duration = Duration::minutes(15);
 /// Ids in one `IN (…)`: well under the limit of a URI, 16 KB.
 pub(crate) const IDS_PER_QUERY: usize = 200;
 
-/// Reads one object and commits its rows. An object that refuses is left with its reason.
-pub(super) async fn object(run: &Run<'_>, entry: &Entry, in_org: Option<u64>) -> Result<()> {
-    let object = &entry.object;
-    if run.done(object).is_some() || (in_org == Some(0) && run.held(object) == 0 && run.mode_of(entry).is_none()) {
-        return Ok(());
-    }
-    match attempt(run, entry, in_org).await {
+/// How the rows that come are to be understood.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// Rows with a stamp from then on; `None` for all rows.
+    pub since: Option<DateTime<Utc>>,
+    pub route: Route,
+    /// The org's clock before it was asked.
+    pub asked_at: Option<DateTime<Utc>>,
+}
+
+/// Reads one object and commits its rows. An object that refuses is left with its reason. `expected` rows are to come, where that is
+/// known.
+pub(super) async fn object(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<()> {
+    match attempt(run, entry, expected).await {
         Ok(()) => Ok(()),
         Err(Failure::Refused(reason)) => {
-            run.leave(object, Note::unread(run.mode, reason, None));
+            run.leave(&entry.object, Note::unread(run.mode, reason));
             Ok(())
         }
         Err(Failure::Stop(error)) => Err(error),
     }
 }
 
+/// The query for what this backup wants of an object.
+pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
+    let condition = run.since(entry).map(|since| stamp_condition(&entry.spec, since));
+    entry.spec.select(condition.as_deref())
+}
+
 impl Run<'_> {
     /// From which stamp on an object is read; `None` for all of it.
-    fn mode_of(&self, entry: &Entry) -> Option<DateTime<Utc>> {
+    pub(super) fn since(&self, entry: &Entry) -> Option<DateTime<Utc>> {
         if self.mode == Mode::Full {
             return None;
         }
         entry.spec.stamp.as_ref()?;
-        let note = self.previous_note(&entry.object)?;
+        let since = self.previous_note(&entry.object)?.since()?;
         // A field that the last backup did not have may hold values that moved no stamp.
         let previous = self.previous?.entry(&entry.object)?;
         let known = entry.spec.schema.columns().iter().all(|column| previous.fields.contains(&column.name));
-        let high_water = DateTime::parse_from_rfc3339(note.high_water.as_deref()?).ok()?.to_utc();
-        known.then_some(high_water - OVERLAP)
+        known.then_some(since)
     }
-}
 
-impl Run<'_> {
+    /// The org's clock, to the second.
+    pub(super) fn org_time(&self) -> Option<DateTime<Utc>> {
+        self.org.now().map(DateTime::from)
+    }
+
     /// Live rows as this backup holds them so far.
     pub async fn held_rows(&self, object: &str, columns: &[&str], ids: Option<Vec<String>>) -> Result<BatchStream> {
         // A table made before a field existed has no column for it.
-        let mut held = self.unfinished.scan(object, Scan { ids: ids.clone(), ..Scan::default() }).await?;
-        let Some(first) = held.try_next().await? else { return Ok(held) };
-        let known: Vec<String> =
-            columns.iter().filter(|name| first.column_index(name).is_some()).map(|name| (*name).to_owned()).collect();
-        Ok(self.unfinished.scan(object, Scan { columns: Some(known), ids, ..Scan::default() }).await?)
-    }
-}
-
-impl Entry {
-    /// Keeps the describe in the vault, once per content.
-    pub async fn keep_describe(&self, run: &Run<'_>) -> Result<String> {
-        Ok(run.unfinished.put_document(&self.object, self.describe.raw.to_string().as_bytes()).await?.0)
+        let known = self.unfinished.schema(object).await?;
+        let known = |name: &&&str| known.as_ref().is_some_and(|schema| schema.index(name).is_some());
+        let columns = columns.iter().filter(known).map(|name| (*name).to_owned()).collect();
+        Ok(self.unfinished.scan(object, Scan { columns: Some(columns), ids, ..Scan::default() }).await?)
     }
 }
 
@@ -117,46 +121,44 @@ fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
     }
 }
 
-async fn attempt(run: &Run<'_>, entry: &Entry, in_org: Option<u64>) -> Result<(), Failure> {
+async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<(), Failure> {
     let spec = &entry.spec;
-    let since = run.mode_of(entry);
-    let condition = since.map(|since| stamp_condition(spec, since));
-    let expected = match (&condition, in_org) {
-        (Some(condition), Some(rows)) if rows > BULK_ROWS => {
-            Some(run.org.count(&spec.object, Some(condition), scope(spec)).await.map_err(or_stop)?)
-        }
-        (Some(_), _) => None,
-        (None, rows) => rows,
-    };
-    let is_large = spec.body.is_some() || in_org.is_none_or(|rows| rows > BULK_ROWS);
-    let _alone = if is_large { Some(run.large.lock().await) } else { None };
-    let (route, stream) = open(run, entry, condition.as_deref(), expected).await?;
+    let _alone = if expected.is_none_or(|rows| rows > BULK_ROWS) { Some(run.large.lock().await) } else { None };
+    let asked_at = run.org_time();
+    let (route, stream) = open(run, entry, expected).await?;
+    // What is read by its parents is always read whole: that takes as many queries.
+    let since = run.since(entry).filter(|_| route != Route::Parents);
     run.say(Event::ObjectStarted { object: spec.object.clone(), route, rows_expected: expected });
+    keep(run, entry, Reading { since, route, asked_at }, stream).await?;
+    if route == Route::Parents {
+        // The org counts such an object no more than it shows it whole.
+        run.count(&spec.object, Ok(run.held(&spec.object)));
+    }
+    Ok(())
+}
 
+/// Commits rows as they come.
+pub(super) async fn keep(
+    run: &Run<'_>,
+    entry: &Entry,
+    reading: Reading,
+    stream: RowStream,
+) -> Result<(), Failure> {
+    let spec = &entry.spec;
+    let Reading { since, route, asked_at } = reading;
     let kind = if since.is_some() { CaptureKind::Changes } else { CaptureKind::Everything };
-    let describe = entry.keep_describe(run).await?;
     let capture = run.unfinished.capture(&spec.object, &spec.schema, kind).await?;
     let previous = run.previous_note(&spec.object);
     let mut note = Note {
-        mode: if since.is_some() { Mode::Incremental } else { Mode::Full },
         route,
-        high_water: previous.as_ref().and_then(|note| note.high_water.clone()),
-        rows_in_org: None,
-        rows_read: 0,
-        vanished: 0,
-        gaps: spec
-            .unread
-            .iter()
-            .map(|field| Gap {
-                what: format!("the content of {field}"),
-                reason: "an object's second binary field is not read".into(),
-            })
-            .collect(),
-        describe: Some(describe),
-        files: 0,
-        file_bytes: 0,
-        bytes_read: 0,
+        asked_at,
+        high_water: previous.and_then(|note| note.high_water),
+        ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
+    note.gaps.extend(spec.unread.iter().map(|field| Gap {
+        what: format!("the content of {field}"),
+        reason: "an object's second binary field is not read".into(),
+    }));
     let capture = rows(run, spec, capture, stream, &mut note).await?;
     let captured = capture.finish(note_json(&note)).await?;
     run.say(Event::ObjectFinished {
@@ -221,15 +223,10 @@ where
     Ok(capture)
 }
 
-/// Rows of an object that the condition selects, by the cheapest route that the org accepts.
-async fn open(
-    run: &Run<'_>,
-    entry: &Entry,
-    condition: Option<&str>,
-    expected: Option<u64>,
-) -> Result<(Route, RowStream), Failure> {
+/// What this backup wants of an object, by the cheapest route that the org accepts.
+async fn open(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<(Route, RowStream), Failure> {
     let spec = &entry.spec;
-    let soql = spec.select(condition);
+    let soql = select(run, entry);
     if expected.is_some_and(|rows| rows > BULK_ROWS) {
         match bulk(run.org, &soql, scope(spec)).await {
             Ok(rows) => return Ok((Route::Bulk, rows)),
@@ -240,7 +237,7 @@ async fn open(
     let mut rows = run.org.query(&soql, &spec.fields, scope(spec)).peekable();
     match (std::pin::Pin::new(&mut rows).peek().await, entry.parents) {
         (Some(Err(error)), Some(parents)) if refusal(error).is_some() => {
-            Ok((Route::Parents, by_parents(run, spec, parents, condition).await?))
+            Ok((Route::Parents, by_parents(run, spec, parents).await?))
         }
         _ => Ok((Route::Rest, rows.boxed())),
     }
@@ -252,25 +249,23 @@ async fn bulk(org: &Org, soql: &str, scope: Scope) -> orgkeep_salesforce::Result
     Ok(job.rows())
 }
 
-/// Rows of an object that must be asked for by the Ids of their parents, which this backup has read before.
-async fn by_parents(
-    run: &Run<'_>,
-    spec: &Spec,
-    parents: Parents,
-    condition: Option<&str>,
-) -> Result<RowStream, Failure> {
+/// All rows of an object that must be asked for by the Ids of their parents, which this backup has read before.
+async fn by_parents(run: &Run<'_>, spec: &Spec, parents: Parents) -> Result<RowStream, Failure> {
     let mut ids = Vec::new();
     let mut batches = run.held_rows(parents.object, &["Id"], None).await?;
     while let Some(batch) = batches.try_next().await? {
         ids.extend((0..batch.len()).map(|row| batch.id(row).to_owned()));
     }
     let (org, spec) = (run.org.clone(), spec.clone());
-    let condition = condition.map(|condition| format!(" AND {condition}")).unwrap_or_default();
-    let groups: Vec<Vec<String>> = ids.chunks(IDS_PER_QUERY).map(<[String]>::to_vec).collect();
+    let together = if parents.single { 1 } else { IDS_PER_QUERY };
+    let groups: Vec<Vec<String>> = ids.chunks(together).map(<[String]>::to_vec).collect();
     let rows: BoxStream<'static, _> = futures::stream::iter(groups)
         .flat_map(move |group| {
-            let list = format!("{}{condition}", in_list(parents.field, &group));
-            org.query(&spec.select(Some(&list)), &spec.fields, scope(&spec))
+            let condition = match &group[..] {
+                [id] => format!("{} = '{id}'", parents.field),
+                several => in_list(parents.field, several),
+            };
+            org.query(&spec.select(Some(&condition)), &spec.fields, scope(&spec))
         })
         .boxed();
     Ok(rows)
@@ -292,9 +287,8 @@ pub(super) fn scope(spec: &Spec) -> Scope {
     if spec.soft_deletes { Scope::All } else { Scope::Live }
 }
 
-/// Where an interrupted or moved object is read on from.
+/// Where an object that moved while it was read is read on from.
 pub(super) fn resume_condition(spec: &Spec, note: &Note) -> Option<String> {
-    let high_water = DateTime::parse_from_rfc3339(note.high_water.as_deref()?).ok()?.to_utc();
     spec.stamp.as_ref()?;
-    Some(stamp_condition(spec, high_water - OVERLAP))
+    Some(stamp_condition(spec, note.since()?))
 }

@@ -18,7 +18,9 @@ use orgkeep_vault::{Builder, CaptureKind, Schema};
 
 /// Compares all counts and mends what differs.
 pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
-    let entries: Vec<&Entry> = catalog.entries.iter().filter(|entry| run.left(&entry.object).is_none()).collect();
+    let known = |entry: &Entry| matches!(run.counted(&entry.object), Some(Ok(rows)) if rows == run.held(&entry.object));
+    let open = |entry: &&Entry| run.left(&entry.object).is_none() && !known(entry);
+    let entries: Vec<&Entry> = catalog.entries.iter().filter(open).collect();
     let mut differing = Vec::new();
     for (entry, count) in counted(run, &entries).await? {
         match count {
@@ -67,15 +69,12 @@ async fn one(run: &Run<'_>, entry: &Entry, counted: u64) -> Result<()> {
 /// Reads what changed since the object was read.
 async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<()> {
     let spec = &entry.spec;
-    let done = run.done(&entry.object);
-    let condition = match &done {
-        Some((_, note)) => match read::resume_condition(spec, note) {
-            Some(condition) => Some(condition),
-            None => return Ok(()),
-        },
-        None => None,
-    };
-    let mut note = run.note_to_extend(entry).await?;
+    let mut note = run.note_to_extend(entry);
+    let condition = read::resume_condition(spec, &note);
+    if condition.is_none() && run.done(&entry.object).is_some() {
+        return Ok(());
+    }
+    note.asked_at = run.org_time();
     let stream = run.org.query(&spec.select(condition.as_deref()), &spec.fields, read::scope(spec));
     let capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
     let capture = match read::rows(run, spec, capture, stream, &mut note).await {
@@ -110,7 +109,7 @@ async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
         return Ok(());
     }
 
-    let mut note = run.note_to_extend(entry).await?;
+    let mut note = run.note_to_extend(entry);
     note.vanished += gone.len() as u64;
     let mut capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
     capture.push(tombstones(&spec.schema, &gone)).await?;
@@ -152,17 +151,13 @@ fn tombstones(schema: &Schema, ids: &[String]) -> orgkeep_vault::Batch {
 
 impl Run<'_> {
     /// The note of this backup for an object, to be extended by a further reading.
-    async fn note_to_extend(&self, entry: &Entry) -> Result<Note> {
+    fn note_to_extend(&self, entry: &Entry) -> Note {
         if let Some((_, note)) = self.done(&entry.object) {
-            return Ok(note);
+            return note;
         }
-        let mut note = Note::unread(self.mode, "", None);
-        note.gaps.clear();
-        note.route = crate::event::Route::Rest;
-        note.describe = Some(entry.keep_describe(self).await?);
-        if let Some(previous) = self.previous_note(&entry.object) {
-            note.high_water = previous.high_water;
-        }
-        Ok(note)
+        self.looked(&entry.object).unwrap_or_else(|| Note {
+            high_water: self.previous_note(&entry.object).and_then(|previous| previous.high_water),
+            ..Note::empty(self.mode)
+        })
     }
 }

@@ -6,7 +6,7 @@ use super::catalog::Catalog;
 use crate::error::Result;
 use crate::event::{Event, Gap, Mode, Route, State};
 use crate::note::Note;
-use crate::point::{Content, Entry, Point};
+use crate::point::{Content, DescribedAt, Entry, Point};
 use chrono::{DateTime, Utc};
 use orgkeep_vault::{ManifestDraft, OrgVault};
 use serde::Serialize;
@@ -153,6 +153,7 @@ pub(super) fn note_json(note: &Note) -> serde_json::Value {
 pub(super) fn draft(
     run: &Run<'_>,
     catalog: &Catalog,
+    described: Option<DescribedAt>,
     started: DateTime<Utc>,
     finished: DateTime<Utc>,
 ) -> Result<ManifestDraft> {
@@ -166,7 +167,7 @@ pub(super) fn draft(
         if before.live > 0 && !objects.contains_key(name) {
             let mut kept = before.clone();
             let reason = "the org no longer shows this object; the rows are those of the backup before";
-            kept.note = Note::unread(run.mode, reason, before.note.describe.clone());
+            kept.note = Note::unread(run.mode, reason);
             (kept.added, kept.changed, kept.deleted) = (0, 0, 0);
             kept.state = State::Yellow;
             objects.insert(name.clone(), kept);
@@ -175,7 +176,7 @@ pub(super) fn draft(
     let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
     let calls = run.calls();
     let without_rows = catalog.without_rows.iter().cloned().collect();
-    let content = Content { mode: run.mode, state, objects, without_rows, calls };
+    let content = Content { mode: run.mode, state, objects, without_rows, calls, described };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
     Ok(ManifestDraft { started_at: started, finished_at: finished, content })
 }
@@ -190,17 +191,13 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
             (note, counts, captured.digest)
         }
         (None, Some(mut note)) => {
-            note.describe = before.and_then(|entry| entry.note.describe.clone());
-            note.high_water = before.and_then(|entry| entry.note.high_water.clone());
+            let before = before.map(|entry| &entry.note);
+            note.asked_at = before.and_then(|note| note.asked_at);
+            note.high_water = before.and_then(|note| note.high_water.clone());
             (note, (0, 0, 0), digest)
         }
-        // No rows in the org and none held: nothing to read.
-        (None, None) => {
-            let mut note = Note::unread(run.mode, "", before.and_then(|entry| entry.note.describe.clone()));
-            note.gaps.clear();
-            note.route = Route::Rest;
-            (note, (0, 0, 0), digest)
-        }
+        // Nothing new, or no rows in the org and none held.
+        (None, None) => (run.looked(name).unwrap_or_else(|| Note::empty(run.mode)), (0, 0, 0), digest),
     };
     match run.counted(name) {
         Some(Ok(rows)) => {

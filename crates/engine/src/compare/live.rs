@@ -18,7 +18,7 @@ pub(super) struct Live<'a> {
 
 impl<'a> Live<'a> {
     pub async fn new(vault: &'a OrgVault, org: &'a Org) -> Result<Live<'a>> {
-        let catalog = Catalog::inspect(org).await?;
+        let catalog = Catalog::inspect(org, None).await?;
         let entries: Vec<_> = catalog.entries.iter().collect();
         let counts = counts(org, &entries).await?;
         Ok(Live { vault, org, catalog, counts })
@@ -29,8 +29,8 @@ impl<'a> Live<'a> {
         self.catalog.entries.iter().map(|entry| entry.object.clone()).filter(|object| !empty(object)).collect()
     }
 
-    pub fn describe(&self, object: &str) -> Option<&Describe> {
-        self.catalog.entry(object).map(|entry| &entry.describe)
+    pub fn describe(&self, object: &str) -> Result<Option<Describe>> {
+        self.catalog.describes.get(object)
     }
 
     pub async fn rows(&self, object: &str) -> Result<BatchStream, Skip> {

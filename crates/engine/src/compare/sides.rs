@@ -67,7 +67,7 @@ impl<'a> Opened<'a> {
     pub async fn describe(&self, object: &str) -> Result<Option<Describe>> {
         match self {
             Opened::Backup { vault, point } => point.describe(vault, object).await,
-            Opened::Live(live) => Ok(live.describe(object).cloned()),
+            Opened::Live(live) => live.describe(object),
         }
     }
 

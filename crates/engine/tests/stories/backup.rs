@@ -2,8 +2,11 @@
 //! Backups: what they hold, what they say is missing, and what they cost.
 
 use crate::stage::Stage;
-use orgkeep_engine::{Filter, Mode, Route, State, history, list, record};
+use orgkeep_emulator::record::Input;
+use orgkeep_emulator::schema::{Field, FieldType};
+use orgkeep_engine::{Event, Filter, Mode, Route, State, history, list, record};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn a_first_backup_holds_every_row_the_org_counts() {
@@ -55,6 +58,77 @@ async fn nothing_changed_means_nothing_stored() {
     let report = stage.backup().await;
     assert_eq!((report.line.added, report.line.changed, report.line.deleted), (0, 0, 0));
     assert_eq!(report.line.bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_changed_costs_a_quarter_of_a_call() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    let first = stage.backup().await;
+    let read = first.objects.iter().filter(|line| line.route != Route::None).count() as u64;
+    stage.later(1);
+    let calls = stage.backup().await.line.calls;
+    // Describes 25 in a call, rows and counts five in a call; few objects have rows that must be counted.
+    assert!(read > 100 && calls * 100 < read * 35, "{calls} calls for {read} objects");
+    assert!(stage.network.log().iter().all(|request| !request.ends_with("/describe")), "{:?}", stage.network.log());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_of_a_bulk_load_are_not_read_again_for_ever() {
+    let stage = Stage::new();
+    let rows: Vec<_> = (0..50).map(|number| json!({"Name": format!("loaded {number}")})).collect();
+    stage.create("Account", &rows).await;
+    stage.later(1);
+    stage.backup().await;
+    let read = |report: &orgkeep_engine::BackupReport| {
+        let vault_note = report.objects.iter().find(|line| line.object == "Account").unwrap().clone();
+        (vault_note.route, vault_note.rows_held)
+    };
+    stage.ears.0.lock().unwrap().clear();
+    let report = stage.backup().await;
+    assert_eq!(read(&report), (Route::Composite, 50));
+    let started = |event: &Event| matches!(event, Event::ObjectStarted { object, .. } if object == "Account");
+    assert!(!stage.ears.0.lock().unwrap().iter().any(started), "rows older than the overlap were read again");
+}
+
+/// A reading takes time: what changes behind its back, on a page that it has read, has a smaller stamp than what it reads last.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_changes_behind_the_back_of_a_long_reading_is_read_next_time() {
+    let stage = Stage::new();
+    let rows: Vec<_> = (0..2_100).map(|number| json!({"Name": format!("{number}")})).collect();
+    let mut accounts = stage.create("Account", &rows).await;
+    accounts.sort();
+    let (early, late) = (accounts[0].clone(), accounts[2_050].clone());
+    let changed = early.clone();
+    stage.network.meanwhile("/query/0", move |emulator| {
+        let org = &emulator.orgs()[0];
+        let name = |text: &str| vec![("Name".to_owned(), Input::Text(text.to_owned()))];
+        emulator.clock().advance(Duration::from_secs(3600));
+        org.update(&changed, name("behind its back")).unwrap();
+        emulator.clock().advance(Duration::from_secs(3600));
+        org.update(&late, name("read last")).unwrap();
+    });
+    stage.backup().await;
+    assert!(history(&stage.vault().await, "Account", &early).await.unwrap().len() == 1);
+    stage.later(1);
+    stage.backup().await;
+    let shown = record(&stage.vault().await, "Account", &early, None).await.unwrap();
+    assert!(shown.fields.contains(&("Name".into(), Some("behind its back".into()))), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_was_added_is_read_although_describes_are_asked_for_only_when_they_changed() {
+    let stage = Stage::new();
+    let account = stage.create_one("Account", json!({"Name": "a"})).await;
+    stage.later(1);
+    stage.backup().await;
+    stage.later(1);
+    let org = &stage.emulator.orgs()[0];
+    assert!(org.add_field("Account", Field::usual("Shoe__c", "Shoe", FieldType::String, 20)));
+    org.update(&account, vec![("Shoe__c".into(), Input::Text("left".into()))]).unwrap();
+    stage.backup().await;
+    let shown = record(&stage.vault().await, "Account", &account, None).await.unwrap();
+    assert!(shown.fields.contains(&("Shoe__c".into(), Some("left".into()))), "{shown:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ async fn a_backup_without_allowance_stops_and_the_next_one_continues() {
     stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
     let org = stage.emulator.orgs()[0].clone();
     let (used, _) = org.daily_usage();
-    org.set_daily_limit(used, used + 250);
+    org.set_daily_limit(used, used + 50);
     let error = stage.try_backup(false).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Limited, "{error}");
     org.set_daily_limit(0, 1_000_000);

@@ -39,9 +39,18 @@ pub struct Network {
     requests: AtomicUsize,
     fault: Mutex<Fault>,
     log: Mutex<Vec<String>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
 
+/// What happens in the org just before the first request with this in its path.
+type Meanwhile = (&'static str, Box<dyn FnOnce(&Emulator) + Send>);
+
 impl Network {
+    /// Lets something happen in the org just before the first request with `path` in its path.
+    pub fn meanwhile(&self, path: &'static str, happens: impl FnOnce(&Emulator) + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some((path, Box::new(happens)));
+    }
+
     /// Method and path of each request since the last fault was set.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
@@ -64,6 +73,10 @@ impl Transport for Wire {
             let host = request.url.host_str().unwrap_or_default().to_owned();
             let number = network.requests.fetch_add(1, Ordering::Relaxed);
             network.log.lock().unwrap().push(format!("{} {}", request.method, request.url.path()));
+            let due = network.meanwhile.lock().unwrap().take_if(|(path, _)| request.url.path().contains(*path));
+            if let Some((_, happens)) = due {
+                happens(&network.emulator);
+            }
             let fault = *network.fault.lock().unwrap();
             let unseen = match fault {
                 Fault::Before(at) => number == at,
@@ -149,6 +162,7 @@ impl Stage {
             requests: AtomicUsize::new(0),
             fault: Mutex::new(Fault::None),
             log: Mutex::default(),
+            meanwhile: Mutex::default(),
         });
         Stage { emulator, network, store: Arc::new(InMemory::new()), ears: Ears::default() }
     }

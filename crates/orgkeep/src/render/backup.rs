@@ -161,6 +161,7 @@ fn route(route: Route) -> &'static str {
     match route {
         Route::Bulk => "Bulk",
         Route::Rest => "REST",
+        Route::Composite => "composite",
         Route::Parents => "by parents",
         Route::None => "none",
     }

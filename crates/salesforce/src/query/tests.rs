@@ -2,6 +2,7 @@
 use futures::{StreamExt, TryStreamExt};
 
 use super::*;
+use crate::composite::{Described, Query};
 use crate::script::{Answer, connected, json, status};
 use crate::soql;
 
@@ -96,24 +97,31 @@ async fn a_refused_query_speaks_in_the_orgs_words() {
 #[tokio::test(start_paused = true)]
 async fn five_queries_are_one_call_and_fail_one_by_one() {
     let answer = format!(
-        r#"{{"compositeResponse":[{{"body":[{{"errorCode":"INVALID_TYPE","message":"sObject type 'X' is not supported."}}],"httpHeaders":{{}},"httpStatusCode":400,"referenceId":"query1"}},{{"body":{},"httpHeaders":{{}},"httpStatusCode":200,"referenceId":"query0"}}]}}"#,
+        r#"{{"compositeResponse":[{{"body":[{{"errorCode":"INVALID_TYPE","message":"sObject type 'X' is not supported."}}],"httpHeaders":{{}},"httpStatusCode":400,"referenceId":"part1"}},{{"body":{},"httpHeaders":{{}},"httpStatusCode":200,"referenceId":"part0"}}]}}"#,
         body(&["1"], Some("/services/data/v67.0/query/0r8000000000001AAA-2000"))
     );
     let line = "POST /services/data/v67.0/composite";
     let (org, script) =
         connected(vec![(line, Answer::Lost), (line, json(&answer)), (SECOND, page(&["2"], None))]).await;
     let wanted = columns(&["Id", "Name"]);
-    let queries =
-        [("SELECT Id, Name FROM Account".to_owned(), wanted.clone()), ("SELECT Id, Name FROM X".to_owned(), wanted)];
-    let results = org.composite_queries(&queries, Scope::Live).await.unwrap();
-    assert_eq!(ids(&[results[0].as_ref().unwrap().clone()]), ["1", "2"]);
-    let refused = results[1].as_ref().unwrap_err();
+    let query = |object| Query {
+        soql: format!("SELECT Id, Name FROM {object}"),
+        columns: wanted.clone(),
+        scope: Scope::Live,
+    };
+    let mut results = org.composite_queries(&[query("Account"), query("X")]).await.unwrap().into_iter();
+    let first = results.next().unwrap().unwrap();
+    assert_eq!(first.total, 9);
+    let mut pages = vec![first.rows];
+    pages.extend(first.rest.unwrap().try_collect::<Vec<_>>().await.unwrap());
+    assert_eq!(ids(&pages), ["1", "2"]);
+    let refused = results.next().unwrap().err().unwrap();
     assert_eq!((refused.kind, refused.error_code()), (Kind::NotFound, Some("INVALID_TYPE")));
     assert_eq!(org.usage().calls["composite"], 2);
-    let first = r#"{"method":"GET","url":"/services/data/v67.0/query?q=SELECT+Id%2C+Name+FROM+Account","referenceId":"query0"}"#;
+    let first = r#"{"method":"GET","url":"/services/data/v67.0/query?q=SELECT+Id%2C+Name+FROM+Account","referenceId":"part0"}"#;
     assert!(script.seen()[2].body.contains(first), "{}", script.seen()[2].body);
-    let six = vec![queries[0].clone(); 6];
-    assert_eq!(org.composite_queries(&six, Scope::Live).await.unwrap_err().kind, Kind::Bug);
+    let six = vec![query("Account"); 6];
+    assert_eq!(org.composite_queries(&six).await.err().unwrap().kind, Kind::Bug);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,4 +142,18 @@ fn the_object_of_a_query() {
     assert_eq!(object_of("select Id\nfrom Account where Name = ' from X'"), "Account");
     assert_eq!(object_of("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "Account");
     assert_eq!(object_of("SELECT"), "records");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_describe_that_has_not_changed_is_not_sent_again() {
+    let answer = r#"{"compositeResponse":[{"body":{"name":"Account","fields":[]},"httpHeaders":{},"httpStatusCode":200,"referenceId":"part0"},{"body":null,"httpHeaders":{},"httpStatusCode":304,"referenceId":"part1"},{"body":[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}],"httpHeaders":{},"httpStatusCode":404,"referenceId":"part2"}]}"#;
+    let (org, script) = connected(vec![("POST /services/data/v67.0/composite", json(answer))]).await;
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let described = org.describes(&[("Account", None), ("Contact", Some(then)), ("X", None)]).await.unwrap();
+    assert!(matches!(&described[0], Ok(Described::Now(describe)) if describe.raw == r#"{"name":"Account","fields":[]}"#));
+    assert!(matches!(described[1], Ok(Described::Unchanged)));
+    assert_eq!(described[2].as_ref().unwrap_err().kind, Kind::NotFound);
+    let body = &script.seen()[2].body;
+    assert_eq!(body.matches("If-Modified-Since").count(), 1);
+    assert!(body.contains(r#""If-Modified-Since":"Tue, 14 Nov 2023 22:13:20 GMT""#), "{body}");
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reading many objects of which little is to be read: five queries in one call (`salesforce-api.md` 2.8).
+//!
+//! In an incremental backup that is every object whose rows are asked for by their stamp, whatever comes of it; in a full one every
+//! object that the org says is small. Of an object with nothing new nothing is written. Where more rows come than a Bulk job
+//! would carry better, and where a query is refused, the object is read by itself.
+
+use super::Run;
+use super::catalog::Entry;
+use super::read::{self, BULK_ROWS, Reading};
+use crate::error::{Error, Result};
+use crate::event::{Event, Route};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows};
+
+/// Up to so many rows an object is read together with others; more do not fit one page.
+pub(super) const SMALL_ROWS: u64 = 2_000;
+/// Composite calls made at the same time.
+const PARALLEL_CALLS: usize = 2;
+/// Characters of a query; a longer one may not fit a call beside four others.
+const LONGEST_QUERY: usize = 16_000;
+
+/// An object that is to be read by itself, with the number of rows that the org says are to come.
+pub(super) type Single<'e> = (&'e Entry, Option<u64>);
+
+/// Reads what it can of these objects, and gives back the others.
+pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
+    let fits = |entry: &&&Entry| read::select(run, entry).len() <= LONGEST_QUERY;
+    let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(fits);
+    let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
+    let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
+    let mut calls =
+        stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
+    while let Some(left) = calls.try_next().await? {
+        single.extend(left);
+    }
+    single.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
+    Ok(single)
+}
+
+async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
+    let asked_at = run.org_time();
+    let queries: Vec<Query> = group
+        .iter()
+        .map(|entry| Query {
+            soql: read::select(run, entry),
+            columns: entry.spec.fields.clone(),
+            scope: read::scope(&entry.spec),
+        })
+        .collect();
+    let answers = run.org.composite_queries(&queries).await?;
+    run.renew_lock().await?;
+    let mut single = Vec::new();
+    for (entry, answer) in group.iter().zip(answers) {
+        match answer {
+            Ok(answered) if answered.total <= BULK_ROWS => {
+                let reading = Reading { since: run.since(entry), route: Route::Composite, asked_at };
+                keep(run, entry, reading, answered).await?;
+            }
+            Ok(answered) => single.push((*entry, Some(answered.total))),
+            Err(_) => single.push((*entry, None)),
+        }
+    }
+    Ok(single)
+}
+
+async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered) -> Result<()> {
+    let whole = reading.since.is_none() && answered.rest.is_none();
+    if whole && answered.total == answered.rows.len() as u64 {
+        run.count(&entry.object, Ok(live(entry, &answered.rows)));
+    }
+    let nothing_held = run.held(&entry.object) == 0;
+    if answered.rows.is_empty() && (reading.since.is_some() || nothing_held) {
+        run.look(&entry.object, reading);
+        return Ok(());
+    }
+    run.say(Event::ObjectStarted {
+        object: entry.object.clone(),
+        route: reading.route,
+        rows_expected: Some(answered.total),
+    });
+    let rows = stream::iter([Ok(answered.rows)]).chain(stream::iter(answered.rest).flatten()).boxed();
+    read::keep(run, entry, reading, rows).await.map_err(|failure| match failure {
+        read::Failure::Stop(error) => error,
+        // The first page came, so the object can be read.
+        read::Failure::Refused(reason) => {
+            Error::new(crate::Kind::Busy, format!("{} refused its further rows: {reason}", entry.object))
+                .hint("run the backup again; it continues")
+        }
+    })
+}
+
+fn live(entry: &Entry, rows: &Rows) -> u64 {
+    let deleted = entry.spec.position("IsDeleted");
+    let gone = |row: &usize| deleted.is_some_and(|column| rows.cell(*row, column) == Some("true"));
+    (0..rows.len()).filter(|row| !gone(row)).count() as u64
+}
