@@ -32,6 +32,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Rows move in batches of megabytes from thread to thread; the C library's allocator keeps for each thread what was freed there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Threads that compress, hash and wait for files. Each keeps memory of its own, so that many of them cost more than they win.
+const BLOCKING_THREADS: usize = 4;
+
 /// How long work that cannot be cancelled (a hash, a database query) may hold up the end.
 const LAST_WORK: Duration = Duration::from_millis(200);
 
@@ -42,7 +49,11 @@ fn main() -> ExitCode {
     };
     let screen = Arc::new(Screen::new(cli.json));
     let (name, when_interrupted) = (cli.command.name(), cli.command.when_interrupted());
-    let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if name != "emulator" {
+        runtime.max_blocking_threads(BLOCKING_THREADS);
+    }
+    let outcome = match runtime.enable_all().build() {
         Err(error) => Err(Failure::caused(Kind::Bug, "could not start", &error)),
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
