@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rounds of: a full backup into an empty vault, the same rows and fields by `sf data export bulk`, their result pages by
-//! `curl`, a change of one record in a hundred, an incremental backup. Every program meets the same emulator.
+//! `curl`, an hour on the org's clock and a change of one record in a hundred, an incremental backup. Every program meets the same emulator.
 //!
 //! A backup reads every object of the org, `sf` and `curl` only the three that hold the rows: accounts, contacts, and the relations
 //! that the platform makes of each contact and its account.
@@ -59,6 +59,7 @@ pub fn measure(
             by_curl(org, &queries, &mut measured)?;
         }
         if wanted.any(&[&INCREMENTAL]) {
+            org.later(1)?;
             changed(org, folder, &format!("round {round}"))?;
             let incremental = product.backup(&name, org, &OBJECTS)?;
             note(&format!("round {round}: incremental backup {:.2} s", incremental.run.seconds));

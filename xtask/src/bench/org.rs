@@ -121,6 +121,13 @@ impl<'a> Org<'a> {
         }
     }
 
+    /// Lets time pass in the org, as it does between two backups: its stamps and its answers are by its own clock.
+    pub fn later(&self, hours: u32) -> Result<()> {
+        let time = json!({"advance_seconds": hours * 3600}).to_string();
+        let url = format!("{}/_emulator/clock", self.emulator.url);
+        child::kept(self.curl().args(["--json", &time]).arg(url), &self.folder.join("curl"), LIMIT).map(|_| ())
+    }
+
     fn curl(&self) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail-with-body", "--noproxy", "*", "--header"]);
