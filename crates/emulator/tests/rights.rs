@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who may do what: permissions, object permissions, field-level security, and what each API makes of them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod caller;
 
 use caller::{Caller, START_MS, settings};
