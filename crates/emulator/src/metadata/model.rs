@@ -44,6 +44,8 @@ pub enum Column {
 #[derive(Default)]
 pub struct Model {
     catalog: Catalog,
+    /// Custom objects whose companions are made when all their fields are there, and whether they keep a history.
+    companions: BTreeMap<String, bool>,
     objects: BTreeMap<String, Object>,
     by_lower: HashMap<String, String>,
     pub value_sets: ValueSets,
@@ -109,17 +111,8 @@ impl Model {
         {
             object::change(object, node);
         }
-        let feed_item = self.objects.get("FeedItem");
-        if let Some(object) = self.objects.get(name).filter(|object| object.custom && name.ends_with("__c")) {
-            let enabled = custom::Enabled {
-                history: node.is_true("enableHistory"),
-                feed: object.feed_enabled,
-                change_events: self.catalog == Catalog::Everything && !object.custom_setting,
-            };
-            for companion in custom::all_companions(object, enabled, feed_item) {
-                self.by_lower.insert(companion.name.to_ascii_lowercase(), companion.name.clone());
-                self.objects.entry(companion.name.clone()).or_insert(companion);
-            }
+        if is_custom(name) && self.has(name) {
+            self.companions.insert(name.to_owned(), node.is_true("enableHistory"));
         }
         Ok(())
     }
@@ -266,6 +259,9 @@ impl Model {
         }
         if let Some(set) = &made.value_set {
             self.sharing.push((object.to_owned(), field.name.clone(), set.clone()));
+        }
+        if is_custom(object) {
+            self.companions.entry(object.to_owned()).or_insert(false);
         }
         custom::add_field(target, field);
     }
@@ -443,6 +439,7 @@ impl Model {
     /// The schema, in the place of the one that the model was made of.
     pub fn finish(mut self, base: &Schema, set_up: &SetUp) -> (Schema, Finished) {
         self.resolve_summaries();
+        self.make_companions();
         for (object, field, pairs) in std::mem::take(&mut self.dependent) {
             self.resolve_dependent(&object, &field, &pairs);
         }
@@ -450,6 +447,25 @@ impl Model {
         let mut objects: Vec<Object> = self.objects.into_values().collect();
         feature::complete(&mut objects, set_up);
         (base.rebuilt(objects), finished)
+    }
+
+    /// Histories, shares and feeds are made once; change events have the fields of their object as they are now.
+    fn make_companions(&mut self) {
+        for (name, history) in std::mem::take(&mut self.companions) {
+            let Some(object) = self.objects.get(&name).filter(|_| name.ends_with("__c")) else { continue };
+            let enabled = custom::Enabled {
+                history,
+                feed: object.feed_enabled,
+                change_events: self.catalog == Catalog::Everything && !object.custom_setting,
+            };
+            for companion in custom::all_companions(object, enabled, self.objects.get("FeedItem")) {
+                if companion.name.ends_with("__ChangeEvent") {
+                    self.objects.insert(companion.name.clone(), companion);
+                } else {
+                    self.objects.entry(companion.name.clone()).or_insert(companion);
+                }
+            }
+        }
     }
 
     /// A minimum or maximum is of the kind of what it is taken of, a sum of money is money.
