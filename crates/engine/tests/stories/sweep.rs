@@ -25,7 +25,8 @@ const OBJECTS: [&str; 8] = [
     "User",
 ];
 
-const SIGN_IN: [&str; 8] = [
+const SIGN_IN: [&str; 10] = [
+    "FieldPermissions",
     "Group",
     "ObjectPermissions",
     "Organization",
@@ -33,6 +34,7 @@ const SIGN_IN: [&str; 8] = [
     "PermissionSetAssignment",
     "Profile",
     "UserLicense",
+    "UserLogin",
     "UserRole",
 ];
 
