@@ -279,7 +279,7 @@ async fn an_upsert_matches_by_external_id_and_names_parents_by_theirs() {
     let child = described["childRelationships"].as_array().unwrap().iter();
     let child = child.map(|child| (child["childSObject"].as_str().unwrap(), child["field"].as_str().unwrap()));
     let (object, lookup) = child.into_iter().find(|(object, _)| object.ends_with("__c")).unwrap();
-    let parent = format!("<s:type>Project__c</s:type><s:External_Key__c>k</s:External_Key__c>");
+    let parent = "<s:type>Project__c</s:type><s:External_Key__c>k</s:External_Key__c>".to_owned();
     let relationship = lookup.replace("__c", "__r");
     let fields = format!("<s:{relationship}>{parent}</s:{relationship}>");
     let said = call(&caller, "", &format!("<urn:create>{}</urn:create>", record("sObjects", object, &fields))).await;

@@ -218,7 +218,8 @@ async fn take(
         Some(point) => point.described(vault, mode, org.now().map(DateTime::from)).await?,
         None => None,
     };
-    let known = before.as_ref().map(|(describes, asked_at)| Known { describes: describes.as_ref(), asked_at: *asked_at });
+    let known =
+        before.as_ref().map(|(describes, asked_at)| Known { describes: describes.as_ref(), asked_at: *asked_at });
     let catalog = Catalog::inspect(org, known.as_ref()).await?;
     let run = Run {
         org,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A finished backup as the engine sees it: the vault's manifest with what the engine wrote into it.
 
+use crate::describes::Describes;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::event::{Mode, State};
 use crate::note::Note;
-use crate::describes::Describes;
 use chrono::{DateTime, TimeDelta, Utc};
 use orgkeep_salesforce::Describe;
 use orgkeep_vault::{BatchStream, DocumentRef, Manifest, OrgVault, Scan};

@@ -163,11 +163,8 @@ async fn five_queries_cost_one_call() {
     let writer = emulated.writer().await;
     accounts(&writer, "Composite", 2_100).await;
     let org = writer.org();
-    let query = |from: &str| Query {
-        soql: format!("SELECT Id FROM {from}"),
-        columns: names(&["Id"]),
-        scope: Scope::All,
-    };
+    let query =
+        |from: &str| Query { soql: format!("SELECT Id FROM {from}"), columns: names(&["Id"]), scope: Scope::All };
     let queries = [query("User"), query("Xyzzy"), query("Profile"), query("Contact WHERE LastName = 'nobody'")];
     let (used, _) = emulated.emulator.orgs()[0].daily_usage();
     let results = org.composite_queries(&queries).await.unwrap();

@@ -19,8 +19,8 @@ use crate::datafile::{self, Reading};
 use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
-use crate::packed::ENDING;
 use crate::org::OrgVault;
+use crate::packed::ENDING;
 use crate::state::Scan;
 
 /// One thing that is not as it was written.

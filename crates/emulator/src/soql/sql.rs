@@ -370,7 +370,8 @@ impl Sql {
             self.push(" IS NULL OR ");
         }
         // Without being told, SQLite takes a quarter of the rows to be newer than any stamp, and reads the table in the order of Ids.
-        let newest = matches!(left, Expr::Field { field, .. } if field.name == "SystemModstamp") && sign.starts_with(" >");
+        let newest =
+            matches!(left, Expr::Field { field, .. } if field.name == "SystemModstamp") && sign.starts_with(" >");
         self.push(if newest { "likelihood(" } else { "" });
         self.expr(tag, left);
         self.push(sign);

@@ -19,8 +19,7 @@ pub(crate) async fn counts(org: &Org, entries: &[&Entry]) -> Result<BTreeMap<Str
     let groups: Vec<&[&Entry]> = entries.chunks(MOST_QUERIES).collect();
     let mut calls = stream::iter(groups)
         .map(|group| async move {
-            let query =
-                |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
+            let query = |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
             let queries: Vec<Query> = group.iter().map(query).collect();
             Ok::<_, crate::Error>((group, org.composite_queries(&queries).await?))
         })

@@ -138,12 +138,7 @@ async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<
 }
 
 /// Commits rows as they come.
-pub(super) async fn keep(
-    run: &Run<'_>,
-    entry: &Entry,
-    reading: Reading,
-    stream: RowStream,
-) -> Result<(), Failure> {
+pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream: RowStream) -> Result<(), Failure> {
     let spec = &entry.spec;
     let Reading { since, route, asked_at } = reading;
     let kind = if since.is_some() { CaptureKind::Changes } else { CaptureKind::Everything };

@@ -29,8 +29,7 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
-    let mut calls =
-        stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
+    let mut calls = stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
     while let Some(left) = calls.try_next().await? {
         single.extend(left);
     }

@@ -104,11 +104,8 @@ async fn five_queries_are_one_call_and_fail_one_by_one() {
     let (org, script) =
         connected(vec![(line, Answer::Lost), (line, json(&answer)), (SECOND, page(&["2"], None))]).await;
     let wanted = columns(&["Id", "Name"]);
-    let query = |object| Query {
-        soql: format!("SELECT Id, Name FROM {object}"),
-        columns: wanted.clone(),
-        scope: Scope::Live,
-    };
+    let query =
+        |object| Query { soql: format!("SELECT Id, Name FROM {object}"), columns: wanted.clone(), scope: Scope::Live };
     let mut results = org.composite_queries(&[query("Account"), query("X")]).await.unwrap().into_iter();
     let first = results.next().unwrap().unwrap();
     assert_eq!(first.total, 9);
@@ -118,7 +115,8 @@ async fn five_queries_are_one_call_and_fail_one_by_one() {
     let refused = results.next().unwrap().err().unwrap();
     assert_eq!((refused.kind, refused.error_code()), (Kind::NotFound, Some("INVALID_TYPE")));
     assert_eq!(org.usage().calls["composite"], 2);
-    let first = r#"{"method":"GET","url":"/services/data/v67.0/query?q=SELECT+Id%2C+Name+FROM+Account","referenceId":"part0"}"#;
+    let first =
+        r#"{"method":"GET","url":"/services/data/v67.0/query?q=SELECT+Id%2C+Name+FROM+Account","referenceId":"part0"}"#;
     assert!(script.seen()[2].body.contains(first), "{}", script.seen()[2].body);
     let six = vec![query("Account"); 6];
     assert_eq!(org.composite_queries(&six).await.err().unwrap().kind, Kind::Bug);
@@ -150,7 +148,9 @@ async fn a_describe_that_has_not_changed_is_not_sent_again() {
     let (org, script) = connected(vec![("POST /services/data/v67.0/composite", json(answer))]).await;
     let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
     let described = org.describes(&[("Account", None), ("Contact", Some(then)), ("X", None)]).await.unwrap();
-    assert!(matches!(&described[0], Ok(Described::Now(describe)) if describe.raw == r#"{"name":"Account","fields":[]}"#));
+    assert!(
+        matches!(&described[0], Ok(Described::Now(describe)) if describe.raw == r#"{"name":"Account","fields":[]}"#)
+    );
     assert!(matches!(described[1], Ok(Described::Unchanged)));
     assert_eq!(described[2].as_ref().unwrap_err().kind, Kind::NotFound);
     let body = &script.seen()[2].body;
