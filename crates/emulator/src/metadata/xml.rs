@@ -282,7 +282,7 @@ mod tests {
             parse("<?xml version=\"1.0\"?>\n<a>\n    <fields>\n        <é>ü</é><x t=\"1\"/></fields></a>").unwrap();
         let fields = root.first("fields").unwrap();
         assert_eq!((fields.line, fields.column), (3, 13));
-        assert_eq!((fields.children[1].line, fields.children[1].column), (4, 28));
+        assert_eq!((fields.children[1].line, fields.children[1].column), (4, 27));
         let error = parse("<a>\n<b></c></a>").unwrap_err();
         assert_eq!(error.line, 2);
     }

@@ -11,7 +11,7 @@ fn every_command_by_hand() {
     let url = emulator.ready["url"].as_str().expect("a URL").to_owned();
     let org = &emulator.ready["orgs"][0];
     let keys: Vec<&String> = org.as_object().expect("an org").keys().collect();
-    assert_eq!(keys, ["id", "username", "password", "access_token", "client_id", "client_secret"]);
+    assert_eq!(keys, ["id", "username", "password", "access_token", "client_id", "client_secret", "my_domain"]);
 
     // init, connect
     world.orgkeep("init vault --passphrase-file passphrase").ok();
