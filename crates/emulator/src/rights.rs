@@ -8,7 +8,7 @@
 //!
 //! Reading all that for every request would cost more than most requests do. So rights are resolved once per user and kept
 //! until the org's generation moves: the store moves it with every write to a table that rights depend on
-//! ([`Object::grants`]), the org with every change of its schema.
+//! (`Object::grants`), the org with every change of its schema.
 //!
 //! Not modelled: permission set licences, expiry of sessions' permission sets, delegated administration, restriction rules.
 

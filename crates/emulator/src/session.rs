@@ -7,7 +7,7 @@
 //! makes a new refresh token; one that was rotated away takes the whole grant with it when it is presented again. A
 //! grant also ends by its app's policy: so long after it was given, or so long after it was last used.
 //!
-//! What changed is remembered until [`Sessions::take_changes`] asks for it, so that an org with a store file can write
+//! What changed is remembered until `Sessions::take_changes` asks for it, so that an org with a store file can write
 //! it down. The sliding of a session is written only when it moved by a twentieth of the timeout: after a restart a
 //! session may end that much early. Codes and logins that wait for consent are not written: they live 15 minutes.
 //!

@@ -67,7 +67,8 @@ pub(crate) struct Run<'a> {
     pub previous: Option<&'a Point>,
     pub mode: Mode,
     pub monitor: &'a dyn Monitor,
-    /// Held while a large object is read: sorting and writing its rows takes most of a backup's memory, so there is one at a time.
+    /// Held while a large object is read, because sorting and writing its rows takes most of a backup's memory, and while bodies of files
+    /// are, because the vault keeps those of all objects in one table.
     pub large: tokio::sync::Mutex<()>,
     lock: &'a Lock,
     clock: &'a dyn Clock,

@@ -4,10 +4,10 @@
 //!
 //! 1. Files become drafts ([`draft`]); what the manifest names and the zip lacks fails, what the zip has beside is a warning.
 //! 2. What is to be removed before, then objects, fields, record types and value sets, then what is to be removed after go into
-//!    a [`Model`]; of it one new schema is made, and the tables follow.
-//! 3. Components are kept; records of custom metadata types, permission sets and profiles become rows ([`effect`]).
+//!    a `Model`; of it one new schema is made, and the tables follow.
+//! 3. Components are kept; records of custom metadata types, permission sets and profiles become rows (`effect`).
 //!
-//! External client apps are another part's ([`apps`]): it checks them within the transaction and takes them over after it.
+//! External client apps are another part's (`apps`): it checks them within the transaction and takes them over after it.
 //! A component that fails leaves nothing behind. Parts of a container that failed fail with it.
 
 mod apps;

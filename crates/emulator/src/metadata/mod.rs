@@ -2,10 +2,10 @@
 //! The Metadata API (`salesforce-api.md` 4): an org's set-up as files that are listed, retrieved and deployed.
 //!
 //! Every component of any of the types ([`types`]) is kept as it was deployed ([`component`]); fields, list views and other parts
-//! of containers are components of their own ([`container`]). Some take effect ([`deploy`], [`effect`]): objects, fields,
-//! record types and value sets become the org's schema ([`model`]), records of custom metadata types, permission sets and
+//! of containers are components of their own ([`container`]). Some take effect ([`deploy`], `effect`): objects, fields,
+//! record types and value sets become the org's schema (`model`), records of custom metadata types, permission sets and
 //! profiles become rows. Everything else is kept and given back. What the org has without a deploy is made of its schema and
-//! rows when it is asked for ([`standard`]).
+//! rows when it is asked for (`standard`).
 //!
 //! Other parts of the emulator read components with [`components_of`] and notice changes by [`generation`].
 //!

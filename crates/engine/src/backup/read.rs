@@ -123,7 +123,8 @@ fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
 
 async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<(), Failure> {
     let spec = &entry.spec;
-    let _alone = if expected.is_none_or(|rows| rows > BULK_ROWS) { Some(run.large.lock().await) } else { None };
+    let is_large = spec.body.is_some() || expected.is_none_or(|rows| rows > BULK_ROWS);
+    let _alone = if is_large { Some(run.large.lock().await) } else { None };
     let asked_at = run.org_time();
     let (route, stream) = open(run, entry, expected).await?;
     // What is read by its parents is always read whole: that takes as many queries.
