@@ -105,6 +105,13 @@ impl Run<'_> {
         self.outcomes.lock().expect("no holder of this lock panics").get(object).cloned()
     }
 
+    /// Whether this backup has committed the rows of an object, with all its fields: an interrupted run may have seen fewer.
+    fn has_read(&self, entry: &Entry) -> bool {
+        let columns = entry.spec.schema.columns();
+        let all = |note: &Note| columns.iter().all(|column| note.fields.contains(&column.name));
+        self.done(&entry.object).is_some_and(|(_, note)| all(&note))
+    }
+
     pub fn settle(&self, captured: Captured, note: Note) {
         self.outcomes.lock().expect("no holder of this lock panics").insert(captured.object.clone(), (captured, note));
     }
@@ -119,10 +126,12 @@ impl Run<'_> {
 
     /// Notes that an object was asked for and had nothing new.
     fn look(&self, object: &str, reading: Reading) {
+        let previous = self.previous_note(object);
         let note = Note {
             route: reading.route,
             asked_at: reading.asked_at,
-            high_water: self.previous_note(object).and_then(|note| note.high_water),
+            gaps: previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
+            high_water: previous.and_then(|note| note.high_water),
             ..Note::empty(self.mode)
         };
         self.looked.lock().expect("no holder of this lock panics").insert(object.to_owned(), note);
@@ -295,7 +304,7 @@ async fn describes(run: &Run<'_>, catalog: &Catalog, known: Option<&Known<'_>>) 
 
 /// Reads what this backup has not finished of some objects: the small and the unchanged together, then the others one by one.
 async fn rows(run: &Run<'_>, entries: Vec<&Entry>, options: &BackupOptions) -> Result<()> {
-    let mut open: Vec<&Entry> = entries.into_iter().filter(|entry| run.done(&entry.object).is_none()).collect();
+    let mut open: Vec<&Entry> = entries.into_iter().filter(|entry| !run.has_read(entry)).collect();
     let mut single = Vec::new();
     if run.mode == Mode::Full {
         let counts = count::counts(run.org, &open).await?;

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// (`salesforce-api.md` 6.10).
 const OVERLAP: TimeDelta = TimeDelta::minutes(15);
 
+/// How a gap begins that concerns a binary field: of one record, or of all.
+pub(crate) const CONTENT_OF: &str = "the content of ";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub mode: Mode,
@@ -26,6 +29,9 @@ pub(crate) struct Note {
     #[serde(default)]
     pub vanished: u64,
     pub gaps: Vec<Gap>,
+    /// The fields that were read.
+    #[serde(default)]
+    pub fields: Vec<String>,
     #[serde(default)]
     pub files: u64,
     #[serde(default)]
@@ -46,6 +52,7 @@ impl Note {
             rows_read: 0,
             vanished: 0,
             gaps: Vec::new(),
+            fields: Vec::new(),
             files: 0,
             file_bytes: 0,
             bytes_read: 0,
@@ -55,6 +62,19 @@ impl Note {
     pub fn unread(mode: Mode, reason: impl Into<String>) -> Note {
         let gap = Gap { what: "all rows".into(), reason: reason.into() };
         Note { route: Route::None, gaps: vec![gap], ..Note::empty(mode) }
+    }
+
+    /// What is not in the rows of an object that was read, and stays missing until all of it is read again: bodies that could not be
+    /// fetched, fields that are not read.
+    pub fn lasting_gaps(&self) -> Vec<Gap> {
+        let lasts = |gap: &&Gap| gap.what.starts_with(CONTENT_OF);
+        self.gaps.iter().filter(lasts).cloned().collect()
+    }
+
+    /// The Ids of records whose bodies could not be fetched.
+    pub fn without_body(&self) -> Vec<&str> {
+        let records = self.gaps.iter().filter_map(|gap| gap.what.strip_prefix(CONTENT_OF)?.split_once(' '));
+        records.map(|(_, id)| id).collect()
     }
 
     /// From which stamp on the object is to be read next, where rows of it were read before: what was committed before the org was

@@ -61,7 +61,7 @@ impl Spec {
             object: describe.name.clone(),
             fields: readable.iter().map(|field| field.name.clone()).collect(),
             schema: Schema::new(columns)?,
-            stamp: first(&["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"]),
+            stamp: stamp(describe),
             soft_deletes: has("IsDeleted"),
             body,
             unread: bodies.map(|field| field.name.clone()).collect(),
@@ -88,6 +88,15 @@ impl Spec {
         }
         soql
     }
+}
+
+/// Some objects show a stamp and refuse to be filtered by it (`salesforce-api.md` 3.5); they are read whole.
+fn stamp(describe: &Describe) -> Option<String> {
+    let filterable = |name: &&&str| describe.fields.iter().any(|field| field.name == **name && field.filterable);
+    ["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"]
+        .iter()
+        .find(filterable)
+        .map(|name| (*name).to_owned())
 }
 
 /// Calculated numbers come with more digits than their describe admits, so they are kept as floating point; stored ones

@@ -12,7 +12,7 @@ use super::read::refusal;
 use crate::browse::cell;
 use crate::error::Result;
 use crate::event::{Event, Gap};
-use crate::note::Note;
+use crate::note::{CONTENT_OF, Note};
 use crate::spec::{Body, Spec};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Rows;
@@ -92,6 +92,8 @@ impl<'a> Bodies<'a> {
                 wanted.push(Wanted { row, id, checksum });
             }
         }
+        // What was missing before is asked for anew, and missing only if it fails again.
+        note.gaps.retain(|gap| wanted.iter().all(|wanted| gap.what != content_of(&self.spec.object, &wanted.id)));
         self.fetch(wanted, &mut references, note).await?;
         for (row, first) in twins {
             references[row] = references[first].clone();
@@ -140,7 +142,7 @@ impl<'a> Bodies<'a> {
                 },
                 Err(reason) => reason,
             };
-            note.gaps.push(Gap { what: format!("the content of {object} {}", wanted.id), reason });
+            note.gaps.push(Gap { what: content_of(object, &wanted.id), reason });
         }
         Ok(())
     }
@@ -168,6 +170,11 @@ impl<'a> Bodies<'a> {
     pub async fn commit(self) -> Result<()> {
         Ok(self.writer.commit().await?)
     }
+}
+
+/// How a gap names the body of a record.
+fn content_of(object: &str, id: &str) -> String {
+    format!("{CONTENT_OF}{object} {id}")
 }
 
 /// Why what came is not what the org announced.

@@ -7,7 +7,7 @@ use super::files::Bodies;
 use super::report::note_json;
 use crate::error::{Error, Result};
 use crate::event::{Event, Gap, Mode, Route};
-use crate::note::Note;
+use crate::note::{CONTENT_OF, Note};
 use crate::spec::Spec;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
@@ -44,7 +44,14 @@ pub(super) async fn object(run: &Run<'_>, entry: &Entry, expected: Option<u64>) 
 
 /// The query for what this backup wants of an object.
 pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
-    let condition = run.since(entry).map(|since| stamp_condition(&entry.spec, since));
+    let condition = run.since(entry).map(|since| {
+        let stamp = stamp_condition(&entry.spec, since);
+        // A body that could not be fetched moves no stamp when it can.
+        let previous = run.previous_note(&entry.object);
+        let mut missing = previous.as_ref().map(Note::without_body).unwrap_or_default();
+        missing.truncate(IDS_PER_QUERY / 2);
+        if missing.is_empty() { stamp } else { format!("({stamp} OR {})", in_list("Id", &missing)) }
+    });
     entry.spec.select(condition.as_deref())
 }
 
@@ -93,10 +100,14 @@ impl<E: Into<Error>> From<E> for Failure {
 
 /// What the org said of one object is a refusal; what concerns the session, the allowance or the network stops everything.
 pub(crate) fn refusal(error: &orgkeep_salesforce::Error) -> Option<String> {
+    let code = error.error_code().unwrap_or_default();
     let only_this = match error.kind {
         ApiKind::Invalid | ApiKind::NotFound => true,
-        ApiKind::Denied => error.error_code().is_some_and(|code| code.starts_with("INSUFFICIENT_ACCESS")),
-        _ => false,
+        _ => {
+            code.starts_with("INSUFFICIENT_ACCESS")
+                || ["EXCEEDED_ID_LIMIT", "FUNCTIONALITY_NOT_ENABLED", "OPERATION_NOT_ALLOWED", "QUERY_TIMEOUT"]
+                    .contains(&code)
+        }
     };
     only_this.then(|| error.to_string())
 }
@@ -148,13 +159,19 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     let mut note = Note {
         route,
         asked_at,
+        fields: spec.schema.columns().iter().map(|column| column.name.clone()).collect(),
+        gaps: match since {
+            Some(_) => previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
+            None => Vec::new(),
+        },
         high_water: previous.and_then(|note| note.high_water),
         ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
-    note.gaps.extend(spec.unread.iter().map(|field| Gap {
-        what: format!("the content of {field}"),
+    let unread = spec.unread.iter().map(|field| Gap {
+        what: format!("{CONTENT_OF}{field}"),
         reason: "an object's second binary field is not read".into(),
-    }));
+    });
+    note.gaps.extend(unread.filter(|_| since.is_none()));
     let capture = rows(run, spec, capture, stream, &mut note).await?;
     let captured = capture.finish(note_json(&note)).await?;
     run.say(Event::ObjectFinished {

@@ -2,7 +2,7 @@
 //! What a backup came to: the engine's part of its manifest, and the same for people.
 
 use super::Run;
-use super::catalog::Catalog;
+use super::catalog::{self, Catalog};
 use crate::error::Result;
 use crate::event::{Event, Gap, Mode, Route, State};
 use crate::note::Note;
@@ -159,8 +159,7 @@ pub(super) fn draft(
 ) -> Result<ManifestDraft> {
     let mut objects: BTreeMap<String, Entry> = BTreeMap::new();
     for entry in &catalog.entries {
-        let fields = entry.spec.schema.columns().iter().map(|column| column.name.clone()).collect();
-        objects.insert(entry.object.clone(), object(run, &entry.object, fields));
+        objects.insert(entry.object.clone(), object(run, &entry.object, fields(run, entry)));
     }
     // Rows of an object that the org no longer shows stay readable; the backup says so.
     for (name, before) in run.previous.iter().flat_map(|point| &point.content.objects) {
@@ -179,6 +178,16 @@ pub(super) fn draft(
     let content = Content { mode: run.mode, state, objects, without_rows, calls, described };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
     Ok(ManifestDraft { started_at: started, finished_at: finished, content })
+}
+
+/// The fields whose values the rows have: for an object that was not read in this backup, those it had before.
+fn fields(run: &Run<'_>, entry: &catalog::Entry) -> Vec<String> {
+    let before = || run.previous.and_then(|point| point.entry(&entry.object)).map(|before| before.fields.clone());
+    match (run.done(&entry.object), run.left(&entry.object)) {
+        (Some((_, note)), _) => note.fields,
+        (None, Some(_)) => before().unwrap_or_default(),
+        (None, None) => entry.spec.schema.columns().iter().map(|column| column.name.clone()).collect(),
+    }
 }
 
 fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {

@@ -8,8 +8,9 @@
 use super::Run;
 use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Route};
+use crate::note::Note;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows};
 
@@ -81,14 +82,14 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
         rows_expected: Some(answered.total),
     });
     let rows = stream::iter([Ok(answered.rows)]).chain(stream::iter(answered.rest).flatten()).boxed();
-    read::keep(run, entry, reading, rows).await.map_err(|failure| match failure {
-        read::Failure::Stop(error) => error,
-        // The first page came, so the object can be read.
-        read::Failure::Refused(reason) => {
-            Error::new(crate::Kind::Busy, format!("{} refused its further rows: {reason}", entry.object))
-                .hint("run the backup again; it continues")
+    match read::keep(run, entry, reading, rows).await {
+        Ok(()) => Ok(()),
+        Err(read::Failure::Stop(error)) => Err(error),
+        Err(read::Failure::Refused(reason)) => {
+            run.leave(&entry.object, Note::unread(run.mode, reason));
+            Ok(())
         }
-    })
+    }
 }
 
 fn live(entry: &Entry, rows: &Rows) -> u64 {

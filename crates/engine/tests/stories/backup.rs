@@ -159,6 +159,33 @@ async fn a_file_is_read_once_per_content() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_could_not_be_read_stays_a_gap_until_it_can() {
+    let stage = Stage::new();
+    let body = json!({"Title": "one", "PathOnClient": "one.txt", "VersionData": base64("text")});
+    stage.create("ContentVersion", &[body]).await;
+    let refuse = json!({"refuse": {"status": 403, "code": "INSUFFICIENT_ACCESS", "message": "not today"}});
+    let fault = json!({"when": {"path": "*/VersionData"}, "times": 0, "do": refuse});
+    let org = &stage.emulator.orgs()[0];
+    org.faults().add(serde_json::from_value(fault).unwrap());
+    let versions = |report: &orgkeep_engine::BackupReport| {
+        report.objects.iter().find(|line| line.object == "ContentVersion").unwrap().clone()
+    };
+    let first = versions(&stage.backup().await);
+    assert_eq!((first.state, first.gaps.len()), (State::Yellow, 1), "{first:?}");
+    // Long after, when nothing has moved: still missing, still said.
+    for _ in 0..2 {
+        stage.later(24);
+        let again = versions(&stage.backup().await);
+        assert_eq!((again.state, again.gaps), (State::Yellow, first.gaps.clone()));
+    }
+    org.faults().clear();
+    let report = stage.backup().await;
+    assert_eq!((report.line.files, versions(&report).state), (1, State::Green));
+    stage.later(24);
+    assert_eq!(versions(&stage.backup().await).state, State::Green);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_backups_of_one_org_at_once_are_refused() {
     let stage = Stage::new();
     let vault = stage.vault().await;
