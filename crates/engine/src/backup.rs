@@ -107,9 +107,7 @@ impl Run<'_> {
 
     /// Whether this backup has committed the rows of an object, with all its fields: an interrupted run may have seen fewer.
     fn has_read(&self, entry: &Entry) -> bool {
-        let columns = entry.spec.schema.columns();
-        let all = |note: &Note| columns.iter().all(|column| note.fields.contains(&column.name));
-        self.done(&entry.object).is_some_and(|(_, note)| all(&note))
+        self.done(&entry.object).is_some_and(|(_, note)| entry.spec.is_covered_by(&note.fields))
     }
 
     pub fn settle(&self, captured: Captured, note: Note) {

@@ -74,6 +74,16 @@ impl Spec {
         Ok(Schema::new(columns)?)
     }
 
+    /// Names of the columns, in their order.
+    pub fn columns(&self) -> Vec<String> {
+        self.schema.columns().iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Whether every column is among the fields that were read before.
+    pub fn is_covered_by(&self, fields: &[String]) -> bool {
+        self.schema.columns().iter().all(|column| fields.contains(&column.name))
+    }
+
     /// Position of a field among [`Spec::fields`].
     pub fn position(&self, field: &str) -> Option<usize> {
         self.fields.iter().position(|name| name == field)

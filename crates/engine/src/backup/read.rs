@@ -65,8 +65,7 @@ impl Run<'_> {
         let since = self.previous_note(&entry.object)?.since()?;
         // A field that the last backup did not have may hold values that moved no stamp.
         let previous = self.previous?.entry(&entry.object)?;
-        let known = entry.spec.schema.columns().iter().all(|column| previous.fields.contains(&column.name));
-        known.then_some(since)
+        entry.spec.is_covered_by(&previous.fields).then_some(since)
     }
 
     /// The org's clock, to the second.
@@ -159,7 +158,7 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     let mut note = Note {
         route,
         asked_at,
-        fields: spec.schema.columns().iter().map(|column| column.name.clone()).collect(),
+        fields: spec.columns(),
         gaps: match since {
             Some(_) => previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
             None => Vec::new(),

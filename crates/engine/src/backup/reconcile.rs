@@ -155,11 +155,10 @@ impl Run<'_> {
         if let Some((_, note)) = self.done(&entry.object) {
             return note;
         }
-        let fields = entry.spec.schema.columns().iter().map(|column| column.name.clone()).collect();
         let looked = self.looked(&entry.object).unwrap_or_else(|| Note {
             high_water: self.previous_note(&entry.object).and_then(|previous| previous.high_water),
             ..Note::empty(self.mode)
         });
-        Note { fields, ..looked }
+        Note { fields: entry.spec.columns(), ..looked }
     }
 }

@@ -186,7 +186,7 @@ fn fields(run: &Run<'_>, entry: &catalog::Entry) -> Vec<String> {
     match (run.done(&entry.object), run.left(&entry.object)) {
         (Some((_, note)), _) => note.fields,
         (None, Some(_)) => before().unwrap_or_default(),
-        (None, None) => entry.spec.schema.columns().iter().map(|column| column.name.clone()).collect(),
+        (None, None) => entry.spec.columns(),
     }
 }
 
