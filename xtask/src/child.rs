@@ -79,6 +79,14 @@ pub fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Kills a program and whatever it started, where `/proc` tells what that is.
+pub fn kill_with_descendants(process: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+    // One that has ended already cannot be killed, and need not be.
+    let _ = Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).for_each(kill_with_descendants);
+}
+
 /// The sum of the high-water marks of a process and its descendants.
 fn resident_peak_bytes(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;

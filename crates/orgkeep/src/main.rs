@@ -27,6 +27,7 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use context::Context;
 use failure::{Answer, Failure, Kind};
+use interrupt::Interrupt;
 use screen::Screen;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -57,9 +58,10 @@ fn main() -> ExitCode {
         Err(error) => Err(Failure::caused(Kind::Bug, "could not start", &error)),
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
+                let interrupt = Interrupt::listen();
                 tokio::select! {
-                    outcome = Box::pin(run(cli, &screen)) => outcome,
-                    () = interrupt::asked(), if name != "emulator" => {
+                    outcome = Box::pin(run(cli, &screen, &interrupt)) => outcome,
+                    () = interrupt.asked(), if name != "emulator" => {
                         Err(Failure::new(Kind::Interrupted, "interrupted").hint(when_interrupted))
                     }
                 }
@@ -71,11 +73,11 @@ fn main() -> ExitCode {
     ExitCode::from(end(name, outcome, &screen))
 }
 
-async fn run(cli: Cli, screen: &Arc<Screen>) -> Result<Answer, Failure> {
+async fn run(cli: Cli, screen: &Arc<Screen>, interrupt: &Interrupt) -> Result<Answer, Failure> {
     let context = Context::new(screen.clone(), cli.config);
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments, &context).await,
-        Command::Emulator(arguments) => command::emulator::run(arguments, screen).await,
+        Command::Emulator(arguments) => command::emulator::run(arguments, screen, interrupt).await,
         Command::Init(arguments) => command::init::run(arguments, &context).await,
         Command::Connect(arguments) => command::connect::run(arguments, &context).await,
         Command::Backup(arguments) => command::backup::run(arguments, &context).await,

@@ -3,6 +3,8 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use super::{Count, Outcome};
 use crate::place::Place;
@@ -27,6 +29,9 @@ pub fn documentation(place: &Place) -> Result<()> {
     child::shown(&mut cargo)
 }
 
+/// After so long something hangs. The whole takes about ten minutes on two cores.
+const PATIENCE: Duration = Duration::from_secs(45 * 60);
+
 /// Runs every test, shows what is not simply `ok`, and counts.
 pub fn tests(place: &Place) -> Outcome {
     let mut cargo = place.cargo();
@@ -34,6 +39,14 @@ pub fn tests(place: &Place) -> Outcome {
     let mut count = Count::default();
     let mut run = || -> std::io::Result<bool> {
         let mut running = cargo.spawn()?;
+        let process = running.id();
+        let (done, watched) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if watched.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                say("    the tests take too long; what is named last above hangs, and all is stopped");
+                child::kill_with_descendants(process);
+            }
+        });
         if let Some(stdout) = running.stdout.take() {
             for line in BufReader::new(stdout).lines() {
                 let line = line?;
@@ -47,7 +60,9 @@ pub fn tests(place: &Place) -> Outcome {
                 }
             }
         }
-        Ok(running.wait()?.success())
+        let status = running.wait()?;
+        drop(done);
+        Ok(status.success())
     };
     match run() {
         Ok(true) if count.passed > 0 => Outcome::Passed(count),

@@ -2,6 +2,7 @@
 //! `orgkeep emulator`: Salesforce orgs on this machine, to try things on and to test against.
 
 use crate::failure::{Answer, Failure, Kind};
+use crate::interrupt::Interrupt;
 use crate::screen::{Screen, facts};
 use clap::Args;
 use orgkeep_emulator::{Catalog, Credentials, Edition, Emulator, Settings, Tls};
@@ -97,7 +98,7 @@ fn my_domain(text: &str) -> Result<String, String> {
 
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
-pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failure> {
+pub async fn run(arguments: Arguments, screen: &Screen, interrupt: &Interrupt) -> Result<Answer, Failure> {
     let listener = listen(arguments.port, "--port").await?;
     let url = format!("http://{}", address(&listener)?);
     let secure = match (arguments.tls_port, arguments.tls_ca) {
@@ -140,16 +141,16 @@ pub async fn run(arguments: Arguments, screen: &Screen) -> Result<Answer, Failur
         screen.show(&instructions(&url, secure.as_ref(), &orgs))?;
     }
     let ended = async {
-        crate::interrupt::asked().await;
+        interrupt.asked().await;
         // Requests in flight may finish, a client that hangs may not hold up the end.
         tokio::time::sleep(LAST_REQUESTS).await;
     };
     let serving = async {
-        let plain = emulator.serve(listener, crate::interrupt::asked());
+        let plain = emulator.serve(listener, interrupt.asked());
         match secure {
             None => plain.await,
             Some(Secure { listener, tls, .. }) => {
-                tokio::try_join!(plain, emulator.serve_tls(listener, &tls, crate::interrupt::asked())).map(|_| ())
+                tokio::try_join!(plain, emulator.serve_tls(listener, &tls, interrupt.asked())).map(|_| ())
             }
         }
     };

@@ -178,8 +178,18 @@ fn held(objects: &Value, object: &str) -> u64 {
     line["rows_held"].as_u64().expect("a number")
 }
 
+/// Ends the emulator as Ctrl-C does; one that goes on all the same is a failure, and no wait without end.
 fn interrupt(mut emulator: EmulatorProcess) -> Option<i32> {
     let id = emulator.child.id().to_string();
-    std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill");
-    emulator.child.wait().expect("an end").code()
+    let kill = |signal: &str| std::process::Command::new("kill").args([signal, &id]).status().expect("kill");
+    kill("-INT");
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(emulator.child.wait()));
+    match told.recv_timeout(std::time::Duration::from_secs(60)) {
+        Ok(status) => status.expect("an end").code(),
+        Err(_) => {
+            kill("-KILL");
+            panic!("the emulator goes on a minute after SIGINT");
+        }
+    }
 }
