@@ -46,19 +46,33 @@ impl Feature {
         Feature::Knowledge,
         Feature::OwnerShares,
     ];
+
+    /// Its name on a command line: `person-accounts`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Feature::PersonAccounts => "person-accounts",
+            Feature::MultiCurrency => "multi-currency",
+            Feature::SharedActivities => "shared-activities",
+            Feature::EnhancedEmail => "enhanced-email",
+            Feature::Knowledge => "knowledge",
+            Feature::OwnerShares => "owner-shares",
+        }
+    }
 }
 
 /// A name that is no feature's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no feature {0}")]
+#[error("there is no feature {0}; there are {all}", all = Feature::ALL.map(Feature::name).join(", "))]
 pub struct UnknownFeature(pub String);
 
 impl std::str::FromStr for Feature {
     type Err = UnknownFeature;
 
-    /// By its name here, in any case: `PersonAccounts`.
+    /// In any case, by its name here or on a command line: `PersonAccounts`, `person-accounts`.
     fn from_str(name: &str) -> Result<Feature, UnknownFeature> {
-        let same = |feature: &Feature| format!("{feature:?}").eq_ignore_ascii_case(name);
+        let same = |feature: &Feature| {
+            format!("{feature:?}").eq_ignore_ascii_case(name) || feature.name().eq_ignore_ascii_case(name)
+        };
         Feature::ALL.into_iter().find(same).ok_or_else(|| UnknownFeature(name.to_owned()))
     }
 }
@@ -94,6 +108,9 @@ impl Org {
         if !fresh {
             return Ok(());
         }
+        self.write(|tx| {
+            tx.note("INSERT OR REPLACE INTO _setting (name, value) VALUES (?1, 'on')", &[&setting(feature)])
+        })?;
         self.change_schema(|_| {})?;
         let seeded = self.write(|tx| match feature {
             Feature::PersonAccounts => person::seed(tx),
@@ -105,6 +122,20 @@ impl Org {
             currency::refresh(self)?;
         }
         Ok(())
+    }
+
+    /// What was turned on in an earlier life of the org's store.
+    pub(crate) fn kept_features(&self) -> BTreeSet<Feature> {
+        let kept = |feature: &Feature| {
+            let sql = "SELECT 1 FROM _setting WHERE name = ?1 AND value = 'on'";
+            self.read(|tx| tx.conn.query_row(sql, [setting(*feature)], |_| Ok(())).is_ok())
+        };
+        Feature::ALL.into_iter().filter(kept).collect()
+    }
+
+    /// Which features are on.
+    pub fn features(&self) -> BTreeSet<Feature> {
+        self.set_up(|set_up| set_up.features.clone())
     }
 
     /// Whether a feature is on.
@@ -119,6 +150,11 @@ impl Org {
     pub fn add_currency(&self, iso_code: &str, rate: f64) -> Result<(), SaveError> {
         currency::add(self, iso_code, rate)
     }
+}
+
+/// Under which name the store remembers that a feature is on.
+fn setting(feature: Feature) -> String {
+    format!("feature {}", feature.name())
 }
 
 /// Adds to the objects what the features bring.

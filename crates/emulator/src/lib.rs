@@ -104,7 +104,7 @@ pub struct Settings {
     /// The name in the first org's My Domain, `acme` in `acme.my.salesforce.com`; the second has `acme2`. `orgkeep` when
     /// there is none.
     pub my_domain: Option<String>,
-    /// What every org has beyond what all orgs have.
+    /// What every org has beyond what all orgs have. An org that is found again in its store keeps those that it had.
     pub features: BTreeSet<Feature>,
     /// How jobs that write children of the same parent get into each other's way.
     pub locking: Locking,
@@ -176,7 +176,7 @@ impl Emulator {
             });
             let org = Org::open(number, schema.clone(), settings.clock.clone(), path.as_deref())
                 .map_err(|source| StartError::Store { org: number, source })?;
-            for feature in &settings.features {
+            for feature in settings.features.union(&org.kept_features()) {
                 org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
             }
             if let Some(folder) = &settings.project {

@@ -5,7 +5,7 @@
 mod desk;
 
 use desk::{Desk, Find as _, text};
-use orgkeep_emulator::Feature;
+use orgkeep_emulator::{Emulator, Feature, Settings};
 use orgkeep_emulator::record::{self, LeadConvert};
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_emulator::soql;
@@ -322,6 +322,24 @@ fn an_article_is_drafted_published_and_drafted_again() {
 fn features_have_names() {
     for feature in Feature::ALL {
         assert_eq!(format!("{feature:?}").to_lowercase().parse(), Ok(feature));
+        assert_eq!(feature.name().parse(), Ok(feature));
     }
-    assert!("Wings".parse::<Feature>().is_err());
+    assert!("Wings".parse::<Feature>().unwrap_err().to_string().contains("person-accounts, multi-currency"));
+}
+
+#[test]
+fn a_feature_stays_on_in_the_orgs_store_and_is_shown_on_its_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("org.sqlite");
+    let start = |features: &[Feature]| {
+        let features = features.iter().copied().collect();
+        Emulator::start(Settings { store: Some(store.clone()), features, ..Settings::default() }).expect("an org")
+    };
+    assert!(start(&[]).orgs()[0].features().is_empty());
+    let first = start(&[Feature::Knowledge, Feature::PersonAccounts]);
+    assert!(first.orgs()[0].schema().object("Account").unwrap().has("PersonContactId"));
+    drop(first);
+    let second = start(&[]);
+    assert!(second.orgs()[0].has_feature(Feature::Knowledge));
+    assert!(second.orgs()[0].schema().object("Account").unwrap().has("PersonContactId"));
 }

@@ -28,8 +28,15 @@ fn one_org(org: &OneOrg, url: &str) -> String {
     let sandbox = if org.is_sandbox { " · sandbox" } else { "" };
     let login = if org.is_sandbox { "test" } else { "login" };
     let admin = org.users.iter().find(|user| user.can_log_in);
-    let mut html =
-        format!("<h2>{} <span class=\"note\">{}{sandbox}</span></h2>", escape(&org.name), escape(&org.edition));
+    let features = match org.features.as_slice() {
+        [] => String::new(),
+        features => format!(" · with {}", features.join(", ")),
+    };
+    let mut html = format!(
+        "<h2>{} <span class=\"note\">{}{sandbox}{features}</span></h2>",
+        escape(&org.name),
+        escape(&org.edition)
+    );
     html += &format!(
         "<div class=\"pair\"><section><h3>Get in</h3><table>{}{}{}{}{}</table></section>",
         fact("Org Id", &org.id),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Emulator;
 use crate::faces::lock;
+use crate::feature::Feature;
 use crate::log::LogEntry;
 use crate::oauth::app::{App, Permitted};
 use crate::org::{Org, Tx};
@@ -35,6 +36,8 @@ pub struct OneOrg {
     pub name: String,
     pub edition: String,
     pub is_sandbox: bool,
+    /// What it has beyond what every org has, by the names that `--feature` takes.
+    pub features: Vec<&'static str>,
     /// Host name under Salesforce's own domain.
     pub my_domain: String,
     pub security_token: String,
@@ -149,6 +152,7 @@ fn one_org(emulator: &Emulator, number: usize) -> OneOrg {
         name,
         edition,
         is_sandbox,
+        features: org.features().into_iter().map(Feature::name).collect(),
         my_domain,
         security_token: credentials.security_token,
         access_token: credentials.access_token,

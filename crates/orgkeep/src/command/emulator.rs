@@ -5,7 +5,7 @@ use crate::failure::{Answer, Failure, Kind};
 use crate::interrupt::Interrupt;
 use crate::screen::{Screen, facts};
 use clap::Args;
-use orgkeep_emulator::{Catalog, Credentials, Edition, Emulator, Settings, Tls};
+use orgkeep_emulator::{Catalog, Credentials, Edition, Emulator, Feature, Settings, Tls};
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +25,8 @@ Examples:
   orgkeep emulator --records 0 --port 0     an empty org on a free port, for a test
   orgkeep emulator --store org.sqlite       an org that is still there next time
   orgkeep emulator --project my-sfdx        an org with the objects and fields of a project
+  orgkeep emulator --feature person-accounts --feature multi-currency
+                                            an org with features that not every org has
   orgkeep emulator --tls-port 8443 --tls-ca ca.pem
                                             https too: let clients trust ca.pem")]
 pub struct Arguments {
@@ -68,6 +70,11 @@ pub struct Arguments {
     /// Make the orgs sandboxes
     #[arg(long)]
     sandbox: bool,
+
+    /// What the orgs have beyond what every org has, once for each: person-accounts, multi-currency, knowledge,
+    /// shared-activities, enhanced-email or owner-shares
+    #[arg(long = "feature", value_name = "F")]
+    features: Vec<Feature>,
 
     /// Port on 127.0.0.1 for http; 0 takes a free one
     #[arg(long, value_name = "P", default_value_t = 7700, help_heading = "Listening")]
@@ -121,6 +128,7 @@ pub async fn run(arguments: Arguments, screen: &Screen, interrupt: &Interrupt) -
         },
         edition: arguments.edition,
         sandbox: arguments.sandbox,
+        features: arguments.features.into_iter().collect(),
         ..Settings::default()
     };
     // Generating a large org takes seconds and must not hold up Ctrl-C.

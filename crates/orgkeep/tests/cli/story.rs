@@ -142,6 +142,28 @@ fn the_emulator_ends_cleanly_and_its_store_is_found_again() {
 }
 
 #[test]
+fn the_emulator_has_the_features_it_is_given_and_keeps_them_in_its_store() {
+    let world = World::new();
+    let describe = |emulator: &EmulatorProcess| {
+        let (url, org) = (emulator.ready["url"].as_str().unwrap(), &emulator.ready["orgs"][0]);
+        let token = org["access_token"].as_str().unwrap();
+        let account = request(url, token, "GET", "/services/data/v67.0/sobjects/Account/describe", "");
+        let names = account["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap().to_owned());
+        names.filter(|name| matches!(name.as_str(), "IsPersonAccount" | "CurrencyIsoCode")).collect::<Vec<_>>()
+    };
+    let plain = EmulatorProcess::start(&world, "--records 0");
+    assert!(describe(&plain).is_empty());
+    let features = "--feature person-accounts --feature multi-currency";
+    let first = EmulatorProcess::start(&world, &format!("--records 0 --store org.sqlite {features}"));
+    assert_eq!(describe(&first).len(), 2);
+    assert_eq!(interrupt(first), Some(0));
+    let second = EmulatorProcess::start(&world, "--records 0 --store org.sqlite");
+    assert_eq!(describe(&second).len(), 2);
+    let unknown = world.orgkeep("emulator --feature wings").fails(2);
+    assert!(unknown.stderr.contains("there is no feature wings; there are person-accounts, "), "{}", unknown.stderr);
+}
+
+#[test]
 fn the_emulator_serves_https_beside_http_and_writes_down_whom_to_trust() {
     let world = World::new();
     let emulator = EmulatorProcess::start(&world, "--records 0 --tls-port 0 --tls-ca ca.pem --my-domain acme");
