@@ -168,6 +168,42 @@ fn records_have_a_currency_and_amounts_are_converted() {
 }
 
 #[test]
+fn amounts_are_compared_added_up_and_sorted_by_what_they_are_worth() {
+    // SOQL reference, convertCurrency(): considerations
+    let desk = desk_with(Feature::MultiCurrency);
+    desk.org.add_currency("JPY", 0.01).expect("a third currency");
+    for (name, amount, iso) in [("E", "100", "EUR"), ("J", "3", "JPY"), ("U", "150", "USD")] {
+        desk.make("Account", &[("Name", name), ("AnnualRevenue", amount), ("CurrencyIsoCode", iso)]);
+    }
+    // One dollar is half a euro and a hundredth of a yen: E is worth 200 dollars, J 300, U 150.
+    let names = |filter: &str| {
+        let found = records(&desk, &format!("SELECT Name FROM Account {filter}")).expect("rows");
+        found.iter().map(|row| row["Name"].as_str().unwrap().to_owned()).collect::<String>()
+    };
+    assert_eq!(names("WHERE AnnualRevenue > USD199 ORDER BY Name"), "EJ");
+    assert_eq!(names("WHERE AnnualRevenue = EUR100.0"), "E");
+    assert_eq!(names("WHERE AnnualRevenue IN (USD150, JPY3) ORDER BY Name"), "JU");
+    assert_eq!(names("WHERE AnnualRevenue NOT IN (USD150, JPY3)"), "E");
+    assert_eq!(names("WHERE AnnualRevenue > 99 ORDER BY Name"), "EU");
+    assert_eq!(names("ORDER BY AnnualRevenue"), "UEJ");
+    let sums = records(&desk, "SELECT SUM(AnnualRevenue) s, MAX(AnnualRevenue) m FROM Account").expect("a group");
+    assert_eq!((sums[0]["s"].as_f64(), sums[0]["m"].as_f64()), (Some(650.0), Some(300.0)));
+    let grouped = "SELECT CurrencyIsoCode, SUM(AnnualRevenue) s FROM Account GROUP BY CurrencyIsoCode HAVING \
+                   SUM(AnnualRevenue) > 180 ORDER BY SUM(AnnualRevenue) DESC";
+    let groups = records(&desk, grouped).expect("groups");
+    assert_eq!((groups.len(), groups[0]["CurrencyIsoCode"].as_str()), (2, Some("JPY")));
+    for refused in [
+        "SELECT Id FROM Account WHERE convertCurrency(AnnualRevenue) > 5",
+        "SELECT Id FROM Account WHERE AnnualRevenue IN (USD150, 3)",
+        "SELECT Id FROM Account WHERE AnnualRevenue > XYZ5",
+        "SELECT Name, MAX(AnnualRevenue) FROM Account GROUP BY Name HAVING MAX(AnnualRevenue) > USD10",
+        "SELECT Id FROM Account ORDER BY convertCurrency(AnnualRevenue)",
+    ] {
+        assert!(records(&desk, refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
 fn roll_ups_are_in_the_currency_of_their_parent() {
     let desk = desk_with(Feature::MultiCurrency);
     let project = desk.make("Project__c", &[("Name", "P"), ("CurrencyIsoCode", "EUR")]);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::Options;
 use super::ast::{Grouping, Item, Literal, Operator, Order, Query, Value as Named, Word};
 use super::names::Names;
-use super::plan::{Expr, Kind, Plan, Sort, Test};
+use super::plan::{Expr, Kind, Money, Plan, Sort, Test};
 use super::refusal;
 use crate::error::ApiError;
 use crate::schema::{Object, Schema};
@@ -235,6 +235,7 @@ impl Checker<'_> {
                 format!("field '{}' can not be sorted in a query call", field.name),
             );
         }
+        let by = if kind == Kind::Rows { self.in_money(by, Money::Corporate) } else { by };
         Ok(Sort { by, descending: order.descending, nulls_last: order.nulls_last.unwrap_or(false) })
     }
 

@@ -175,11 +175,12 @@ pub enum Expr {
         function: Function,
         of: Option<Box<Expr>>,
     },
-    /// An amount in the user's currency: `convertCurrency()`.
+    /// An amount in another currency than its record's: `convertCurrency()`, what aggregates add up, what amounts are sorted by,
+    /// what `USD5000` is compared with.
     Converted {
         node: usize,
         field: Arc<Field>,
-        user: String,
+        to: Money,
     },
     /// The ISO code of the user's currency.
     UserCurrency {
@@ -192,6 +193,17 @@ pub enum Expr {
         last_four: bool,
         mask: char,
     },
+}
+
+/// Which currency an amount is converted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Money {
+    /// That of the user with this Id.
+    OfUser(String),
+    /// The org's own.
+    Corporate,
+    /// By its ISO code.
+    Iso(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

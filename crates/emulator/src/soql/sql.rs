@@ -9,7 +9,7 @@ use rusqlite::types::Value as Bound;
 
 use super::ast::Operator;
 use super::date;
-use super::plan::{Expr, Function, Kind, Node, Plan, Test};
+use super::plan::{Expr, Function, Kind, Money, Node, Plan, Test};
 use crate::schema::{Field, FieldType};
 use crate::value::Value;
 
@@ -234,14 +234,26 @@ impl Sql {
                 self.bind(i64::from(*miles));
                 self.push(")");
             }
-            Expr::Converted { node, field, user } => {
-                let own = rate(&column(node, "CurrencyIsoCode"));
-                self.push(&format!("({} / {own} * ", column(node, &field.name)));
-                let mut theirs = Sql { plans: self.plans, ..Sql::default() };
-                theirs.expr(tag, &Expr::UserCurrency { user: user.clone() });
-                self.push(&rate(&theirs.text));
-                self.bound.extend(theirs.bound);
-                self.push(")");
+            Expr::Converted { node, field, to } => {
+                let (amount, own) = (column(node, &field.name), rate(&column(node, "CurrencyIsoCode")));
+                match to {
+                    Money::Corporate => self.push(&format!("({amount} / {own})")),
+                    Money::OfUser(user) => {
+                        self.push(&format!("({amount} / {own} * "));
+                        let mut theirs = Sql { plans: self.plans, ..Sql::default() };
+                        theirs.expr(tag, &Expr::UserCurrency { user: user.clone() });
+                        self.push(&rate(&theirs.text));
+                        self.bound.extend(theirs.bound);
+                        self.push(")");
+                    }
+                    // An amount in the very currency is compared as it is: there and back a digit could be lost.
+                    Money::Iso(iso) => {
+                        self.push(&format!("(CASE WHEN {} = ", column(node, "CurrencyIsoCode")));
+                        self.bind(iso.clone());
+                        self.push(&format!(" THEN {amount} ELSE {amount} / {own} * {} END)", rate("?")));
+                        self.bound.push(Bound::Text(iso.clone()));
+                    }
+                }
             }
             Expr::UserCurrency { user } => {
                 self.push("(SELECT u.\"DefaultCurrencyIsoCode\" FROM \"User\" u WHERE u.\"Id\" = ");

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use super::super::ast::{Condition, Literal, Operator, Value as Named};
 use super::super::date;
-use super::super::plan::{Expr, Plan, Test};
+use super::super::plan::{Expr, Money, Plan, Test};
 use super::{Checker, Position, float};
 use crate::error::ApiError;
 use crate::id;
@@ -111,6 +111,7 @@ impl Checker<'_> {
             Condition::Compare { left, operator, right, right_offset } => {
                 let name = self.written(left);
                 let left_expr = expr(self, left)?;
+                let left_expr = self.in_money_of(left_expr, right, *right_offset)?;
                 let bound = self.bound(&left_expr, &name, right, *right_offset)?;
                 let only_equal = matches!(left_expr.kind(), FieldType::Boolean | FieldType::Multipicklist);
                 let equality = matches!(operator, Operator::Equal | Operator::NotEqual);
@@ -133,13 +134,26 @@ impl Checker<'_> {
                 let left_expr = expr(self, left)?;
                 let mut values = Vec::new();
                 let mut others = Vec::new();
+                let in_money = |(literal, _): &&(Literal, usize)| matches!(literal, Literal::Currency(_));
+                if let Some((_, offset)) = list.iter().find(in_money).filter(|_| !list.iter().all(|one| in_money(&one))) {
+                    let message = "Amounts with and without a currency cannot be mixed";
+                    return self.refuse(*offset, "MALFORMED_QUERY", message);
+                }
                 for (literal, offset) in list {
+                    if let Literal::Currency(_) = literal {
+                        let money = self.in_money_of(left_expr.clone(), literal, *offset)?;
+                        let bound = self.bound(&money, &name, literal, *offset)?;
+                        others.push(compared(money, Operator::Equal, bound));
+                        continue;
+                    }
                     match self.bound(&left_expr, &name, literal, *offset)? {
                         Bound::One(value) => values.push(value),
                         bound => others.push(compared(left_expr.clone(), Operator::Equal, bound)),
                     }
                 }
-                others.push(Test::In { left: left_expr, values });
+                if others.is_empty() || !values.is_empty() {
+                    others.push(Test::In { left: left_expr, values });
+                }
                 Ok(negate(*negated, if others.len() == 1 { others.remove(0) } else { Test::Or(others) }))
             }
             Condition::Includes { left, excludes, list } => {
@@ -169,8 +183,8 @@ impl Checker<'_> {
             return Ok(Bound::Null);
         }
         if let Literal::Currency(amount) = literal {
-            let message = format!("Currency literal {amount} needs an organization with multiple currencies");
-            return self.refuse(offset, "MALFORMED_QUERY", message);
+            let number = amount.get(3..).and_then(|number| number.parse().ok());
+            return Ok(Bound::One(Value::Num(number.expect("a currency literal ends in a number"))));
         }
         let one = |value: Option<Value>| value.map(Bound::One);
         let bound =
@@ -212,6 +226,25 @@ impl Checker<'_> {
                 _ => None,
             };
         bound.map_or_else(|| self.wrong_type(kind, name, literal, offset), Ok)
+    }
+
+    /// The left side in the currency that the right side is in: `Amount > USD5000` compares what amounts are worth. Without an
+    /// ISO code numbers are compared (SOQL reference, `convertCurrency()`). The texts of the refusals are guesses.
+    fn in_money_of(&self, left: Expr, right: &Literal, offset: usize) -> Result<Expr, ApiError> {
+        let Literal::Currency(amount) = right else { return Ok(left) };
+        if self.ground.schema.object("CurrencyType").is_none() {
+            let message = format!("Currency literal {amount} needs an organization with multiple currencies");
+            return self.refuse(offset, "MALFORMED_QUERY", message);
+        }
+        let iso = &amount[..3];
+        let active = self.ground.schema.object("User").and_then(|users| users.field("DefaultCurrencyIsoCode"));
+        if !active.is_some_and(|field| field.picklist.iter().any(|known| known.active && known.value == iso)) {
+            return self.refuse(offset, "MALFORMED_QUERY", format!("Invalid currency ISO code: {iso}"));
+        }
+        match self.in_money(left, Money::Iso(iso.to_owned())) {
+            converted @ Expr::Converted { .. } => Ok(converted),
+            _ => self.refuse(offset, "MALFORMED_QUERY", format!("Currency literal {amount} needs a currency field")),
+        }
     }
 
     fn wrong_type<T>(&self, kind: FieldType, name: &str, literal: &Literal, offset: usize) -> Result<T, ApiError> {

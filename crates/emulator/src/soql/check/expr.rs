@@ -3,7 +3,7 @@
 
 use super::super::ast::{Argument, Literal, Value as Named, Word};
 use super::super::date;
-use super::super::plan::{Expr, Function};
+use super::super::plan::{Expr, Function, Money};
 use super::{Checker, float};
 use crate::error::ApiError;
 use crate::schema::FieldType;
@@ -70,7 +70,26 @@ impl Checker<'_> {
                 format!("field {} does not support aggregate operator {upper}", self.written(value_inside(arguments)));
             return self.refuse(function.offset, "INVALID_FIELD", message);
         }
+        let inner = match aggregate {
+            Function::Count | Function::CountDistinct => inner,
+            _ => self.in_money(inner, Money::Corporate),
+        };
         Ok(Expr::Aggregate { function: aggregate, of: Some(Box::new(inner)) })
+    }
+
+    /// An amount of a record that has a currency, in another one; anything else as it is. Aggregates are in the org's currency,
+    /// and the order of amounts is that of what they are worth (SOQL reference, `convertCurrency()`).
+    pub(super) fn in_money(&self, expr: Expr, to: Money) -> Expr {
+        match expr {
+            Expr::Field { node, field }
+                if field.kind == FieldType::Currency
+                    && self.ground.schema.object("CurrencyType").is_some()
+                    && self.names.object(node).has("CurrencyIsoCode") =>
+            {
+                Expr::Converted { node, field, to }
+            }
+            other => other,
+        }
     }
 
     fn distance(&mut self, function: &Word, arguments: &[Argument]) -> Result<Expr, ApiError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::ast::{Argument, Item, Path, Query, TypeOf, Value as Named, Word};
 use super::super::names::Place;
-use super::super::plan::{ChildPlan, Entry, Expr, Kind, Plan, Shape, Written};
+use super::super::plan::{ChildPlan, Entry, Expr, Kind, Money, Plan, Shape, Written};
 use super::super::refusal;
 use super::{CHILD_LEVELS, Checker, MOST_CHILDREN, Position, plan};
 use crate::error::ApiError;
@@ -204,7 +204,7 @@ impl Checker<'_> {
             Expr::Field { node, field }
                 if field.kind == FieldType::Currency && self.names.object(node).has("CurrencyIsoCode") =>
             {
-                Ok(Expr::Converted { node, field, user: self.ground.caller.user_id.clone() })
+                Ok(Expr::Converted { node, field, to: Money::OfUser(self.ground.caller.user_id.clone()) })
             }
             _ => self.refuse(function.offset, "INVALID_FIELD", "convertCurrency takes a currency field"),
         }
@@ -213,7 +213,7 @@ impl Checker<'_> {
     /// How the currency of an amount is found, in an org of several.
     fn currency_of(&self, expr: &Expr) -> Option<Expr> {
         match expr {
-            Expr::Converted { user, .. } => Some(Expr::UserCurrency { user: user.clone() }),
+            Expr::Converted { to: Money::OfUser(user), .. } => Some(Expr::UserCurrency { user: user.clone() }),
             Expr::Field { node, field } if field.kind == FieldType::Currency => {
                 self.field(*node, "CurrencyIsoCode", 0).ok()
             }
