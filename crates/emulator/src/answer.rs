@@ -2,9 +2,8 @@
 //! What a face of the emulator says back, before it is bytes: a status, headers and a body.
 //!
 //! JSON stays a value until the very end, because composite answers embed it and because `X-PrettyPrint` decides
-//! its final form (`salesforce-api.md` 2.1).
-
-use std::io;
+//! its final form (`salesforce-api.md` 2.1). Records, of which there may be thousands, are written as text from the start; a
+//! composite answer takes them as they are ([`Part`]).
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -33,6 +32,8 @@ pub enum Content {
     Empty,
     /// `application/json;charset=UTF-8`.
     Json(Value),
+    /// The same, as compact text already.
+    Text(Vec<u8>),
     /// Bytes that are in memory anyway.
     Bytes {
         /// `Content-Type` as sent.
@@ -58,6 +59,11 @@ impl Answer {
     /// 200 with JSON.
     pub fn ok(body: Value) -> Answer {
         Answer::json(200, body)
+    }
+
+    /// 200 with JSON that was written already, compactly.
+    pub fn text(json: Vec<u8>) -> Answer {
+        Answer { status: 200, headers: HeaderMap::new(), body: Content::Text(json) }
     }
 
     /// A status without a body, such as the 204 of an update (`salesforce-api.md` 2.7).
@@ -94,16 +100,25 @@ impl Answer {
         self
     }
 
-    /// The JSON body, for answers that are embedded in another one. `Null` for an empty body, as a batch shows it
+    /// The JSON body, for who looks into it. `Null` for an empty body, as a batch shows it
     /// (`salesforce-api.md` 2.8); `None` when the body is not JSON.
     pub fn into_json(self) -> Option<Value> {
         match self.body {
             Content::Json(value) => Some(value),
+            Content::Text(text) => serde_json::from_slice(&text).ok(),
             Content::Empty => Some(Value::Null),
             Content::Bytes { content_type, bytes } if content_type.starts_with("application/json") => {
                 serde_json::from_slice(&bytes).ok()
             }
             Content::Bytes { .. } | Content::Stream { .. } => None,
+        }
+    }
+
+    /// The JSON body, for answers that are embedded in another one; null for what is not JSON.
+    pub fn into_part(self) -> Part {
+        match self.body {
+            Content::Text(text) => Part::Text(text),
+            _ => Part::Value(self.into_json().unwrap_or(Value::Null)),
         }
     }
 
@@ -142,76 +157,111 @@ pub fn error_json(error: &ApiError) -> Value {
     Value::Array(vec![Value::Object(one)])
 }
 
+/// JSON inside other JSON.
+#[derive(Clone, Debug)]
+pub enum Part {
+    Value(Value),
+    /// Compact text.
+    Text(Vec<u8>),
+}
+
+impl Part {
+    /// What it says, for who looks into it.
+    pub fn to_value(&self) -> Value {
+        match self {
+            Part::Value(value) => value.clone(),
+            Part::Text(text) => serde_json::from_slice(text).expect("it was written as JSON"),
+        }
+    }
+
+    /// Writes it at the end of `out`, compactly.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Part::Value(value) => write_json(value, out),
+            Part::Text(text) => out.extend_from_slice(text),
+        }
+    }
+}
+
+/// Writes a value at the end of `out`, compactly.
+pub fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("what answers are made of always serializes into memory");
+}
+
 /// JSON as bytes: compact, or in the style of Jackson's pretty printer, which `X-PrettyPrint: 1` asks for.
 pub fn render(value: &Value, pretty: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    let written = if pretty {
-        let mut serializer = serde_json::Serializer::with_formatter(&mut out, Jackson::default());
-        serde::Serialize::serialize(value, &mut serializer)
-    } else {
-        serde_json::to_writer(&mut out, value)
+    write_json(value, &mut out);
+    if pretty { prettied(&out) } else { out }
+}
+
+/// Compact JSON in Jackson's style: two spaces per object level, `" : "` after keys, arrays on one line with blanks inside:
+/// `{\n  "records" : [ ]\n}`.
+pub fn prettied(compact: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(compact.len() + compact.len() / 2);
+    let mut objects = 0;
+    // Whether what is open is an object; else it is an array.
+    let mut open: Vec<bool> = Vec::new();
+    let newline = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        (0..depth).for_each(|_| out.extend_from_slice(b"  "));
     };
-    written.expect("a JSON value always serializes into memory");
+    let mut at = 0;
+    while let Some(byte) = compact.get(at) {
+        let closes = matches!(compact.get(at + 1), Some(b'}' | b']'));
+        at += 1;
+        match byte {
+            b'"' => {
+                let end = at + string_end(&compact[at..]);
+                out.extend_from_slice(&compact[at - 1..end]);
+                at = end;
+            }
+            b'{' | b'[' if closes => {
+                out.extend_from_slice(if *byte == b'{' { b"{ }" } else { b"[ ]" });
+                at += 1;
+            }
+            b'{' => {
+                objects += 1;
+                open.push(true);
+                out.push(b'{');
+                newline(&mut out, objects);
+            }
+            b'[' => {
+                open.push(false);
+                out.extend_from_slice(b"[ ");
+            }
+            b',' if open.last() == Some(&true) => {
+                out.push(b',');
+                newline(&mut out, objects);
+            }
+            b',' => out.extend_from_slice(b", "),
+            b':' => out.extend_from_slice(b" : "),
+            b'}' => {
+                objects -= 1;
+                open.pop();
+                newline(&mut out, objects);
+                out.push(b'}');
+            }
+            b']' => {
+                open.pop();
+                out.extend_from_slice(b" ]");
+            }
+            other => out.push(*other),
+        }
+    }
     out
 }
 
-/// Two spaces per object level, `" : "` after keys, arrays on one line with blanks inside: `{\n  "records" : [ ]\n}`.
-#[derive(Default)]
-struct Jackson {
-    depth: usize,
-    has_members: bool,
-}
-
-impl Jackson {
-    fn newline<W: ?Sized + io::Write>(&self, out: &mut W) -> io::Result<()> {
-        out.write_all(b"\n")?;
-        for _ in 0..self.depth {
-            out.write_all(b"  ")?;
-        }
-        Ok(())
-    }
-}
-
-impl serde_json::ser::Formatter for Jackson {
-    fn begin_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.depth += 1;
-        self.has_members = false;
-        out.write_all(b"{")
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        if !first {
-            out.write_all(b",")?;
-        }
-        self.newline(out)
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b" : ")
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.has_members = true;
-        Ok(())
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.has_members {
-            self.newline(out)?;
-            out.write_all(b"}")
-        } else {
-            out.write_all(b" }")
+/// Where a string ends that began just before, with its closing quote.
+fn string_end(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        at += if *byte == b'\\' { 2 } else { 1 };
+        if *byte == b'"' {
+            break;
         }
     }
-
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        out.write_all(if first { b" " } else { b", " })
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b" ]")
-    }
+    at.min(text.len())
 }
 
 #[cfg(test)]
@@ -228,6 +278,14 @@ mod tests {
         let text = String::from_utf8(render(&nested, true)).unwrap();
         assert_eq!(text, "[ {\n  \"a\" : {\n    \"b\" : [ 1, 2 ],\n    \"c\" : { }\n  }\n}, {\n  \"d\" : null\n} ]");
         assert_eq!(render(&empty, false), b"{\"totalSize\":0,\"records\":[]}");
+        let tricky = json!({"a": "{\"b\":[1,2],\\\\\"}", "c": [{}, [], [[1], "x,y"]], "d": -1.5e300, "é": true});
+        let text = String::from_utf8(render(&tricky, true)).unwrap();
+        let wanted = r#""a" : "{\"b\":[1,2],\\\\\"}",
+  "c" : [ { }, [ ], [ [ 1 ], "x,y" ] ],
+  "d" : -1.5e+300,
+  "é" : true"#;
+        assert_eq!(text, format!("{{\n  {wanted}\n}}"));
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), tricky);
     }
 
     #[test]

@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 pub use body::{fields_of, parse_json};
 pub(crate) use limits::live_rows;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, xml};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::log::Family;
@@ -62,6 +62,8 @@ pub struct Call {
     pub query: Query,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// Who asked looks into the answer, and wants records as values. Else they are written as text at once.
+    pub looks_into: bool,
 }
 
 impl Call {
@@ -156,8 +158,9 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
         _ => {}
     }
     let body = request.body_bytes().await?;
-    let mut call =
-        Call { method: request.method, path: request.path, query: request.query, headers: request.headers, body };
+    let Request { method, path, query, headers, .. } = request;
+    let looks_into = xml::is_preferred(&headers);
+    let mut call = Call { method, path, query, headers, body, looks_into };
     namespace::apply(ctx, &mut call);
     if is_read(&call.method) {
         ctx.org.read(|tx| read(ctx, tx, &call))
@@ -168,8 +171,16 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
 
 /// Answers a subrequest. `url` is as composite requests write it: `/services/data/v67.0/sobjects/…`, or
 /// `v67.0/sobjects/…` as in a batch (`salesforce-api.md` 2.8). It runs inside its caller's transaction; what a refused
-/// one had begun is undone.
-pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
+/// one had begun is undone. `looks_into` says whether the caller reads what is in the answer, rather than send it on.
+pub fn dispatch(
+    ctx: &Ctx,
+    tx: &mut Tx<'_>,
+    method: &Method,
+    url: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    looks_into: bool,
+) -> Answer {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let segments = decode_path(path);
     let skipped = if segments.first().is_some_and(|first| first == "services") { 3 } else { 1 };
@@ -189,6 +200,7 @@ pub fn dispatch(ctx: &Ctx, tx: &mut Tx<'_>, method: &Method, url: &str, headers:
         query: Query::parse(query),
         headers,
         body: Bytes::copy_from_slice(body),
+        looks_into,
     };
     namespace::apply(&ctx, &mut call);
     let answer = if is_read(&call.method) { read(&ctx, tx, &call) } else { tx.savepoint(|tx| write(&ctx, tx, &call)) };

@@ -29,7 +29,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::answer::xml::{self, Ending};
-use crate::answer::{Answer, Content, render};
+use crate::answer::{Answer, Content, prettied, render};
 use crate::control::web;
 use crate::ctx::{Ctx, base_url};
 use crate::error::ApiError;
@@ -415,6 +415,15 @@ fn respond(answer: Answer, accepted: &Accepted, limit: Option<String>, head: boo
         Content::Json(value) if accepted.xml.is_some() => {
             let bytes = xml::render(&value, accepted.xml.as_deref().unwrap_or_default());
             (Some("application/xml;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
+        }
+        Content::Text(text) if accepted.xml.is_some() => {
+            let value = serde_json::from_slice(&text).expect("it was written as JSON");
+            let bytes = xml::render(&value, accepted.xml.as_deref().unwrap_or_default());
+            (Some("application/xml;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
+        }
+        Content::Text(text) => {
+            let bytes = if accepted.pretty { prettied(&text) } else { text };
+            (Some("application/json;charset=UTF-8".to_owned()), Whole::Bytes(bytes.into()))
         }
         Content::Json(value) => {
             let bytes = render(&value, accepted.pretty);

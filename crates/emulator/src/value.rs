@@ -9,7 +9,7 @@ mod date;
 
 use std::io::Write as _;
 
-pub use date::{date_time_text, parse_date, parse_date_time, parse_time};
+pub use date::{date_time_text, parse_date, parse_date_time, parse_time, write_date_time};
 
 use crate::schema::{Field, FieldType};
 
@@ -139,6 +139,38 @@ pub fn json(value: &Value, field: &Field) -> serde_json::Value {
     }
 }
 
+/// What [`json`] makes of a stored value, without making it: for rows that are sent on as they are read.
+pub struct Shown<'a> {
+    pub value: rusqlite::types::ValueRef<'a>,
+    pub field: &'a Field,
+}
+
+impl serde::Serialize for Shown<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use rusqlite::types::ValueRef;
+        match (self.value, self.field.kind) {
+            (ValueRef::Null, FieldType::Boolean) => serializer.serialize_bool(false),
+            (ValueRef::Null, _) => serializer.serialize_unit(),
+            (ValueRef::Integer(n), FieldType::Boolean) => serializer.serialize_bool(n != 0),
+            (ValueRef::Integer(ms), FieldType::Datetime) => {
+                let mut text = Vec::with_capacity(28);
+                write_date_time(ms, "+0000", &mut text);
+                serializer.serialize_str(std::str::from_utf8(&text).expect("digits and a zone are text"))
+            }
+            (ValueRef::Integer(n), kind) if kind.has_fraction() && n.unsigned_abs() <= 1 << 53 => {
+                serializer.serialize_f64(n as f64)
+            }
+            (ValueRef::Integer(n), _) => serializer.serialize_i64(n),
+            (ValueRef::Real(n), FieldType::Int | FieldType::Long) => serializer.serialize_i64(n as i64),
+            (ValueRef::Real(n), _) => serializer.serialize_f64(n),
+            (ValueRef::Text(text) | ValueRef::Blob(text), _) => match std::str::from_utf8(text) {
+                Ok(text) => serializer.serialize_str(text),
+                Err(_) => serializer.serialize_str(&String::from_utf8_lossy(text)),
+            },
+        }
+    }
+}
+
 /// An integer of a double field as JSON: with `.0` where a float holds it exactly, else as the integer, which keeps
 /// all digits.
 fn exact_fraction(n: i64) -> serde_json::Value {
@@ -168,5 +200,51 @@ pub fn csv_text(value: &Value, field: &Field, out: &mut Vec<u8>) {
             let _ = write!(out, "{n:?}");
         }
         (Value::Text(text), _) => out.extend_from_slice(text.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::types::ValueRef;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_is_made() {
+        const KINDS: [FieldType; 9] = [
+            FieldType::Boolean,
+            FieldType::Int,
+            FieldType::Long,
+            FieldType::Double,
+            FieldType::Currency,
+            FieldType::Datetime,
+            FieldType::Date,
+            FieldType::String,
+            FieldType::Base64,
+        ];
+        let stored = [
+            ValueRef::Null,
+            ValueRef::Integer(0),
+            ValueRef::Integer(1),
+            ValueRef::Integer(-1_647_534_086_123),
+            ValueRef::Integer(1 << 53),
+            ValueRef::Integer(i64::MAX),
+            ValueRef::Real(0.1 + 0.2),
+            ValueRef::Real(-2.0),
+            ValueRef::Real(1e300),
+            ValueRef::Real(f64::INFINITY),
+            ValueRef::Text("a \"b\" \u{1}\n é".as_bytes()),
+            ValueRef::Text(b"2022-03-17"),
+            ValueRef::Blob(b"\xff\xfe"),
+        ];
+        for kind in KINDS {
+            let field = Field::usual("F", "F", kind, 0);
+            for value in stored {
+                let made = json(&Value::from_sql(value, kind), &field);
+                let shown = Shown { value, field: &field };
+                assert_eq!(serde_json::to_value(&shown).unwrap(), made, "{kind:?} {value:?}");
+                assert_eq!(serde_json::to_string(&shown).unwrap(), made.to_string(), "{kind:?} {value:?}");
+            }
+        }
     }
 }

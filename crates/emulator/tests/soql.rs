@@ -6,8 +6,9 @@
 mod soql_rows;
 
 use orgkeep_emulator::error::ApiError;
-use orgkeep_emulator::soql::{self, Options, Which};
-use orgkeep_emulator::{Caller, Org};
+use orgkeep_emulator::schema::Schema;
+use orgkeep_emulator::soql::{self, Dialect, Options, Which};
+use orgkeep_emulator::{Caller, Catalog, Clock, Org};
 use serde_json::{Value as Json, json};
 use soql_rows::{NOW, admin, id, org};
 
@@ -17,7 +18,14 @@ fn records(org: &Org, text: &str) -> Vec<Json> {
 
 fn answer(org: &Org, caller: &Caller, text: &str, options: Options) -> Result<Vec<Json>, ApiError> {
     let prepared = soql::prepare(&org.schema(), caller, text, options)?;
-    org.read(|tx| prepared.records(tx, "67.0", Which::All))
+    org.read(|tx| {
+        let records = prepared.records(tx, "67.0", Which::All)?;
+        // What is sent on as text says the same to the letter.
+        let text = prepared.text(tx, "67.0", Which::All)?;
+        assert_eq!(text.records, records.len());
+        assert_eq!(format!("[{}]", String::from_utf8(text.json).unwrap()), json!(records).to_string());
+        Ok(records)
+    })
 }
 
 fn refusal(org: &Org, text: &str) -> (String, String) {
@@ -69,6 +77,61 @@ fn a_record_has_attributes_parents_children_and_compound_values() {
     assert_eq!(keys[1..4], ["Id", "Name", "Parent"]);
     let orphan = records(&org, "SELECT Parent.Name, (SELECT Id FROM Contacts) FROM Account WHERE Name = 'Alpha'");
     assert_eq!((&orphan[0]["Parent"], &orphan[0]["Contacts"]), (&Json::Null, &Json::Null));
+}
+
+#[test]
+fn records_come_in_the_order_of_the_ids_asked_for() {
+    let org = org();
+    let options = Options { now: NOW, ..Options::default() };
+    let prepared =
+        soql::prepare(&org.schema(), &admin(), "SELECT Name FROM Account ORDER BY Name DESC", options).unwrap();
+    org.read(|tx| {
+        let mut ids = prepared.ids(tx).unwrap();
+        assert!(ids.len() > 3);
+        for turn in 0..ids.len() {
+            ids.rotate_left(1);
+            let mut wanted = ids.clone();
+            // One that is not there is left out.
+            wanted.insert(turn, id("001", 999));
+            for wanted in [&ids, &wanted] {
+                let records = prepared.records(tx, "67.0", Which::Ids(wanted)).unwrap();
+                let urls = records.iter().map(|record| record["attributes"]["url"].as_str().unwrap_or_default());
+                assert!(urls.eq(ids.iter().map(|id| format!("/services/data/v67.0/sobjects/Account/{id}"))));
+                let text = prepared.text(tx, "67.0", Which::Ids(wanted)).unwrap();
+                assert_eq!(format!("[{}]", String::from_utf8(text.json).unwrap()), json!(records).to_string());
+            }
+        }
+        let first = prepared.text(tx, "67.0", Which::First(2)).unwrap();
+        assert_eq!((first.records, first.is_more), (2, true));
+        let all = prepared.text(tx, "67.0", Which::First(ids.len())).unwrap();
+        assert_eq!((all.records, all.is_more), (ids.len(), false));
+    });
+}
+
+#[test]
+fn reading_objects_without_rows_makes_no_tables() {
+    let org = Org::open(0, Schema::of(Catalog::Everything), Clock::starting_at(NOW), None).unwrap();
+    let options = Options { now: NOW, ..Options::default() };
+    let tables = || {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+        org.read(|tx| tx.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap())
+    };
+    let before = tables();
+    let schema = org.schema();
+    let rare: Vec<_> = schema.objects().filter(|object| object.queryable && object.name.ends_with("Share")).collect();
+    assert!(rare.len() > 50);
+    for object in rare {
+        let count = soql::prepare(&schema, &admin(), &format!("SELECT COUNT() FROM {}", object.name), options).unwrap();
+        let rows = soql::prepare(&schema, &admin(), &format!("SELECT Id FROM {}", object.name), options).unwrap();
+        org.read(|tx| {
+            assert_eq!(count.total(tx).unwrap(), 0);
+            assert_eq!(rows.text(tx, "67.0", Which::First(2_000)).unwrap().records, 0);
+            assert_eq!(rows.csv(tx, Dialect::default(), |_| Ok::<_, ApiError>(())).unwrap(), 0);
+        });
+    }
+    assert_eq!(tables(), before);
+    let sum = soql::prepare(&schema, &admin(), "SELECT COUNT(Id) FROM WorkOrderShare", options).unwrap();
+    assert_eq!(org.read(|tx| sum.records(tx, "67.0", Which::All).unwrap())[0]["expr0"], 0);
 }
 
 #[test]

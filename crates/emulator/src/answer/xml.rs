@@ -24,8 +24,12 @@ const ENDINGS: [&str; 4] = [".xml", ".json", ".csv", ".inc"];
 /// The path below the version of a REST request that wants XML. `path` begins with `services`.
 pub fn wanted(headers: &HeaderMap, path: &[String]) -> Option<Vec<String>> {
     let below = below_version(path)?;
-    let listed = request::header(headers, "accept")?;
-    (prefers_xml(listed) && !below.first().is_some_and(|first| JSON_ONLY.contains(&first.as_str()))).then_some(below)
+    (is_preferred(headers) && !below.first().is_some_and(|first| JSON_ONLY.contains(&first.as_str()))).then_some(below)
+}
+
+/// Whether a request says that it prefers XML.
+pub fn is_preferred(headers: &HeaderMap) -> bool {
+    request::header(headers, "accept").is_some_and(prefers_xml)
 }
 
 /// What an ending of the path says of the format.

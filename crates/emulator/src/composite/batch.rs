@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Part};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::multipart::malformed;
@@ -47,19 +47,25 @@ impl Batch {
     /// Answers it inside a transaction.
     pub fn answer(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Answer {
         let mut has_errors = false;
-        let mut results = Vec::with_capacity(self.subrequests.len());
+        let mut results = Vec::with_capacity(256);
         for (method, url, body) in &self.subrequests {
             let (status, result) = if has_errors && self.halt_on_error {
                 let text = "Batch processing was halted because a previous subrequest in the batch failed.";
-                (412, error_body("BATCH_PROCESSING_HALTED", text))
+                (412, Part::Value(error_body("BATCH_PROCESSING_HALTED", text)))
             } else {
-                let answer = rest::dispatch(ctx, tx, method, url, &HeaderMap::new(), body);
-                (answer.status, answer.into_json().unwrap_or(Value::Null))
+                let answer = rest::dispatch(ctx, tx, method, url, &HeaderMap::new(), body, false);
+                (answer.status, answer.into_part())
             };
             has_errors |= status >= 400;
-            results.push(json!({"statusCode": status, "result": result}));
+            let comma = if results.is_empty() { "" } else { "," };
+            results.extend_from_slice(format!("{comma}{{\"statusCode\":{status},\"result\":").as_bytes());
+            result.write(&mut results);
+            results.push(b'}');
         }
-        Answer::ok(json!({"hasErrors": has_errors, "results": results}))
+        let mut text = format!("{{\"hasErrors\":{has_errors},\"results\":[").into_bytes();
+        text.extend_from_slice(&results);
+        text.extend_from_slice(b"]}");
+        Answer::text(text)
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashSet};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Part, write_json};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::Tx;
@@ -46,17 +46,40 @@ pub struct Subrequest {
 struct Result {
     status: u16,
     headers: Map<String, Value>,
-    body: Value,
+    body: Part,
 }
 
 impl Result {
     fn halted(message: &str) -> Result {
-        Result { status: 400, headers: Map::new(), body: error_body("PROCESSING_HALTED", message) }
+        Result { status: 400, headers: Map::new(), body: Part::Value(error_body("PROCESSING_HALTED", message)) }
     }
 
     fn is_success(&self) -> bool {
         self.status < 400
     }
+
+    fn shown(&self, reference_id: &str) -> Vec<u8> {
+        let mut text = b"{\"body\":".to_vec();
+        self.body.write(&mut text);
+        text.extend_from_slice(b",\"httpHeaders\":");
+        write_json(&self.headers, &mut text);
+        text.extend_from_slice(format!(",\"httpStatusCode\":{},\"referenceId\":", self.status).as_bytes());
+        write_json(reference_id, &mut text);
+        text.push(b'}');
+        text
+    }
+}
+
+/// The results of a chain as its answer shows them.
+pub fn write_results(results: &[Vec<u8>], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"compositeResponse\":[");
+    for (place, result) in results.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(result);
+    }
+    out.extend_from_slice(b"]}");
 }
 
 impl From<Answer> for Result {
@@ -67,7 +90,7 @@ impl From<Answer> for Result {
                 headers.insert(shown.to_owned(), json!(value));
             }
         }
-        Result { status: answer.status, headers, body: answer.into_json().unwrap_or(Value::Null) }
+        Result { status: answer.status, headers, body: answer.into_part() }
     }
 }
 
@@ -119,11 +142,13 @@ impl Chain {
 
     /// Answers it inside a transaction.
     pub fn answer(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Answer {
-        Answer::ok(json!({"compositeResponse": self.results(ctx, tx).0}))
+        let mut text = Vec::with_capacity(4_096);
+        write_results(&self.results(ctx, tx).0, &mut text);
+        Answer::text(text)
     }
 
     /// The results in order as they are shown, and whether all succeeded.
-    pub fn results(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> (Vec<Value>, bool) {
+    pub fn results(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> (Vec<Vec<u8>>, bool) {
         let results = if self.all_or_none {
             tx.savepoint(|tx| {
                 let results = self.run(ctx, tx);
@@ -138,31 +163,29 @@ impl Chain {
     }
 
     /// The results of a chain that is not tried.
-    pub fn halted(&self) -> Vec<Value> {
+    pub fn halted(&self) -> Vec<Vec<u8>> {
         self.shown(self.rolled_back(Vec::new()))
     }
 
-    fn shown(&self, results: Vec<Result>) -> Vec<Value> {
-        let shown = self.subrequests.iter().zip(results).map(|(subrequest, result)| {
-            json!({
-                "body": result.body,
-                "httpHeaders": result.headers,
-                "httpStatusCode": result.status,
-                "referenceId": subrequest.reference_id,
-            })
-        });
-        shown.collect()
+    fn shown(&self, results: Vec<Result>) -> Vec<Vec<u8>> {
+        self.subrequests
+            .iter()
+            .zip(results)
+            .map(|(subrequest, result)| result.shown(&subrequest.reference_id))
+            .collect()
     }
 
     /// The results in order; with `allOrNone` they end with the first failure.
     fn run(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Vec<Result> {
         let mut bodies = Bodies::new();
         let mut results = Vec::with_capacity(self.subrequests.len());
+        let used: BTreeSet<String> = self.subrequests.iter().flat_map(Subrequest::references).collect();
         for subrequest in &self.subrequests {
-            let result = subrequest.run(ctx, tx, &bodies);
+            let is_used = used.contains(&subrequest.reference_id);
+            let result = subrequest.run(ctx, tx, &bodies, is_used);
             let success = result.is_success();
-            if success {
-                bodies.insert(subrequest.reference_id.clone(), result.body.clone());
+            if success && is_used {
+                bodies.insert(subrequest.reference_id.clone(), result.body.to_value());
             }
             results.push(result);
             if self.all_or_none && !success {
@@ -199,6 +222,9 @@ impl Subrequest {
     /// The names of the subrequests whose answers it uses.
     pub fn references(&self) -> BTreeSet<String> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        if !self.url.contains("@{") && !body.contains("@{") {
+            return BTreeSet::new();
+        }
         [self.url.as_str(), body.as_str()]
             .into_iter()
             .flat_map(|text| text.split("@{").skip(1))
@@ -218,7 +244,7 @@ impl Subrequest {
         matches!(below, ["composite", "sobjects", ..] | ["query" | "queryAll", ..])
     }
 
-    fn run(&self, ctx: &Ctx, tx: &mut Tx<'_>, bodies: &Bodies) -> Result {
+    fn run(&self, ctx: &Ctx, tx: &mut Tx<'_>, bodies: &Bodies, is_used: bool) -> Result {
         let replaced = in_url(&self.url, bodies).and_then(|url| {
             let body = self.body.as_ref().map(|body| in_body(body, bodies)).transpose()?;
             Ok((url, body))
@@ -231,7 +257,7 @@ impl Subrequest {
             return collection(ctx, tx, &self.method, below, &url, body).unwrap_or_else(Answer::from).into();
         }
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        rest::dispatch(ctx, tx, &self.method, &url, &self.headers, &bytes).into()
+        rest::dispatch(ctx, tx, &self.method, &url, &self.headers, &bytes, is_used).into()
     }
 }
 

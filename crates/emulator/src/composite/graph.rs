@@ -11,14 +11,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, write_json};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::Tx;
 
-use super::chain::{Chain, Subrequest};
+use super::chain::{Chain, Subrequest, write_results};
 use super::invalid_input;
 
 const GRAPHS_MAX: usize = 75;
@@ -68,22 +68,23 @@ impl Graphs {
     /// Answers it: each graph in a savepoint of its own.
     pub fn answer(&self, ctx: &Ctx, tx: &mut Tx<'_>) -> Answer {
         let mut failures = 0;
-        let mut shown = Vec::with_capacity(self.0.len());
-        for graph in &self.0 {
+        let mut text = b"{\"graphs\":[".to_vec();
+        for (place, graph) in self.0.iter().enumerate() {
             let (results, successful) =
                 if failures < FAILURES_MAX { graph.chain.results(ctx, tx) } else { (graph.chain.halted(), false) };
             failures += usize::from(!successful);
-            let mut placed = vec![Value::Null; results.len()];
+            let mut placed = vec![Vec::new(); results.len()];
             for (result, place) in results.into_iter().zip(&graph.order) {
                 placed[*place] = result;
             }
-            shown.push(json!({
-                "graphId": graph.id,
-                "graphResponse": {"compositeResponse": placed},
-                "isSuccessful": successful,
-            }));
+            text.extend_from_slice(if place > 0 { b",{\"graphId\":" } else { b"{\"graphId\":" });
+            write_json(&graph.id, &mut text);
+            text.extend_from_slice(b",\"graphResponse\":");
+            write_results(&placed, &mut text);
+            text.extend_from_slice(format!(",\"isSuccessful\":{successful}}}").as_bytes());
         }
-        Answer::ok(json!({"graphs": shown}))
+        text.extend_from_slice(b"]}");
+        Answer::text(text)
     }
 }
 

@@ -3,15 +3,15 @@
 //!
 //! A page holds 2,000 records unless `Sforce-Query-Options` asks for fewer. What does not fit is kept as a cursor of Ids.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, write_json};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::Tx;
 use crate::rest::cursor::{self, Asked};
 use crate::rest::{Call, children, columns, explain, recent};
-use crate::soql::{self, Options, Prepared, Which};
+use crate::soql::{self, Options, Prepared, Text, Which};
 
 const PAGE_MAX: usize = 2_000;
 const PAGE_MIN: usize = 200;
@@ -45,27 +45,29 @@ fn options(kind: Kind, now: i64) -> Options {
 /// The first page of a statement.
 pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) -> Result<Answer, ApiError> {
     let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options(kind, tx.now))?;
-    let tooling = kind.tooling;
+    let page = Page { ctx, tx, call, statement, prepared: &prepared, kind, size: page_size(call) };
     if prepared.is_count_only() {
-        return Ok(Answer::ok(page(prepared.total(tx)?, Vec::new(), None, &prepared, tooling)));
+        return Ok(page.answer(prepared.total(tx)?, Records::Values(Vec::new()), None));
     }
     if prepared.is_aggregate() {
-        let records = prepared.records(tx, &ctx.version, Which::All)?;
+        let (records, _) = page.records(Which::All)?;
         if records.len() > PAGE_MAX {
             let text =
                 "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
             return Err(ApiError::new(400, "EXCEEDED_ID_LIMIT", text));
         }
-        return Ok(Answer::ok(page(records.len() as u64, records, None, &prepared, tooling)));
+        return Ok(page.answer(records.len() as u64, records, None));
     }
-    let size = page_size(call);
-    let asked = Asked { statement, all: kind.all, tooling, user_id: &ctx.caller.user_id };
-    let first = cursor::open(tx, &prepared, asked, size)?;
-    let mut records = prepared.records(tx, &ctx.version, Which::Ids(&first.ids))?;
-    children::cut(ctx, tx, statement, prepared.object(), kind, size, &mut records)?;
-    recent::remember_all(ctx, statement, prepared.object(), &first.ids);
-    let next = first.locator.map(|locator| next_url(ctx, tooling, &locator, size));
-    Ok(Answer::ok(page(first.total as u64, records, next, &prepared, tooling)))
+    recent::remember_all(ctx, tx, statement, &prepared)?;
+    let (records, is_more) = page.records(Which::First(page.size))?;
+    if !is_more {
+        // Nearly every result is whole in its first page, and nothing has to be kept of it.
+        return Ok(page.answer(records.len() as u64, records, None));
+    }
+    let asked = Asked { statement, all: kind.all, tooling: kind.tooling, user_id: &ctx.caller.user_id };
+    let first = cursor::open(tx, &prepared, asked, page.size)?;
+    let next = first.locator.map(|locator| next_url(ctx, kind.tooling, &locator, page.size));
+    Ok(page.answer(first.total as u64, records, next))
 }
 
 /// A further page: `<locator>-<offset>`.
@@ -77,37 +79,95 @@ pub fn next(ctx: &Ctx, tx: &Tx<'_>, call: &Call, locator: &str) -> Result<Answer
         .ok_or_else(ApiError::invalid_query_locator)?;
     let kind = Kind { all: cursor.all, tooling: cursor.tooling };
     let prepared = soql::prepare(&tx.schema, &ctx.caller, &cursor.statement, options(kind, cursor.opened_ms))?;
-    let end = cursor.total.min(offset + page_size(call));
-    let ids = cursor.ids(tx, offset, end);
-    let mut records = prepared.records(tx, &ctx.version, Which::Ids(&ids))?;
-    children::cut(ctx, tx, &cursor.statement, prepared.object(), kind, page_size(call), &mut records)?;
+    let page = Page { ctx, tx, call, statement: &cursor.statement, prepared: &prepared, kind, size: page_size(call) };
+    let end = cursor.total.min(offset + page.size);
+    let (records, _) = page.records(Which::Ids(&cursor.ids(tx, offset, end)))?;
     let next = (end < cursor.total).then(|| next_url(ctx, cursor.tooling, locator, end));
-    Ok(Answer::ok(page(cursor.total as u64, records, next, &prepared, cursor.tooling)))
+    Ok(page.answer(cursor.total as u64, records, next))
+}
+
+/// The records of a page.
+enum Records {
+    Text(Text),
+    /// For who looks into them, and where child results had to be cut.
+    Values(Vec<Value>),
+}
+
+impl Records {
+    fn len(&self) -> usize {
+        match self {
+            Records::Text(text) => text.records,
+            Records::Values(values) => values.len(),
+        }
+    }
+}
+
+/// A page of a query that is being answered.
+struct Page<'a> {
+    ctx: &'a Ctx,
+    tx: &'a Tx<'a>,
+    call: &'a Call,
+    statement: &'a str,
+    prepared: &'a Prepared,
+    kind: Kind,
+    size: usize,
+}
+
+impl Page<'_> {
+    /// Reads records, and cuts child results that are more than a page. Says whether there are more records.
+    fn records(&self, which: Which<'_>) -> Result<(Records, bool), ApiError> {
+        let Page { ctx, tx, prepared, .. } = *self;
+        if !self.call.looks_into {
+            let text = prepared.text(tx, &ctx.version, which)?;
+            if text.most_children <= self.size {
+                let is_more = text.is_more;
+                return Ok((Records::Text(text), is_more));
+            }
+        }
+        let (mut records, is_more) = prepared.records_and_more(tx, &ctx.version, which)?;
+        children::cut(ctx, tx, self.statement, prepared.object(), self.kind, self.size, &mut records)?;
+        Ok((Records::Values(records), is_more))
+    }
+
+    fn answer(&self, total: u64, records: Records, next: Option<String>) -> Answer {
+        let tooling = self.kind.tooling;
+        let mut body = Map::new();
+        if tooling {
+            // The tooling API says a little more.
+            body.insert("size".into(), records.len().into());
+        }
+        body.insert("totalSize".into(), total.into());
+        body.insert("done".into(), next.is_none().into());
+        if tooling {
+            body.insert("queryLocator".into(), Value::Null);
+            body.insert("entityTypeName".into(), self.prepared.object().name.as_str().into());
+        }
+        if let Some(url) = next {
+            body.insert("nextRecordsUrl".into(), url.into());
+        }
+        match records {
+            Records::Values(records) => {
+                body.insert("records".into(), records.into());
+                Answer::ok(Value::Object(body))
+            }
+            Records::Text(records) => {
+                let mut text = Vec::with_capacity(records.json.len() + 256);
+                write_json(&body, &mut text);
+                // The records go before the closing brace.
+                text.pop();
+                text.extend_from_slice(b",\"records\":[");
+                text.extend_from_slice(&records.json);
+                text.extend_from_slice(b"]}");
+                Answer::text(text)
+            }
+        }
+    }
 }
 
 /// After queryAll the address says `/query/` too.
 pub fn next_url(ctx: &Ctx, tooling: bool, locator: &str, offset: usize) -> String {
     let tooling = if tooling { "/tooling" } else { "" };
     format!("{}{tooling}/query/{locator}-{offset}", ctx.data_path())
-}
-
-fn page(total: u64, records: Vec<Value>, next: Option<String>, prepared: &Prepared, tooling: bool) -> Value {
-    let mut body = Map::new();
-    if tooling {
-        // The tooling API says a little more.
-        body.insert("size".into(), records.len().into());
-    }
-    body.insert("totalSize".into(), total.into());
-    body.insert("done".into(), next.is_none().into());
-    if tooling {
-        body.insert("queryLocator".into(), Value::Null);
-        body.insert("entityTypeName".into(), prepared.object().name.as_str().into());
-    }
-    if let Some(url) = next {
-        body.insert("nextRecordsUrl".into(), url.into());
-    }
-    body.insert("records".into(), json!(records));
-    Value::Object(body)
 }
 
 /// `Sforce-Query-Options: batchSize=200..2000`; what lies outside is brought inside.

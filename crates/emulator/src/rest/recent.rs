@@ -17,7 +17,7 @@ use crate::org::Tx;
 use crate::rest::Call;
 use crate::schema::Object;
 use crate::soql::ast::Word;
-use crate::soql::{self, Options, Which};
+use crate::soql::{self, Options, Prepared, Which};
 
 const KEPT: usize = 200;
 /// What an object shows of them.
@@ -52,18 +52,23 @@ pub fn remember(ctx: &Ctx, call: &Call, object: &Object, id: &str) {
 }
 
 /// Remembers what a query selected `FOR VIEW` or `FOR REFERENCE`, the first record as the last one looked at.
-pub fn remember_all(ctx: &Ctx, statement: &str, object: &Object, ids: &[String]) {
+///
+/// # Errors
+/// What running the query fails with.
+pub fn remember_all(ctx: &Ctx, tx: &Tx<'_>, statement: &str, prepared: &Prepared) -> Result<(), ApiError> {
     // Most statements have no such words, and need not be parsed again.
     let lower = statement.to_ascii_lowercase();
     if !lower.contains("for") || !(lower.contains("view") || lower.contains("reference")) {
-        return;
+        return Ok(());
     }
-    let Ok(query) = soql::parse(statement) else { return };
+    let Ok(query) = soql::parse(statement) else { return Ok(()) };
     let looks = |word: &Word| ["VIEW", "REFERENCE"].iter().any(|known| known.eq_ignore_ascii_case(&word.text));
     if query.purposes.iter().any(looks) {
+        let ids = prepared.ids(tx)?;
         let mut recent = lock(&ctx.org.faces.recent);
-        ids.iter().take(KEPT).rev().for_each(|id| recent.add(&ctx.caller.user_id, &object.name, id));
+        ids.iter().take(KEPT).rev().for_each(|id| recent.add(&ctx.caller.user_id, &prepared.object().name, id));
     }
+    Ok(())
 }
 
 /// `/recent?limit=`.

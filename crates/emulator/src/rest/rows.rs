@@ -3,7 +3,7 @@
 //!
 //! Reading goes through SOQL, so that a record looks the same whichever way it is asked for.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
@@ -138,7 +138,10 @@ pub fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call, object: &Object, id: &str) -> R
     let statement = format!("SELECT {} FROM {} WHERE Id = '{id}'", distinct.join(", "), object.name);
     let options = Options { all: true, bulk: false, tooling: false, now: tx.now };
     let prepared = soql::prepare(&tx.schema, &ctx.caller, &statement, options)?;
-    let records = prepared.records(tx, &ctx.version, soql::Which::All)?;
-    let record: Value = records.into_iter().next().ok_or_else(ApiError::not_found)?;
-    Ok(Answer::ok(record))
+    if call.looks_into {
+        let records = prepared.records(tx, &ctx.version, soql::Which::All)?;
+        return records.into_iter().next().map(Answer::ok).ok_or_else(ApiError::not_found);
+    }
+    let text = prepared.text(tx, &ctx.version, soql::Which::All)?;
+    if text.records == 0 { Err(ApiError::not_found()) } else { Ok(Answer::text(text.json)) }
 }

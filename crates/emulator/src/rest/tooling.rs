@@ -81,6 +81,7 @@ pub fn mirrored(ctx: &Ctx, call: &Call) -> Result<(Ctx, Call), ApiError> {
         query: call.query.clone(),
         headers: call.headers.clone(),
         body: call.body.clone(),
+        looks_into: call.looks_into,
     };
     Ok((ctx, call))
 }

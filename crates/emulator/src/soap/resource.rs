@@ -13,7 +13,7 @@ use super::Fault;
 pub fn get(ctx: &Ctx, path: &str, query: &[(&str, &str)]) -> Result<Value, Fault> {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
     let url = format!("{}/{path}?{query}", ctx.data_path());
-    let answer = ctx.org.write(|tx| crate::rest::dispatch(ctx, tx, &Method::GET, &url, &HeaderMap::new(), &[]));
+    let answer = ctx.org.write(|tx| crate::rest::dispatch(ctx, tx, &Method::GET, &url, &HeaderMap::new(), &[], true));
     let is_success = answer.is_success();
     let body = answer.into_json().unwrap_or(Value::Null);
     if is_success {

@@ -6,6 +6,7 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection};
 
+use super::plan::{Kind, Plan};
 use crate::store::Database;
 
 const EARTH_RADIUS_KM: f64 = 6371.0;
@@ -17,6 +18,21 @@ pub fn prepare<'c>(conn: &'c Database, sql: &str) -> rusqlite::Result<CachedStat
         Err(error) if error.to_string().contains("no such function: soql_") => {
             install(conn)?;
             conn.prepare_cached(sql)
+        }
+        prepared => prepared,
+    }
+}
+
+/// As [`prepare`]; none where the plan's object never had a row, so that the answer is empty. Reading makes no tables.
+pub fn if_used<'c>(conn: &'c Database, sql: &str, plan: &Plan) -> rusqlite::Result<Option<CachedStatement<'c>>> {
+    // Of nothing there are no groups, but one sum.
+    if plan.kind == Kind::Aggregate && plan.group.is_empty() {
+        return prepare(conn, sql).map(Some);
+    }
+    match conn.unless_unused(sql, &plan.object.name) {
+        Err(error) if error.to_string().contains("no such function: soql_") => {
+            install(conn)?;
+            conn.unless_unused(sql, &plan.object.name)
         }
         prepared => prepared,
     }

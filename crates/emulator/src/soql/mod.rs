@@ -29,12 +29,13 @@ use std::sync::Arc;
 pub use ast::Query;
 pub use csv::Dialect;
 pub use parse::parse;
+pub use rows::Text;
 
 use crate::error::ApiError;
 use crate::schema::{Object, Schema};
 use crate::store::Tx;
 use crate::user::Caller;
-use functions::prepare as statement;
+use functions::if_used as statement;
 use plan::{Kind, Plan};
 
 /// By which API and when a statement is run.
@@ -54,8 +55,16 @@ pub struct Options {
 #[derive(Clone, Copy, Debug)]
 pub enum Which<'a> {
     All,
+    /// The first so many.
+    First(usize),
     /// The rows of these Ids, in this order, as a cursor keeps them. Rows that are gone meanwhile are left out.
     Ids(&'a [String]),
+}
+
+impl Which<'_> {
+    fn most(self) -> usize {
+        if let Which::First(most) = self { most } else { usize::MAX }
+    }
 }
 
 /// A statement that can be run. It holds the schema of its making.
@@ -100,7 +109,7 @@ impl Prepared {
     /// How many rows or groups match, within LIMIT.
     pub fn total(&self, tx: &Tx<'_>) -> Result<u64, ApiError> {
         let sql = sql::total(&self.plan);
-        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else { return Ok(0) };
         let count: i64 =
             statement.query_row(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
         Ok(count.unsigned_abs())
@@ -112,7 +121,9 @@ impl Prepared {
             return Ok(Vec::new());
         }
         let sql = sql::ids(&self.plan);
-        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else {
+            return Ok(Vec::new());
+        };
         let rows = statement.query_map(rusqlite::params_from_iter(sql.bound), |row| row.get(0)).map_err(failed)?;
         rows.collect::<rusqlite::Result<_>>().map_err(failed)
     }
@@ -123,7 +134,7 @@ impl Prepared {
             return Ok(());
         }
         let sql = sql::ids(&self.plan);
-        let mut statement = statement(tx.conn, &sql.text).map_err(failed)?;
+        let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else { return Ok(()) };
         let mut rows = statement.query(rusqlite::params_from_iter(sql.bound)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             each(row.get_ref(0).map_err(failed)?.as_str().unwrap_or_default());
@@ -133,15 +144,41 @@ impl Prepared {
 
     /// REST's records. `version` is that of the request's path, e.g. `67.0`. Empty for `COUNT()`.
     pub fn records(&self, tx: &Tx<'_>, version: &str, which: Which<'_>) -> Result<Vec<serde_json::Value>, ApiError> {
+        Ok(self.records_and_more(tx, version, which)?.0)
+    }
+
+    /// [`Prepared::records`], and whether there are more than were asked for.
+    pub fn records_and_more(
+        &self,
+        tx: &Tx<'_>,
+        version: &str,
+        which: Which<'_>,
+    ) -> Result<(Vec<serde_json::Value>, bool), ApiError> {
         if self.plan.kind == Kind::Count {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
-        let rows = match which {
+        rows::Ground::new(tx, &self.schema, &self.base(version)).records(&self.plan, self.rows(which), which.most())
+    }
+
+    /// The same as text, parted by commas: what a JSON list has between its brackets.
+    pub fn text(&self, tx: &Tx<'_>, version: &str, which: Which<'_>) -> Result<Text, ApiError> {
+        if self.plan.kind == Kind::Count {
+            return Ok(Text::default());
+        }
+        rows::Ground::new(tx, &self.schema, &self.base(version)).text(&self.plan, self.rows(which), which.most())
+    }
+
+    fn rows<'w>(&self, which: Which<'w>) -> sql::Rows<'w> {
+        match which {
             Which::Ids(ids) if self.plan.kind == Kind::Rows => sql::Rows::Ids(ids),
+            // One more tells whether there are more.
+            Which::First(most) if self.plan.kind == Kind::Rows => sql::Rows::First(most as u64 + 1),
             _ => sql::Rows::Matching,
-        };
-        let base = format!("/services/data/v{version}/{}sobjects", if self.tooling { "tooling/" } else { "" });
-        rows::records(rows::Ground { tx, schema: &self.schema, base: &base }, &self.plan, rows)
+        }
+    }
+
+    fn base(&self, version: &str) -> String {
+        format!("/services/data/v{version}/{}sobjects", if self.tooling { "tooling/" } else { "" })
     }
 
     /// The header line of the CSV.

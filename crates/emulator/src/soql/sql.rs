@@ -18,6 +18,8 @@ use crate::value::Value;
 pub enum Rows<'a> {
     /// What the statement says.
     Matching,
+    /// The first so many of what the statement says.
+    First(u64),
     /// These Ids, in any order, whatever the statement's conditions say by now.
     Ids(&'a [String]),
     /// What the statement says, below this parent by this reference.
@@ -66,7 +68,7 @@ pub fn total(plan: &Plan) -> Sql {
         sql.push(", COUNT(*)");
     }
     sql.body(tag, plan, Rows::Matching);
-    sql.limit(plan);
+    sql.limit(plan, None);
     sql.push(")");
     sql
 }
@@ -109,7 +111,7 @@ impl Sql {
         }
         self.push(" WHERE 1");
         match rows {
-            Rows::Matching => {}
+            Rows::Matching | Rows::First(_) => {}
             Rows::Ids(ids) => {
                 self.push(&format!(" AND q{tag}_0.\"Id\" IN (SELECT value FROM json_each("));
                 self.bind(serde_json::Value::from(ids.to_vec()).to_string());
@@ -134,7 +136,7 @@ impl Sql {
             self.push(&format!(" AND q{tag}_0.\"OwnerId\" = "));
             self.bind(owner.clone());
         }
-        if let (Some(filter), Rows::Matching | Rows::Below(..)) = (&plan.filter, rows) {
+        if let (Some(filter), Rows::Matching | Rows::First(_) | Rows::Below(..)) = (&plan.filter, rows) {
             self.push(" AND ");
             self.test(tag, filter, false);
         }
@@ -172,14 +174,16 @@ impl Sql {
             self.push(if plan.order.is_empty() { " ORDER BY " } else { ", " });
             self.push(&format!("q{tag}_0.\"Id\""));
         }
-        self.limit(plan);
+        let most = if let Rows::First(most) = rows { Some(most) } else { None };
+        self.limit(plan, most);
     }
 
-    fn limit(&mut self, plan: &Plan) {
+    fn limit(&mut self, plan: &Plan, most: Option<u64>) {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        if plan.limit.is_some() || plan.offset.is_some() {
+        let limit = plan.limit.into_iter().chain(most).min();
+        if limit.is_some() || plan.offset.is_some() {
             self.push(" LIMIT ");
-            self.bind(plan.limit.map_or(-1, number));
+            self.bind(limit.map_or(-1, number));
         }
         if let Some(offset) = plan.offset {
             self.push(" OFFSET ");

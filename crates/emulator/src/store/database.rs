@@ -88,6 +88,22 @@ impl Database {
         }
     }
 
+    /// The statement, or none when it names this object and the object's table was never used. Other tables are made.
+    pub fn unless_unused(&self, sql: &str, object: &str) -> rusqlite::Result<Option<CachedStatement<'_>>> {
+        loop {
+            match self.conn.prepare_cached(sql) {
+                Ok(statement) => return Ok(Some(statement)),
+                Err(error)
+                    if missing_table(&error) == Some(object) && self.schema.borrow().object(object).is_some() =>
+                {
+                    return Ok(None);
+                }
+                Err(error) if self.make_missing(&error)? => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Makes the table that an error names. False when the error is another one, or the schema lacks the object.
     fn make_missing(&self, error: &Error) -> rusqlite::Result<bool> {
         let schema = self.schema.borrow();
