@@ -374,7 +374,12 @@ fn put(model: &mut Model, draft: &Draft, strict: bool) -> Result<(), Problem> {
         "GlobalValueSet" => model.put_value_set(&draft.full_name, node),
         "StandardValueSet" => model.put_standard_value_set(&draft.full_name, node),
         "CustomObject" => model.put_object(&draft.full_name, node, strict)?,
-        "CustomField" => model.put_field(container, node)?,
+        "CustomField" => {
+            if strict {
+                model.check_tracking(container, node)?;
+            }
+            model.put_field(container, node)?;
+        }
         "RecordType" => model.put_record_type(container, node)?,
         _ => {}
     }

@@ -22,7 +22,8 @@ use super::xml::Node;
 use crate::feature::{self, SetUp};
 use crate::record::formula;
 use crate::schema::{
-    Catalog, Child, Field, FieldType, Object, PicklistValue, RecordTypeInfo, Schema, SummaryOperation, custom,
+    Catalog, Child, Field, FieldType, MOST_FIELDS, Object, PicklistValue, RecordTypeInfo, Schema, SummaryOperation,
+    Tracking, custom,
 };
 
 pub use object::is_custom;
@@ -101,7 +102,8 @@ impl Model {
     /// # Errors
     /// There is no such standard object, the kind is not emulated, or something that must be said is not.
     pub fn put_object(&mut self, name: &str, node: &Node, strict: bool) -> Result<(), Problem> {
-        if self.targets(name).is_empty() {
+        let is_new = self.targets(name).is_empty();
+        if is_new {
             let mut object = object::make(name, node, strict)?;
             object.key_prefix = Some(self.prefix_for(name));
             self.by_lower.insert(name.to_ascii_lowercase(), name.to_owned());
@@ -114,7 +116,41 @@ impl Model {
         if is_custom(name) && self.has(name) {
             self.companions.insert(name.to_owned(), node.is_true("enableHistory"));
         }
+        let said = node.first("enableHistory").is_some() || is_new;
+        for target in self.targets(name).into_iter().filter(|_| said) {
+            if let Some(object) = self.objects.get_mut(&target) {
+                object.tracking.enable(node.is_true("enableHistory"));
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the history of a field can be tracked as its metadata says.
+    ///
+    /// # Errors
+    /// Salesforce's texts: the object keeps no history, or twenty fields are tracked.
+    pub fn check_tracking(&self, object: &str, node: &Node) -> Result<(), Problem> {
+        for target in self.targets(object).iter().filter(|_| node.is_true("trackHistory")) {
+            let object = &self.objects[target];
+            if object.tracking == Tracking::Off {
+                return Err(Problem::at(node, format!("The entity: {target} does not have history tracking enabled")));
+            }
+            if object.tracking.others(node.text_of("fullName")) >= MOST_FIELDS {
+                return Err(Problem::at(node, "exceeded the allowed number of fields to track on a given entity"));
+            }
+        }
+        Ok(())
+    }
+
+    fn track(&mut self, targets: &[String], node: &Node) {
+        if node.first("trackHistory").is_none() {
+            return;
+        }
+        for target in targets {
+            if let Some(object) = self.objects.get_mut(target) {
+                object.tracking.choose(node.text_of("fullName"), node.is_true("trackHistory"));
+            }
+        }
     }
 
     /// The key prefix of a custom object: the one it had, or the next free one from `a10` on; those before are the
@@ -156,7 +192,11 @@ impl Model {
                 let id = format!("{name}Id");
                 self.has_field(target, &name) || self.has_field(target, &id)
             });
-            return if known || !is_custom(object) { Ok(()) } else { Err(no_such_field(node, &name)) };
+            if !known && is_custom(object) {
+                return Err(no_such_field(node, &name));
+            }
+            self.track(&targets, node);
+            return Ok(());
         }
         let made = field::field(node, &self.value_sets)?;
         for target in &made.field.reference_to {
@@ -167,6 +207,7 @@ impl Model {
                 return Err(Problem::at(node, text));
             }
         }
+        self.track(&targets, node);
         for target in targets {
             self.check_change(&target, &made.field, node)?;
             if let Some(relationship) = &made.relationship_name {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Field history: a row per changed field of an object that keeps history. Every updateable field is tracked but for long
-//! text, whose old and new value Salesforce does not keep.
+//! Field history: a row per changed field that is tracked ([`crate::schema::Tracking`]). Of long text it is kept that it
+//! changed, without the old and the new value (Salesforce Help, "Field History Tracking").
+//!
+//! Not emulated: the row `created` of a new record, and the second row of a changed lookup, which has names where the first has
+//! Ids.
 
 use super::draft::Draft;
 use super::{Fields, Input, insert};
@@ -23,14 +26,15 @@ pub fn record(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Sav
     let platform = Caller { bypass: true, ..caller.clone() };
     for at in draft.changes() {
         let field = &draft.object.fields[at];
-        if !field.updateable || !field.stored() || (field.kind == FieldType::Textarea && field.length > 255) {
+        if !draft.object.tracks(at) {
             continue;
         }
+        let is_long = field.kind == FieldType::Textarea && field.length > 255;
         let text = |value: &Value| {
             let mut out = Vec::new();
             value::csv_text(value, field, &mut out);
             let text: String = String::from_utf8_lossy(&out).chars().take(255).collect();
-            if text.is_empty() { Input::Null } else { Input::Text(text) }
+            if text.is_empty() || is_long { Input::Null } else { Input::Text(text) }
         };
         let old = draft.old.as_ref().map_or(Input::Null, |old| text(&old[at]));
         let row: Fields = vec![

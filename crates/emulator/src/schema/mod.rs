@@ -14,6 +14,7 @@ mod load;
 mod object;
 mod platform;
 mod shape;
+mod tracking;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,6 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use companion::Companion;
 pub use field::{Field, FieldType, FilteredLookup, PicklistValue, Summary, SummaryFilter, SummaryOperation};
 pub use object::{Child, NeedsFilter, Object, RecordTypeInfo};
+pub use tracking::{MOST_FIELDS, Tracking};
 
 use crate::record::{Plan, access};
 use changes::Changes;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Field;
+use super::{Field, Tracking, tracking};
 
 /// What users' rights are made of.
 const GRANTING: [&str; 18] = [
@@ -105,9 +105,12 @@ pub struct Object {
     /// Whether the Bulk API takes it.
     pub bulk: bool,
     pub needs_filter: Option<NeedsFilter>,
+    /// Which of its fields its history keeps.
+    pub tracking: Tracking,
     /// The store makes its table when it is first used: most of the standard objects never are.
     pub(crate) table_when_used: bool,
     pub(super) grants: bool,
+    pub(super) tracks: Vec<bool>,
     pub(super) by_name: HashMap<String, usize>,
     pub(super) by_relationship: HashMap<String, usize>,
     pub(super) select_all: String,
@@ -162,6 +165,11 @@ impl Object {
         self.grants
     }
 
+    /// Whether its history keeps changes of the field that stands here.
+    pub(crate) fn tracks(&self, at: usize) -> bool {
+        self.tracks.get(at).copied().unwrap_or_default()
+    }
+
     /// `SELECT` of all stored columns, in the order of the fields.
     pub(crate) fn select_all(&self) -> &str {
         &self.select_all
@@ -188,6 +196,7 @@ impl Object {
 
     pub(super) fn index(&mut self) {
         self.grants = GRANTING.contains(&self.name.as_str());
+        self.tracks = tracking::tracked(self);
         let columns: Vec<String> =
             self.fields.iter().filter(|field| field.stored()).map(|field| format!("\"{}\"", field.name)).collect();
         self.select_all = format!("SELECT {} FROM \"{}\"", columns.join(", "), self.name);

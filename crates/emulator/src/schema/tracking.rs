@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which changes an object's field history keeps (`salesforce-api.md` 6.9; Salesforce Help, "Field History Tracking").
+//!
+//! An admin chooses up to twenty fields of each object, by `trackHistory` of the field and `enableHistory` of the object. An
+//! address or a name counts as one field. What is computed or numbered cannot be tracked.
+//!
+//! Chosen here, because a new org of Salesforce tracks nothing but some fields of cases: until metadata says what is
+//! tracked, an object that has a history tracks the first twenty fields that it can, so that there is history to look at.
+
+use super::{Field, FieldType, Object};
+
+/// How many fields of an object can be tracked.
+pub const MOST_FIELDS: usize = 20;
+
+/// What an admin chose for an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Tracking {
+    /// Nothing: the first fields that can be tracked.
+    #[default]
+    Usual,
+    /// No history.
+    Off,
+    /// These, by the names that metadata gives them.
+    Fields(Vec<String>),
+}
+
+/// For each field of the object, whether its changes are kept.
+pub fn tracked(object: &Object) -> Vec<bool> {
+    match &object.tracking {
+        Tracking::Off => vec![false; object.fields.len()],
+        Tracking::Fields(names) => {
+            let named = |field: &Field| is_trackable(field) && names.iter().any(|name| is_named(field, name));
+            object.fields.iter().map(|field| named(field)).collect()
+        }
+        Tracking::Usual => {
+            let mut counted: Vec<&str> = Vec::new();
+            let mut first = |field: &Field| {
+                let whole = field.compound.as_ref().unwrap_or(&field.name);
+                // What a compound is called is its parts' own affair where the object lacks it.
+                match counted.iter().any(|known| known == whole) {
+                    true => true,
+                    false if counted.len() < MOST_FIELDS => {
+                        counted.push(object.fields.iter().find(|one| one.name == *whole).map_or("", |one| &one.name));
+                        true
+                    }
+                    false => false,
+                }
+            };
+            object.fields.iter().map(|field| is_trackable(field) && first(field)).collect()
+        }
+    }
+}
+
+/// Whether the platform offers it for tracking.
+pub fn is_trackable(field: &Field) -> bool {
+    field.updateable && field.stored() && !field.auto_number && field.kind != FieldType::Base64
+}
+
+/// Metadata names the whole of an address or a name, and may leave away the `Id` of a standard lookup.
+fn is_named(field: &Field, name: &str) -> bool {
+    let own = field.name.eq_ignore_ascii_case(name);
+    own || field.compound.as_deref().is_some_and(|whole| whole.eq_ignore_ascii_case(name))
+        || field.is_reference() && field.name.strip_suffix("Id").is_some_and(|stem| stem.eq_ignore_ascii_case(name))
+}
+
+impl Tracking {
+    /// Takes what metadata says of one field.
+    pub fn choose(&mut self, name: &str, tracked: bool) {
+        if matches!(self, Tracking::Off) || (matches!(self, Tracking::Usual) && !tracked) {
+            return;
+        }
+        let mut names = match std::mem::take(self) {
+            Tracking::Fields(names) => names,
+            _ => Vec::new(),
+        };
+        names.retain(|known| !known.eq_ignore_ascii_case(name));
+        if tracked {
+            names.push(name.to_owned());
+        }
+        *self = Tracking::Fields(names);
+    }
+
+    /// Takes what metadata says of the object: a history that is switched on tracks what is chosen then.
+    pub fn enable(&mut self, on: bool) {
+        match (on, &self) {
+            (false, _) => *self = Tracking::Off,
+            (true, Tracking::Fields(_)) => {}
+            (true, _) => *self = Tracking::Fields(Vec::new()),
+        }
+    }
+
+    /// How many fields are chosen beside this one.
+    pub fn others(&self, name: &str) -> usize {
+        match self {
+            Tracking::Fields(names) => names.iter().filter(|known| !known.eq_ignore_ascii_case(name)).count(),
+            _ => 0,
+        }
+    }
+}
