@@ -500,3 +500,34 @@ fn assets_entitlements_groups_and_settings_have_their_rules() {
     desk.make(setting, &[("SetupOwnerId", &user(&desk, "sales"))]);
     assert!(desk.insert(setting, &[("SetupOwnerId", text(&group))]).is_err(), "a group has no settings");
 }
+
+#[test]
+fn an_event_with_a_pattern_is_a_series_with_its_events() {
+    // Change Data Capture Developer Guide, "Recurring Activities"
+    let desk = Desk::new();
+    let pattern = "RRULE:FREQ=WEEKLY;BYDAY=MO;WKST=SU;INTERVAL=1;COUNT=13";
+    let fields = [("Subject", "Plan"), ("StartDateTime", "2024-05-06T17:00:00Z"), ("DurationInMinutes", "60")];
+    let with = |pattern: &'static str| [&fields[..], &[("Recurrence2PatternText", pattern)]].concat();
+    let series = desk.make("Event", &with(pattern));
+    assert_eq!(desk.get(&series, "GroupEventType"), Value::from("3"));
+    assert!(desk.get(&series, "IsRecurrence2").is_true() && !desk.get(&series, "IsRecurrence").is_true());
+    assert_eq!(desk.get(&series, "Recurrence2PatternVersion"), Value::from("1"));
+    let events = || {
+        let rows = desk.org.rows("Event").into_iter().filter(|row| row["GroupEventType"] == "0");
+        rows.map(|row| row["StartDateTime"].as_str().unwrap()[..10].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((events().len(), events()[0].as_str(), events()[12].as_str()), (13, "2024-05-06", "2024-07-29"));
+    let third = desk.org.rows("Event").into_iter().find(|row| row["StartDateTime"] == "2024-05-20T17:00:00.000+0000");
+    let third = third.unwrap()["Id"].as_str().unwrap().to_owned();
+    desk.update("Event", &third, &[("Location", "Elsewhere")]).expect("changed by itself");
+    assert!(desk.get(&third, "IsRecurrence2Exception").is_true() && desk.get(&third, "IsRecurrence2").is_true());
+    // Another pattern deletes the events and makes them anew.
+    desk.update("Event", &series, &[("Recurrence2PatternText", "RRULE:FREQ=DAILY;COUNT=2")]).expect("changed");
+    assert_eq!(events(), ["2024-05-06", "2024-05-07"]);
+    assert!(desk.is_deleted(&third));
+    desk.delete(&series).expect("deleted");
+    assert!(events().is_empty());
+    for wrong in ["RRULE:FREQ=SOMETIMES", "RRULE:FREQ=DAILY", "RRULE:FREQ=DAILY;COUNT=200"] {
+        assert_eq!(desk.refused("Event", &with(wrong)).0, "FIELD_INTEGRITY_EXCEPTION", "{wrong}");
+    }
+}

@@ -23,6 +23,7 @@ mod price;
 mod profile;
 mod recurrence;
 mod relation;
+mod series;
 mod setup;
 mod share;
 mod user;
@@ -59,7 +60,10 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(),
         "CampaignMember" => campaign::member(tx, draft),
         "Case" => case::follow_status(tx, draft),
         "Task" => activity::task(tx, draft),
-        "Event" => activity::event(tx, draft),
+        "Event" => {
+            activity::event(tx, draft);
+            series::before(draft);
+        }
         "ContentVersion" => return file::version(tx, caller, draft),
         "ContentDocumentLink" => file::link(draft),
         "Attachment" | "Document" | "StaticResource" => file::body_length(draft),
@@ -92,7 +96,8 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
         "Lead" => lead::check(caller, draft),
         "Task" | "Event" => {
             activity::check(tx, draft)?;
-            recurrence::check(draft)
+            recurrence::check(draft)?;
+            series::check(draft)
         }
         "Asset" => asset::check(draft),
         "Contract" | "Order" => order::check(tx, draft),
@@ -154,7 +159,8 @@ pub fn after(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Save
         "EventRelation" | "TaskRelation" => invitee::after(tx, caller, draft),
         "Task" | "Event" => {
             invitee::relate(tx, caller, draft)?;
-            recurrence::after(tx, caller, draft)
+            recurrence::after(tx, caller, draft)?;
+            series::after(tx, caller, draft)
         }
         "OrderItem" => order::sum_order(tx, draft.text("OrderId")),
         "QuoteLineItem" => order::sum_quote(tx, caller, draft.text("QuoteId")),
@@ -188,6 +194,7 @@ pub fn before_delete(tx: &Tx<'_>, caller: &Caller, row: &Row) -> Result<(), Save
 /// What a row that is gone, or back, changes elsewhere.
 pub fn after_delete_or_undelete(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
     match row.object.name.as_str() {
+        "Event" => series::after_delete(tx, caller, row),
         "OpportunityLineItem" => opportunity::sum_lines(tx, row.get("OpportunityId").as_str()),
         "OrderItem" => order::sum_order(tx, row.get("OrderId").as_str()),
         "QuoteLineItem" => order::sum_quote(tx, caller, row.get("QuoteId").as_str()),

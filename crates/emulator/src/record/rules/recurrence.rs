@@ -3,8 +3,8 @@
 //! occurrence for each day of its pattern, which names the master in `RecurrenceActivityId`. At most 100 daily, 53 weekly,
 //! 60 monthly and 10 yearly ones; a longer series is refused. A task that regenerates gets its successor when it is closed.
 //!
-//! Not emulated: the series of Lightning's calendar (`IsRecurrence2`), whose pattern is only kept; making a series anew when
-//! its pattern changes. Guesses: the texts of the refusals.
+//! Lightning's calendar has series of another kind (`series`). Not emulated: making a series anew when its pattern changes.
+//! Guesses: the texts of the refusals.
 
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate, Weekday};
 
