@@ -209,6 +209,13 @@ impl Org {
     }
 }
 
+/// A caller with what the rows alone give a user, read anew.
+pub fn caller_as_stored(tx: &Tx<'_>, user_id: &str) -> Caller {
+    let rights = Arc::new(resolve(tx, user_id, &BTreeMap::new()));
+    let permissions = rights.permissions.clone();
+    Caller { user_id: user_id.to_owned(), permissions, rights: Some(rights), ..Caller::default() }
+}
+
 /// Reads a user's rights. `changed` are the permissions that a test gave or took.
 fn resolve(tx: &Tx<'_>, user_id: &str, changed: &BTreeMap<String, bool>) -> Rights {
     let mut granted = granted::of_user(tx, user_id);

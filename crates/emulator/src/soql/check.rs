@@ -62,9 +62,7 @@ pub fn check(ground: Ground<'_>, query: &Query) -> Result<Plan, ApiError> {
             format!("Entity '{}' is not supported by the Bulk API.", object.name),
         ));
     }
-    let plan = plan(ground, query, object.clone(), Position::Top)?;
-    needs_filter(ground.caller, &plan)?;
-    Ok(plan)
+    plan(ground, query, object.clone(), Position::Top)
 }
 
 fn last_word(query: &Query) -> &Word {
@@ -170,8 +168,8 @@ fn bulk_form(ground: Ground<'_>, query: &Query) -> Result<(), ApiError> {
 }
 
 /// Objects that cannot be read as a whole (3.5): one of their fields must be compared with `=` or `IN`.
-fn needs_filter(caller: &Caller, plan: &Plan) -> Result<(), ApiError> {
-    let Some(needs) = &plan.object.needs_filter else { return Ok(()) };
+pub fn needs_filter(caller: &Caller, plan: &Plan, is_met: bool) -> Result<(), ApiError> {
+    let Some(needs) = plan.object.needs_filter.as_ref().filter(|_| !is_met) else { return Ok(()) };
     if needs.unless_permission.as_deref().is_some_and(|permission| caller.can(permission)) {
         return Ok(());
     }

@@ -19,6 +19,7 @@ mod lex;
 mod names;
 mod parse;
 mod plan;
+mod record_access;
 mod refusal;
 mod rows;
 mod show;
@@ -37,6 +38,7 @@ use crate::store::Tx;
 use crate::user::Caller;
 use functions::if_used as statement;
 use plan::{Kind, Plan};
+use record_access::RecordAccess;
 
 /// By which API and when a statement is run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,6 +75,18 @@ pub struct Prepared {
     plan: Plan,
     schema: Arc<Schema>,
     tooling: bool,
+    /// Of a statement about `UserRecordAccess`, what is worked out before it runs.
+    access: Option<RecordAccess>,
+}
+
+/// Rows that stand in a table while a statement runs.
+struct Standing<'a, 'b>(&'a Tx<'b>);
+
+impl Drop for Standing<'_, '_> {
+    fn drop(&mut self) {
+        // What stays by a fault is taken away before the next statement.
+        drop(record_access::clear(self.0));
+    }
 }
 
 /// Parses and checks a statement.
@@ -82,7 +96,10 @@ pub struct Prepared {
 pub fn prepare(schema: &Arc<Schema>, caller: &Caller, text: &str, options: Options) -> Result<Prepared, ApiError> {
     let query = parse(text)?;
     let ground = check::Ground { text, schema, caller, options };
-    Ok(Prepared { plan: check::check(ground, &query)?, schema: schema.clone(), tooling: options.tooling })
+    let mut plan = check::check(ground, &query)?;
+    let access = record_access::of(&mut plan, caller)?;
+    check::needs_filter(caller, &plan, access.is_some())?;
+    Ok(Prepared { plan, schema: schema.clone(), tooling: options.tooling, access })
 }
 
 impl Prepared {
@@ -106,8 +123,15 @@ impl Prepared {
         self.plan.written.iter().map(|written| written.name.clone()).collect()
     }
 
+    fn stand<'a, 'b>(&self, tx: &'a Tx<'b>) -> Result<Option<Standing<'a, 'b>>, ApiError> {
+        let Some(access) = &self.access else { return Ok(None) };
+        access.fill(tx).map_err(failed)?;
+        Ok(Some(Standing(tx)))
+    }
+
     /// How many rows or groups match, within LIMIT.
     pub fn total(&self, tx: &Tx<'_>) -> Result<u64, ApiError> {
+        let _standing = self.stand(tx)?;
         let sql = sql::total(&self.plan);
         let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else { return Ok(0) };
         let count: i64 =
@@ -120,6 +144,7 @@ impl Prepared {
         if self.plan.kind != Kind::Rows {
             return Ok(Vec::new());
         }
+        let _standing = self.stand(tx)?;
         let sql = sql::ids(&self.plan);
         let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else {
             return Ok(Vec::new());
@@ -133,6 +158,7 @@ impl Prepared {
         if self.plan.kind != Kind::Rows {
             return Ok(());
         }
+        let _standing = self.stand(tx)?;
         let sql = sql::ids(&self.plan);
         let Some(mut statement) = statement(tx.conn, &sql.text, &self.plan).map_err(failed)? else { return Ok(()) };
         let mut rows = statement.query(rusqlite::params_from_iter(sql.bound)).map_err(failed)?;
@@ -157,6 +183,7 @@ impl Prepared {
         if self.plan.kind == Kind::Count {
             return Ok((Vec::new(), false));
         }
+        let _standing = self.stand(tx)?;
         rows::Ground::new(tx, &self.schema, &self.base(version)).records(&self.plan, self.rows(which), which.most())
     }
 
@@ -165,6 +192,7 @@ impl Prepared {
         if self.plan.kind == Kind::Count {
             return Ok(Text::default());
         }
+        let _standing = self.stand(tx)?;
         rows::Ground::new(tx, &self.schema, &self.base(version)).text(&self.plan, self.rows(which), which.most())
     }
 
