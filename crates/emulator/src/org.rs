@@ -4,6 +4,7 @@
 mod background;
 mod dated;
 pub mod late;
+mod migration;
 pub mod seed;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ impl Org {
         let schema = schema.with_platform_objects();
         let now_ms = clock.now();
         let store = Store::open(path, number)?;
+        let (columns, version) = (store.columns()?, migration::version_of(&schema));
         store.create_tables(&schema)?;
         let org = Org {
             id: store.organization_id(),
@@ -61,10 +63,12 @@ impl Org {
         });
         let ids = org.write(|tx| {
             seed::fill(tx, number).expect("the seed fits the checked-in schema, as a test shows");
+            migration::run(tx, &columns, &version).expect("the store can be written");
             seed::record_types(tx).expect("record types can always be written")
         });
         let named = seed::with_record_types(&org.schema(), &ids);
         org.put_schema(named);
+        org.change_rights();
         org.date_schema();
         Ok(org)
     }

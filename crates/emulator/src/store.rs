@@ -106,6 +106,13 @@ impl Store {
         id::make("00D", self.first_id + 1)
     }
 
+    /// The columns of each object's table that there is.
+    pub fn columns(&self) -> rusqlite::Result<HashMap<String, Vec<String>>> {
+        let mut columns = present_columns(&self.conn)?;
+        columns.retain(|table, _| !table.starts_with(['_']) && !table.starts_with("sqlite_"));
+        Ok(columns)
+    }
+
     /// Makes the tables and columns that the schema has and the database lacks. Columns that the schema no longer has stay.
     pub fn create_tables(&self, schema: &Schema) -> rusqlite::Result<()> {
         let sql = missing_tables(&self.conn, schema)?;
@@ -160,8 +167,7 @@ impl Store {
     }
 }
 
-/// The SQL that makes the tables and columns which the schema has and the database lacks.
-pub(crate) fn missing_tables(conn: &Connection, schema: &Schema) -> rusqlite::Result<String> {
+fn present_columns(conn: &Connection) -> rusqlite::Result<HashMap<String, Vec<String>>> {
     let mut present: HashMap<String, Vec<String>> = HashMap::new();
     let mut statement =
         conn.prepare("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'")?;
@@ -169,6 +175,12 @@ pub(crate) fn missing_tables(conn: &Connection, schema: &Schema) -> rusqlite::Re
     while let Some(row) = rows.next()? {
         present.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
+    Ok(present)
+}
+
+/// The SQL that makes the tables and columns which the schema has and the database lacks.
+pub(crate) fn missing_tables(conn: &Connection, schema: &Schema) -> rusqlite::Result<String> {
+    let present = present_columns(conn)?;
     let mut sql = String::new();
     for object in schema.objects() {
         match present.get(&object.name) {

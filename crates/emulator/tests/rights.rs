@@ -635,3 +635,40 @@ async fn a_developer_org_has_the_limits_that_were_recorded() {
         assert_eq!(limits[name]["Max"], limit["Max"], "{name}");
     }
 }
+
+#[tokio::test]
+async fn an_administrator_of_an_old_store_has_what_the_present_build_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("org.sqlite");
+    let open = || Caller::with(orgkeep_emulator::Settings { store: Some(path.clone()), ..settings() });
+    let fields = async |caller: &Caller| {
+        let described = caller.get("/sobjects/Account/describe").await.expect(200);
+        let fields = described["fields"].as_array().unwrap().clone();
+        let written = fields.iter().filter(|field| field["updateable"] == true);
+        written.map(|field| field["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sql = |statements: &str| {
+        let store = rusqlite::Connection::open(&path).unwrap();
+        store.create_collation("SF", |a: &str, b: &str| a.to_lowercase().cmp(&b.to_lowercase())).unwrap();
+        store.execute_batch(statements).unwrap();
+    };
+    let all = fields(&open()).await;
+    // As builds wrote it that knew no field-level security.
+    sql("DELETE FROM FieldPermissions; DELETE FROM _setting WHERE name = 'schema version';");
+    assert_eq!(fields(&open()).await, all);
+    // As a build wrote it that lacked a field and a user permission, in an org whose admin took another field away.
+    sql("DELETE FROM FieldPermissions WHERE Field IN ('Account.Site', 'Account.Phone');
+         ALTER TABLE Account DROP COLUMN Site;
+         ALTER TABLE PermissionSet DROP COLUMN PermissionsManageUsers;
+         ALTER TABLE Profile DROP COLUMN PermissionsManageUsers;
+         UPDATE _setting SET value = 'another' WHERE name = 'schema version';");
+    let caller = open();
+    let now = fields(&caller).await;
+    assert!(now.contains(&"Site".to_owned()) && !now.contains(&"Phone".to_owned()));
+    let admin = caller.query("SELECT PermissionsManageUsers FROM Profile WHERE Name = 'System Administrator'").await;
+    assert_eq!(admin.expect(200)["records"][0]["PermissionsManageUsers"], true);
+    drop(caller);
+    // Under the same schema nothing comes back that was taken away.
+    sql("DELETE FROM FieldPermissions WHERE Field = 'Account.Site'");
+    assert!(!fields(&open()).await.contains(&"Site".to_owned()));
+}

@@ -37,6 +37,11 @@ const STANDARD_PERMISSIONS: [&str; 6] =
 const BUSINESS_OBJECTS: [&str; 11] =
     ["Account", "Asset", "Campaign", "Case", "Contact", "Contract", "Idea", "Lead", "Opportunity", "Order", "Quote"];
 
+/// Whether a System Administrator has this user permission.
+pub fn is_an_administrators(permission: &str) -> bool {
+    !AUDIT_PERMISSIONS.contains(&permission) && !RESTRICTIONS.contains(&permission)
+}
+
 /// The platform itself, in the name of the org's first administrator.
 pub fn platform(tx: &Tx<'_>) -> Caller {
     Caller { user_id: tx.first_user_id(), bypass: true, ..Caller::default() }
@@ -166,9 +171,7 @@ impl Seed<'_, '_> {
             ("UsedLicenses", number(5)),
         ]);
         let license = self.put("UserLicense", license)?;
-        let administrator = self.profile("System Administrator", &license, |name| {
-            !AUDIT_PERMISSIONS.contains(&name) && !RESTRICTIONS.contains(&name)
-        })?;
+        let administrator = self.profile("System Administrator", &license, is_an_administrators)?;
         let standard = self.profile("Standard User", &license, |name| STANDARD_PERMISSIONS.contains(&name))?;
         let minimum = self.profile("Minimum Access - API Only Integrations", &license, |name| {
             matches!(name, "ApiEnabled" | "ApiUserOnly")
