@@ -151,10 +151,15 @@ pub fn error_json(error: &ApiError) -> Value {
     }
     one.insert("message".into(), Value::from(error.message.as_str()));
     one.insert("errorCode".into(), Value::from(error.code.as_str()));
-    if !error.fields.is_empty() {
+    // What an admin made up is told with its fields even where there are none.
+    if !error.fields.is_empty() || error.code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" {
         one.insert("fields".into(), Value::from(error.fields.clone()));
     }
-    Value::Array(vec![Value::Object(one)])
+    let further = error.further.iter().flat_map(|next| match error_json(&ApiError::from(next.clone())) {
+        Value::Array(all) => all,
+        _ => Vec::new(),
+    });
+    std::iter::once(Value::Object(one)).chain(further).collect()
 }
 
 /// JSON inside other JSON.

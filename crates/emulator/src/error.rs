@@ -13,11 +13,20 @@ pub struct ApiError {
     pub fields: Vec<String>,
     /// Members that this error carries beside the usual three, e.g. `duplicateResut`.
     pub extra: Option<Box<serde_json::Value>>,
+    /// Further errors of the same row: each validation rule that is broken has its own.
+    pub further: Box<[SaveError]>,
 }
 
 impl ApiError {
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code: code.to_owned(), message: message.into(), fields: Vec::new(), extra: None }
+        ApiError {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+            fields: Vec::new(),
+            extra: None,
+            further: Box::default(),
+        }
     }
 
     pub fn with_fields(mut self, fields: Vec<String>) -> ApiError {
@@ -90,17 +99,24 @@ pub struct SaveError {
     pub fields: Vec<String>,
     /// Members beside the usual ones; see [`ApiError::extra`].
     pub extra: Option<Box<serde_json::Value>>,
+    /// See [`ApiError::further`].
+    pub further: Box<[SaveError]>,
 }
 
 impl SaveError {
     pub fn new(code: &str, message: impl Into<String>, fields: &[&str]) -> SaveError {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        SaveError { code: code.to_owned(), message: message.into(), fields, extra: None }
+        SaveError { code: code.to_owned(), message: message.into(), fields, extra: None, further: Box::default() }
+    }
+
+    /// It and the further ones of its row.
+    pub fn all(&self) -> impl Iterator<Item = &SaveError> {
+        std::iter::once(self).chain(&*self.further)
     }
 
     pub fn required(fields: Vec<String>) -> SaveError {
         let message = format!("Required fields are missing: [{}]", fields.join(", "));
-        SaveError { code: "REQUIRED_FIELD_MISSING".into(), message, fields, extra: None }
+        SaveError { fields, ..SaveError::new("REQUIRED_FIELD_MISSING", message, &[]) }
     }
 
     pub fn no_such_column(column: &str, object: &str) -> SaveError {
@@ -113,7 +129,7 @@ impl SaveError {
              read/write for your profile or permission set.",
             fields.join(", ")
         );
-        SaveError { code: "INVALID_FIELD_FOR_INSERT_UPDATE".into(), message, fields, extra: None }
+        SaveError { fields, ..SaveError::new("INVALID_FIELD_FOR_INSERT_UPDATE", message, &[]) }
     }
 
     pub fn malformed_id(id: &str, field: &str) -> SaveError {
@@ -160,7 +176,8 @@ impl From<SaveError> for ApiError {
             "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => 403,
             _ => 400,
         };
-        ApiError { status, code: error.code, message: error.message, fields: error.fields, extra: error.extra }
+        let SaveError { code, message, fields, extra, further } = error;
+        ApiError { status, code, message, fields, extra, further }
     }
 }
 

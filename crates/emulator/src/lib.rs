@@ -5,6 +5,7 @@
 //! through one router. Each org has its own rows, users and limits; all share one clock that a test can move.
 
 pub mod answer;
+pub mod automation;
 mod blob;
 pub mod bulk;
 pub mod bulk1;

@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub use database::Database;
 
+use crate::automation;
 use crate::feature::SetUp;
 use crate::id;
 use crate::schema::{Field, FieldType, Object, Schema};
@@ -52,6 +53,8 @@ pub struct Store {
     /// Rows that other transactions hold.
     locks: HashSet<String>,
     set_up: SetUp,
+    /// What the deployed rules say, as long as it holds.
+    automation: automation::Kept,
     /// Moves with every write to a table that decides what users may do.
     generation: Arc<AtomicU64>,
 }
@@ -92,6 +95,7 @@ impl Store {
             locks: HashSet::new(),
             counters: RefCell::new(Counters { next, ..Counters::default() }),
             set_up: SetUp::default(),
+            automation: automation::Kept::default(),
             generation: Arc::default(),
         })
     }
@@ -138,7 +142,8 @@ impl Store {
         self.conn.follow(&schema);
         let (counters, locks) = (&self.counters, &self.locks);
         let (set_up, generation) = (&self.set_up, &self.generation);
-        Tx { conn: &self.conn, schema, now, counters, locks, set_up, generation, first_id: self.first_id, depth: 0 }
+        let (automation, first_id) = (&self.automation, self.first_id);
+        Tx { conn: &self.conn, schema, now, counters, locks, set_up, automation, generation, first_id, depth: 0 }
     }
 
     /// What the org's set-up says.
@@ -304,6 +309,7 @@ pub struct Tx<'a> {
     counters: &'a RefCell<Counters>,
     locks: &'a HashSet<String>,
     set_up: &'a SetUp,
+    automation: &'a automation::Kept,
     generation: &'a AtomicU64,
     first_id: u64,
     depth: u32,
@@ -322,6 +328,7 @@ impl Tx<'_> {
             counters: self.counters,
             locks: self.locks,
             set_up: self.set_up,
+            automation: self.automation,
             generation: self.generation,
             first_id: self.first_id,
             depth: self.depth + 1,
@@ -500,6 +507,10 @@ impl Tx<'_> {
     /// What the org's set-up says.
     pub(crate) fn set_up(&self) -> &SetUp {
         self.set_up
+    }
+
+    pub(crate) fn automation(&self) -> &automation::Kept {
+        self.automation
     }
 
     /// Whether other transactions hold any row.

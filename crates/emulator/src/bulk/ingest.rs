@@ -249,9 +249,10 @@ enum End {
     Broken(String),
 }
 
-/// `CODE:message:fields--`.
+/// `CODE:message:fields--`; that several errors of a row stand behind each other with a semicolon is a guess.
 pub fn error_text(error: &SaveError) -> String {
-    format!("{}:{}:{}--", error.code, error.message, error.fields.join(","))
+    let one = |error: &SaveError| format!("{}:{}:{}--", error.code, error.message, error.fields.join(","));
+    error.all().map(one).collect::<Vec<String>>().join(";")
 }
 
 /// One row of a result file: the job's own values, then the row as it was sent.

@@ -168,16 +168,21 @@ fn csv(line: &mut Vec<u8>, id: &str, created: bool, error: Option<&SaveError>) {
     line.push(b'\n');
 }
 
-/// `CODE:message:Field --`, with a blank behind each field, as the documentation's sample has it.
+/// `CODE:message:Field --`, with a blank behind each field, as the documentation's sample has it. The semicolon between the
+/// errors of a row is a guess.
 fn error_text(error: &SaveError) -> String {
-    let fields: String = error.fields.iter().map(|field| format!("{field} ")).collect();
-    format!("{}:{}:{fields}--", error.code, error.message)
+    let one = |error: &SaveError| {
+        let fields: String = error.fields.iter().map(|field| format!("{field} ")).collect();
+        format!("{}:{}:{fields}--", error.code, error.message)
+    };
+    error.all().map(one).collect::<Vec<String>>().join(";")
 }
 
 fn json_line(id: &str, created: bool, error: Option<&SaveError>) -> Value {
     let id = if id.is_empty() { Value::Null } else { json!(id) };
     let errors: Vec<Value> = error
-        .iter()
+        .into_iter()
+        .flat_map(SaveError::all)
         .map(|error| json!({"statusCode": error.code, "message": error.message, "fields": error.fields}))
         .collect();
     json!({"success": error.is_none(), "created": created, "id": id, "errors": errors})
@@ -185,7 +190,7 @@ fn json_line(id: &str, created: bool, error: Option<&SaveError>) -> Value {
 
 fn xml(id: &str, created: bool, error: Option<&SaveError>) -> String {
     let mut text = String::from("<result>");
-    if let Some(error) = error {
+    for error in error.into_iter().flat_map(SaveError::all) {
         text += "<errors>";
         for field in &error.fields {
             text += &format!("<fields>{}</fields>", escape(field));

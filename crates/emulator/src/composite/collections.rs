@@ -24,7 +24,7 @@ use crate::schema::{FieldType, Object};
 use crate::soql::{self, Which};
 use crate::user::Caller;
 
-use super::{Files, flag, invalid_input, row_error};
+use super::{Files, flag, invalid_input, row_errors};
 
 const ROWS_MAX: usize = 200;
 const CHUNKS_MAX: usize = 10;
@@ -141,7 +141,7 @@ fn results(outcome: Vec<Result<Done, Refused>>) -> Value {
             result.insert("id".to_owned(), json!(id));
         }
         result.insert("success".to_owned(), json!(error.is_none()));
-        result.insert("errors".to_owned(), error.map_or_else(|| json!([]), |error| json!([row_error(error)])));
+        result.insert("errors".to_owned(), error.map_or_else(|| json!([]), row_errors));
         if let Ok(Done { created: Some(created), .. }) = row {
             result.insert("created".to_owned(), json!(created));
         }

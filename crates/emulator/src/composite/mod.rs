@@ -107,9 +107,9 @@ fn resources(ctx: &Ctx) -> Answer {
     Answer::ok(Value::Object(map))
 }
 
-/// A refused row as collections and trees show it: `statusCode`, where single rows have `errorCode`.
-fn row_error(error: &SaveError) -> Value {
-    json!({"statusCode": error.code, "message": error.message, "fields": error.fields})
+/// The errors of a refused row as collections and trees show them: `statusCode`, where single rows have `errorCode`.
+fn row_errors(error: &SaveError) -> Value {
+    error.all().map(|one| json!({"statusCode": one.code, "message": one.message, "fields": one.fields})).collect()
 }
 
 /// An error in a list of one, as the body of a subrequest.

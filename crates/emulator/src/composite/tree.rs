@@ -18,7 +18,7 @@ use crate::rest::fields_of;
 use crate::schema::Object;
 use crate::user::Caller;
 
-use super::row_error;
+use super::row_errors;
 
 const RECORDS_MAX: usize = 200;
 const TYPES_MAX: usize = 5;
@@ -46,7 +46,7 @@ pub fn answer(tx: &mut Tx<'_>, caller: &Caller, object: &str, mut body: Map<Stri
             (StatusCode::CREATED, false, planted.into_iter().map(show).collect())
         }
         Err(refused) => {
-            let show = |(reference_id, error): (String, SaveError)| json!({"referenceId": reference_id, "errors": [row_error(&error)]});
+            let show = |(reference_id, error): (String, SaveError)| json!({"referenceId": reference_id, "errors": row_errors(&error)});
             (StatusCode::BAD_REQUEST, true, refused.into_iter().map(show).collect())
         }
     };

@@ -26,7 +26,7 @@ use crate::value::date_time_text;
 pub const ROOT: &str = "_emulator";
 
 /// Every call: method, path below `/_emulator`, what it does.
-pub const CALLS: [(&str, &str, &str); 24] = [
+pub const CALLS: [(&str, &str, &str); 25] = [
     ("GET", "", "this table"),
     ("GET", "/orgs", "Id, users' names and credentials of each org"),
     ("GET", "/faults", "the faults, how often each fitted and struck"),
@@ -53,6 +53,7 @@ pub const CALLS: [(&str, &str, &str); 24] = [
     ("POST", "/users/{id}/freeze", "{\"frozen\": true} freezes or thaws a user"),
     ("GET", "/jobs", "every Bulk job with its state"),
     ("POST", "/jobs/step", "one step of every Bulk job, for an emulator with stepped jobs"),
+    ("GET", "/automation", "rules and other automation that were deployed: which work, which do not, and why"),
     ("POST", "/recycle-bin/purge", "{\"older_than_days\": 0} empties the recycle bin"),
     ("POST", "/schema", "an effect that changes the schema: drop_field, add_field, rename_field, remove_object"),
     ("POST", "/rows/lock", "{\"ids\": […]} locks rows as another transaction would"),
@@ -159,6 +160,7 @@ fn answer(emulator: &Emulator, org: &Arc<Org>, request: &Request, body: &[u8]) -
             org.step_jobs();
             Ok(jobs(org))
         }
+        ("GET", ["automation"]) => Ok(automation(org)),
         ("POST", ["recycle-bin", "purge"]) => {
             let Purge { older_than_days } = read(if body.is_empty() { b"{}" } else { body })?;
             let before_ms = org.clock().now() + 1 - (older_than_days * 86_400_000.0) as i64;
@@ -255,6 +257,17 @@ struct LateRow {
     #[serde(default)]
     id: String,
     fields: Map<String, Value>,
+}
+
+fn automation(org: &Org) -> Value {
+    let line = |one: &crate::automation::Standing| {
+        json!({
+            "type": one.kind, "fullName": one.full_name, "active": one.active, "works": one.active && one.reason.is_none(),
+            "reason": one.reason,
+        })
+    };
+    let lines: Vec<Value> = org.read(crate::automation::all).standings.iter().map(line).collect();
+    json!({"automation": lines})
 }
 
 /// A transaction of somebody else, stamped now and seen later.

@@ -25,6 +25,9 @@ use super::component::{self, Component};
 use super::model::{Model, is_custom};
 use super::xml::{self, Node};
 use super::{Problem, container, effect, types};
+use crate::automation::{self, Verdict};
+use crate::describe::Kept;
+use crate::faces::lock;
 use crate::feature::SetUp;
 use crate::org::seed;
 use crate::org::{Org, Tx};
@@ -79,17 +82,19 @@ pub fn run(org: &Org, user_id: &str, parcel: &Parcel, options: &Options) -> Repo
             if undone { Err(()) } else { Ok(work.schema.map(|schema| (*schema).clone())) }
         });
         report.kept = kept.is_ok();
+        super::step_generation(tx);
         (report, kept.unwrap_or_default())
     });
     if let Some(staged) = staged.filter(|_| report.kept) {
         apps::commit(org, user_id, staged);
     }
+    forget_descriptions(org);
     report
 }
 
 /// Saves components that a caller of the CRUD calls or a project gives, each in its own right.
 pub fn save(org: &Org, user_id: &str, drafts: Vec<Draft>, all_or_none: bool) -> Vec<(Draft, Outcome)> {
-    org.migrate(|tx| {
+    let outcomes = org.migrate(|tx| {
         let mut outcomes = Vec::new();
         let kept = tx.savepoint(|tx| {
             let mut work = Work { user_id, drafts, removals: Vec::new(), schema: None, lenient: false };
@@ -98,8 +103,16 @@ pub fn save(org: &Org, user_id: &str, drafts: Vec<Draft>, all_or_none: bool) -> 
             let failed = outcomes.iter().any(|(draft, _)| !draft.is_good());
             if all_or_none && failed { Err(()) } else { Ok(work.schema.map(|schema| (*schema).clone())) }
         });
+        super::step_generation(tx);
         (outcomes, kept.unwrap_or_default())
-    })
+    });
+    forget_descriptions(org);
+    outcomes
+}
+
+/// Profiles say which record types a description shows as available.
+fn forget_descriptions(org: &Org) {
+    *lock(&org.faces.described) = Kept::default();
 }
 
 /// Removes components: the text of a refusal for each, or nothing.
@@ -123,6 +136,7 @@ pub fn delete(org: &Org, user_id: &str, kind: &str, names: &[String], all_or_non
             let failed = outcomes.iter().any(Option::is_some);
             if all_or_none && failed { Err(()) } else { Ok(work.schema.map(|schema| (*schema).clone())) }
         });
+        super::step_generation(tx);
         (outcomes, kept.unwrap_or_default())
     })
 }
@@ -176,7 +190,6 @@ impl Work<'_> {
         self.remove(tx, false);
         let outcomes = self.keep(tx);
         self.remove(tx, true);
-        super::step_generation(tx);
         outcomes
     }
 
@@ -334,6 +347,15 @@ impl Work<'_> {
             let draft = &mut self.drafts[at];
             if !draft.is_good() {
                 continue;
+            }
+            match automation::judge(&tx.schema, &draft.kind, &draft.full_name, draft.node.as_ref()) {
+                Verdict::Works => {}
+                Verdict::Wrong(text) if !self.lenient => {
+                    let (line, column) = draft.position();
+                    draft.refuse(Problem { line, column, text });
+                    continue;
+                }
+                Verdict::Wrong(text) | Verdict::Dormant(text) => draft.note = Some(automation::note(&text)),
             }
             let row = match tx.savepoint(|tx| effect::save(tx, draft)) {
                 Ok(row) => row,
@@ -522,8 +544,12 @@ fn messages(parcel: &Parcel, options: &Options, work: &Work<'_>) -> Vec<Message>
             id: Some(draft.outcome.id.clone()).filter(|id| success && !id.is_empty()),
             line: problem.map_or(0, |problem| problem.line),
             column: problem.map_or(0, |problem| problem.column),
-            problem: problem.map(|problem| problem.text.clone()),
-            problem_type: problem.map(|_| if draft.is_warning { "Warning" } else { "Error" }),
+            problem: problem.map(|problem| problem.text.clone()).or_else(|| draft.note.clone()),
+            problem_type: match problem {
+                Some(_) if !draft.is_warning => Some("Error"),
+                None if draft.note.is_none() => None,
+                _ => Some("Warning"),
+            },
         });
     }
     for removal in &work.removals {

@@ -9,8 +9,10 @@
 //!
 //! Other parts of the emulator read components with [`components_of`] and notice changes by [`generation`].
 //!
-//! Not emulated: Apex, flows, validation rules and workflow do nothing by being deployed; no tests run; packages do not exist;
-//! names with a namespace are taken as names.
+//! Rules take effect when records are saved ([`crate::automation`]).
+//!
+//! Not emulated: Apex, flows and workflow do nothing by being deployed; no tests run; packages do not exist; names with a
+//! namespace are taken as names.
 
 pub mod archive;
 mod asynchronous;
@@ -35,6 +37,7 @@ use std::collections::BTreeMap;
 
 pub use asynchronous::Requests;
 pub use component::Component;
+pub(crate) use effect::profile_row_name;
 pub use xml::Node;
 
 use std::sync::Arc;

@@ -19,6 +19,17 @@ pub enum Converted {
     Bytes(Vec<u8>),
 }
 
+/// The value of a text that a field other than base64 takes.
+///
+/// # Errors
+/// What convert refuses.
+pub fn value_of(field: &Field, text: &str) -> Result<Value, SaveError> {
+    match convert(field, Input::Text(text.to_owned()))? {
+        Converted::Value(value) => Ok(value),
+        Converted::Bytes(_) => Ok(Value::Null),
+    }
+}
+
 pub fn convert(field: &Field, input: Input) -> Result<Converted, SaveError> {
     let value = match (field.kind, input) {
         (FieldType::Boolean, Input::Null) => Value::Bool(false),

@@ -23,6 +23,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// A row as it stands, of which nothing is changed and nothing is known of before.
+    pub fn standing(object: Arc<Object>, id: String, values: Vec<Value>) -> Draft {
+        let given = vec![false; values.len()];
+        Draft { object, id, values, given, blobs: Vec::new(), old: None, owner_change: OwnerChange::default() }
+    }
+
     pub fn is_new(&self) -> bool {
         self.old.is_none()
     }

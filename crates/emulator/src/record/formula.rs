@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Formula fields: a subset of the formula language, computed when a row is saved.
+//! Formulas: a subset of the formula language, for fields, computed when a row is saved, and for rules ([`RuleFormula`]).
 //!
-//! Understood: `+ - * / ^ & = == <> != < <= > >= && ||`, parentheses, texts, numbers, TRUE, FALSE, NULL, fields, fields of
-//! parents (`Account__r.Name`), and the functions listed in `functions`. A formula that uses anything else is null on
-//! every row. As on the platform, an empty number counts as 0 in arithmetic, and an empty text as empty.
+//! Understood: `+ - * / ^ & = == <> != < <= > >= && || !`, parentheses, comments, texts, numbers, TRUE, FALSE, NULL, fields,
+//! fields of parents (`Account__r.Name`, `Owner:User.Email`), and the functions listed in `functions` and `calendar`. A field
+//! whose formula uses anything else is null on every row. As on the platform, an empty number counts as 0 in a field's
+//! arithmetic, and an empty text as empty.
+//!
+//! Rules may also call ISNEW, ISCHANGED, PRIORVALUE, ISCLONE (never true here) and REGEX with a pattern that is written there,
+//! and look at `$User`, `$Profile`, `$UserRole`, `$Organization`, `$Permission`, `$Setup`, `$CustomMetadata`, `$Label`,
+//! `$RecordType` and `$System` (`global`). What is computed of an empty number or date is empty, and compared with anything
+//! but NULL it is neither equal nor unequal, as the documentation of validation rules says; that NOT of this is true is a
+//! guess.
 //!
 //! A row's formulas are computed anew when the row is saved, when a roll-up of it changes, and when a field that they look at
 //! changes on a parent at any distance, be it a formula itself; none of the last two changes its `SystemModstamp`. Formulas
 //! that call TODAY or NOW are computed anew every midnight (UTC). Not guaranteed: NOW() stands still between midnights.
 
+mod calendar;
 mod evaluate;
 mod functions;
+mod global;
 mod parse;
+mod pattern;
 
 use std::sync::Arc;
 
@@ -20,10 +30,11 @@ pub use parse::Expression;
 use super::draft::Draft;
 use super::plan::Plan;
 use super::rules::OwnerChange;
-use crate::schema::{Object, Schema};
+use crate::schema::{Field, Object, Schema};
 use crate::store::Tx;
+use crate::user::Caller;
 use crate::value::Value;
-use evaluate::Place;
+use evaluate::{Place, Rule};
 
 /// How far a change is followed from formula to formula.
 const MOST_STEPS: usize = 10;
@@ -31,6 +42,45 @@ const MOST_STEPS: usize = 10;
 /// The fields that a formula reads, as paths; none when the formula cannot be understood.
 pub fn paths(text: &str) -> Option<Vec<Vec<String>>> {
     parse::parse(text).ok().map(|expression| expression.paths())
+}
+
+/// What a rule's formula says of a draft (`salesforce-api.md` 6.5): a condition, or the value of a field update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleFormula(Expression);
+
+impl RuleFormula {
+    /// # Errors
+    /// What stands there that is outside of the subset.
+    pub fn read(text: &str) -> Result<RuleFormula, String> {
+        parse::parse_rule(text).map(RuleFormula).map_err(|unknown| unknown.0)
+    }
+
+    /// The first field that it reads and that is not there, as written.
+    pub fn missing(&self, schema: &Schema, object: &Arc<Object>) -> Option<String> {
+        let absent = |path: &Vec<String>| evaluate::field_at_end(schema, object, path).is_none();
+        self.0.paths().into_iter().find(absent).map(|path| path.join("."))
+    }
+
+    /// Whether it is true of the draft.
+    pub fn holds(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> bool {
+        self.result(tx, caller, draft).is_true()
+    }
+
+    /// Its value, as this field stores it.
+    pub fn value(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft, field: &Field) -> Value {
+        self.result(tx, caller, draft).into_field(field)
+    }
+
+    /// Its value as text.
+    pub fn text(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> String {
+        self.result(tx, caller, draft).text()
+    }
+
+    fn result(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> evaluate::Result {
+        let rule = Rule { caller, old: draft.old.as_deref() };
+        let place = Place { tx, object: &draft.object, values: &draft.values, rule: Some(rule) };
+        evaluate::evaluate(&self.0, &place)
+    }
 }
 
 /// The formulas of an object that can be understood, those that others use first.
@@ -98,7 +148,7 @@ fn onlooker(schema: &Schema, from: &Arc<Object>, path: &[String], object: &Objec
 /// Computes the formulas of a row that is being saved.
 pub fn compute(tx: &Tx<'_>, plan: &Plan, draft: &mut Draft) {
     for (at, expression) in &plan.formulas {
-        let place = Place { tx, object: &draft.object, values: &draft.values };
+        let place = Place { tx, object: &draft.object, values: &draft.values, rule: None };
         let value = evaluate::evaluate(expression, &place).into_field(&draft.object.fields[*at]);
         draft.values[*at] = value;
     }

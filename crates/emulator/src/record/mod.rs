@@ -7,7 +7,9 @@
 //! other objects, roll-ups of parents (`rollup`), history (`history`). Everything runs in the caller's savepoint; a row
 //! that is refused may leave traces that only its rollback removes.
 //!
-//! Not emulated: triggers, flows, validation rules, assignment rules, duplicate rules.
+//! What customers configure joins in by [`crate::automation`].
+//!
+//! Not emulated: triggers, flows, assignment rules, duplicate rules.
 
 pub mod access;
 mod archive;
@@ -34,6 +36,7 @@ mod upsert;
 
 pub(crate) use archive::archive_activities;
 pub use convert::picklist_order;
+pub(crate) use convert::value_of;
 pub use delete::{delete, empty_from_recycle_bin, hard_delete, undelete};
 pub(crate) use draft::Draft;
 pub(crate) use formula::refresh_clock as refresh_clock_formulas;
@@ -45,6 +48,7 @@ pub(crate) use recycle_bin::expire as expire_recycle_bin;
 pub(crate) use rollup::recompute;
 pub(crate) use rules::corporate_currency;
 pub use rules::{OwnerChange, edit_article, publish_article};
+pub(crate) use save::{Again, resave};
 pub use save::{insert, update, update_with};
 pub use upsert::{find_by_external_id, upsert};
 

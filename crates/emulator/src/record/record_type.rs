@@ -5,15 +5,20 @@
 //! does not have. A record type narrows picklists: its default value is filled in, and a restricted picklist takes only its
 //! values (`INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST`). Without a word about a profile or a picklist, everything is allowed, as
 //! for an administrator.
+//!
+//! Both come from the deployed record types and profiles, unless a test has said something else of the same profile and object, or
+//! of the same record type and field.
 
 use std::collections::HashMap;
 
 use rusqlite::OptionalExtension as _;
 
 use super::draft::Draft;
+use crate::automation;
 use crate::describe::Kept;
 use crate::error::SaveError;
 use crate::faces::lock;
+use crate::metadata::{self, profile_row_name};
 use crate::org::Org;
 use crate::store::Tx;
 use crate::user::Caller;
@@ -35,6 +40,49 @@ pub struct Access {
     pub visible: Vec<String>,
     /// What new records get.
     pub default: Option<String>,
+}
+
+impl RecordTypeRules {
+    /// What the deployed components say.
+    pub(crate) fn deployed(tx: &Tx<'_>) -> RecordTypeRules {
+        let mut rules = RecordTypeRules::default();
+        let id_of = |full_name: &str| {
+            let (object, name) = full_name.split_once('.')?;
+            let object = tx.schema.object(object)?;
+            let kind = object.record_types.iter().find(|kind| kind.developer_name.eq_ignore_ascii_case(name))?;
+            Some((object.clone(), kind.id.clone()))
+        };
+        for (component, node) in metadata::components_of(tx, "RecordType") {
+            let Some((object, id)) = id_of(&component.full_name) else { continue };
+            for picklist in node.all("picklistValues") {
+                let Some(field) = object.field(picklist.text_of("picklist")) else { continue };
+                let name = |value: &metadata::Node| {
+                    percent_encoding::percent_decode_str(value.text_of("fullName")).decode_utf8_lossy().into_owned()
+                };
+                let values = Values {
+                    allowed: picklist.all("values").map(name).collect(),
+                    default: picklist.all("values").find(|value| value.is_true("default")).map(name),
+                };
+                rules.values.insert((id.clone(), field.name.clone()), values);
+            }
+        }
+        for (component, node) in metadata::components_of(tx, "Profile") {
+            let Some(profiles) = tx.schema.object("Profile") else { continue };
+            let found = tx.ids_where(profiles, "\"Name\" = ?1", &[&profile_row_name(&component.full_name)]);
+            let Some(profile) = found.into_iter().next() else { continue };
+            for entry in node.all("recordTypeVisibilities") {
+                let Some((object, id)) = id_of(entry.text_of("recordType")) else { continue };
+                let access = rules.access.entry((profile.clone(), object.name.clone())).or_default();
+                if entry.is_true("visible") {
+                    access.visible.push(id.clone());
+                }
+                if entry.is_true("default") {
+                    access.default = Some(id);
+                }
+            }
+        }
+        rules
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -98,21 +146,24 @@ impl Org {
 }
 
 /// What the caller's profile says of an object's record types.
-pub fn access<'a>(tx: &'a Tx<'_>, caller: &Caller, object: &str) -> Option<&'a Access> {
-    let rules = &tx.set_up().record_types.access;
-    if rules.is_empty() {
+pub fn access(tx: &Tx<'_>, caller: &Caller, object: &str) -> Option<Access> {
+    let set = &tx.set_up().record_types.access;
+    let deployed = automation::deployed(tx);
+    let deployed = deployed.as_ref().map(|automation| &automation.record_types.access);
+    if set.is_empty() && deployed.is_none_or(HashMap::is_empty) {
         return None;
     }
     let sql = "SELECT \"ProfileId\" FROM \"User\" WHERE \"Id\" = ?1";
     let mut statement = tx.conn.prepare_cached(sql).expect("every object has its table");
     let profile: Option<String> =
         statement.query_row([&caller.user_id], |row| row.get(0)).optional().expect("the store can be read").flatten();
-    rules.get(&(profile?, object.to_owned()))
+    let key = (profile?, object.to_owned());
+    set.get(&key).or_else(|| deployed?.get(&key)).cloned()
 }
 
 /// The record type that new records of this caller get, when the profile names one.
 pub fn default_of(tx: &Tx<'_>, caller: &Caller, object: &str) -> Option<String> {
-    access(tx, caller, object)?.default.clone()
+    access(tx, caller, object)?.default
 }
 
 /// Whether the caller may give this record type.
@@ -122,14 +173,17 @@ pub fn is_visible(tx: &Tx<'_>, caller: &Caller, object: &str, id: &str) -> bool 
 
 /// Fills in the record type's default values, and refuses values that it does not have.
 pub fn narrow(tx: &Tx<'_>, caller: &Caller, record_type: Option<usize>, draft: &mut Draft) -> Result<(), SaveError> {
-    let rules = &tx.set_up().record_types.values;
-    if rules.is_empty() {
+    let set = &tx.set_up().record_types.values;
+    let deployed = automation::deployed(tx);
+    let deployed = deployed.as_ref().map(|automation| &automation.record_types.values);
+    if set.is_empty() && deployed.is_none_or(HashMap::is_empty) {
         return Ok(());
     }
     let Some(Value::Text(kind)) = record_type.map(|at| draft.values[at].clone()) else { return Ok(()) };
     let object = draft.object.clone();
     for (at, field) in object.fields.iter().enumerate().filter(|(_, field)| !field.picklist.is_empty()) {
-        let Some(values) = rules.get(&(kind.clone(), field.name.clone())) else { continue };
+        let key = (kind.clone(), field.name.clone());
+        let Some(values) = set.get(&key).or_else(|| deployed?.get(&key)) else { continue };
         if draft.is_new() && !draft.given[at] {
             draft.values[at] = values.default.clone().map_or(Value::Null, Value::Text);
         }

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::plan::Plan;
 use super::rules::OwnerChange;
 use super::{Fields, Input, audit, formula, hierarchy, history, number, record_type, reference, rollup, rules, unique};
+use crate::automation::{self, OfObject};
 use crate::error::SaveError;
 use crate::id;
 use crate::rights;
@@ -38,6 +39,7 @@ pub(super) fn insert_with(
         return Err(SaveError::new("INVALID_FIELD_FOR_INSERT_UPDATE", message, &["Id"]));
     }
     let plan = tx.schema.plan(&object);
+    let automation = automation::of(tx, caller, &object);
     let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
     let places = access::positions(&tx.schema, &object, caller, &fields, true, audit_allowed)?;
     let width = object.fields.len();
@@ -52,11 +54,19 @@ pub(super) fn insert_with(
     };
     take(tx, &mut draft, fields, &places)?;
     fill_defaults(tx, caller, &plan, &mut draft);
+    if let Some(automation) = &automation {
+        formula::compute(tx, &plan, &mut draft);
+        automation.before(tx, caller, &mut draft)?;
+    }
     record_type::narrow(tx, caller, plan.record_type, &mut draft)?;
     rules::before(tx, caller, &mut draft)?;
     require(&plan, &draft)?;
     reference::check(tx, caller, &plan, &mut draft)?;
     rules::check(tx, caller, &draft)?;
+    if let Some(automation) = &automation {
+        formula::compute(tx, &plan, &mut draft);
+        automation.check(tx, caller, &draft)?;
+    }
     unique::check(tx, &plan, &draft)?;
     lock_masters(tx, &plan, &draft)?;
     draft.id = tx.next_id(&object);
@@ -70,6 +80,9 @@ pub(super) fn insert_with(
     put_blobs(tx, &draft)?;
     rules::after(tx, caller, &draft)?;
     rollup::feed(tx, &plan, &draft);
+    if let Some(automation) = &automation {
+        automation.after(tx, caller, &draft)?;
+    }
     Ok(draft.id)
 }
 
@@ -101,36 +114,102 @@ pub fn update_with(
     }
     access::check_row(tx, caller, &object, &id, Level::Edit)?;
     let plan = tx.schema.plan(&object);
+    let automation = automation::of(tx, caller, &object);
     let fields: Fields = fields.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Id")).collect();
     let places = access::positions(&tx.schema, &object, caller, &fields, false, false)?;
     let given = vec![false; object.fields.len()];
     let values = row.values.clone();
     let mut draft = Draft { object, id, values, given, blobs: Vec::new(), old: Some(row.values), owner_change };
     take(tx, &mut draft, fields, &places)?;
-    record_type::narrow(tx, caller, plan.record_type, &mut draft)?;
-    rules::before(tx, caller, &mut draft)?;
-    require_given(&draft)?;
-    reference::check(tx, caller, &plan, &mut draft)?;
-    hierarchy::check(tx, &draft)?;
-    rules::check(tx, caller, &draft)?;
-    unique::check(tx, &plan, &draft)?;
-    name_by_id(&plan, &mut draft);
-    audit::stamp(tx.now, caller, &plan, &mut draft)?;
-    formula::compute(tx, &plan, &mut draft);
-    write_changes(tx, &draft)?;
-    if !caller.bypass && rights::removes(&draft) {
-        return Ok(tx.delete_row(&draft.object, &draft.id)?);
+    if let Some(automation) = &automation {
+        formula::compute(tx, &plan, &mut draft);
+        automation.before(tx, caller, &mut draft)?;
     }
-    put_blobs(tx, &draft)?;
-    history::record(tx, caller, &draft)?;
-    rules::after(tx, caller, &draft)?;
-    rollup::feed(tx, &plan, &draft);
+    let judge = |tx: &Tx<'_>, draft: &mut Draft| match &automation {
+        Some(automation) => {
+            formula::compute(tx, &plan, draft);
+            automation.check(tx, caller, draft)
+        }
+        None => Ok(()),
+    };
+    if write_update(tx, caller, &plan, &mut draft, judge)?
+        && let Some(automation) = &automation
+    {
+        automation.after(tx, caller, &draft)?;
+    }
+    Ok(())
+}
+
+/// A further write of a record within the save of it.
+pub(crate) struct Again<'a> {
+    pub automation: &'a OfObject,
+    /// What triggers are told that the record was: none for one that is being created.
+    pub before: Option<Vec<Value>>,
+    /// Whether triggers see it.
+    pub fires: bool,
+}
+
+/// Writes what automation set, after the record was saved: the platform's own rules hold for it, those of customers do not
+/// (`salesforce-api.md` 6.5). `values` are those to be.
+pub(crate) fn resave(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    object: &Arc<Object>,
+    id: &str,
+    values: Vec<Value>,
+    again: &Again<'_>,
+) -> Result<(), SaveError> {
+    let row = tx.row(object, id).ok_or_else(|| SaveError::invalid_cross_reference(&[]))?;
+    let plan = tx.schema.plan(object);
+    let mut draft = Draft::standing(object.clone(), id.to_owned(), values);
+    draft.given = draft.values.iter().zip(&row.values).map(|(new, old)| new != old).collect();
+    draft.old = again.before.clone().or_else(|| Some(row.values.clone()));
+    if again.fires {
+        formula::compute(tx, &plan, &mut draft);
+        again.automation.triggers_before(tx, caller, &mut draft)?;
+    }
+    let told = draft.old.replace(row.values);
+    if write_update(tx, caller, &plan, &mut draft, |_, _| Ok(()))? && again.fires {
+        draft.old = told;
+        again.automation.triggers_after(tx, caller, &draft)?;
+    }
+    Ok(())
+}
+
+/// From a draft's values to the row and what follows. False when the row said nothing any more and is gone.
+fn write_update(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    plan: &Plan,
+    draft: &mut Draft,
+    judge: impl FnOnce(&Tx<'_>, &mut Draft) -> Result<(), SaveError>,
+) -> Result<bool, SaveError> {
+    record_type::narrow(tx, caller, plan.record_type, draft)?;
+    rules::before(tx, caller, draft)?;
+    require_given(draft)?;
+    reference::check(tx, caller, plan, draft)?;
+    hierarchy::check(tx, draft)?;
+    rules::check(tx, caller, draft)?;
+    judge(tx, draft)?;
+    unique::check(tx, plan, draft)?;
+    name_by_id(plan, draft);
+    audit::stamp(tx.now, caller, plan, draft)?;
+    formula::compute(tx, plan, draft);
+    write_changes(tx, draft)?;
+    if !caller.bypass && rights::removes(draft) {
+        tx.delete_row(&draft.object, &draft.id)?;
+        return Ok(false);
+    }
+    put_blobs(tx, draft)?;
+    history::record(tx, caller, draft)?;
+    rules::after(tx, caller, draft)?;
+    rollup::feed(tx, plan, draft);
     if !plan.looked_at_by.is_empty() {
         let changes = draft.changes();
         let changed: Vec<&str> = changes.iter().map(|&at| draft.object.fields[at].name.as_str()).collect();
-        formula::refresh_onlookers(tx, &plan, &draft.id, &changed);
+        formula::refresh_onlookers(tx, plan, &draft.id, &changed);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The object as the transaction's schema has it; the caller may hold an older one.

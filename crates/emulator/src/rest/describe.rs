@@ -46,7 +46,7 @@ pub fn describe(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str) -> Result<Answe
     Ok(conditional(ctx, call, schema.last_modified_ms_of(&object), || {
         written(ctx, call, Some(&object.name), || {
             let access = record_type::access(tx, &ctx.caller, &object.name);
-            to_json(&View::of(ctx, &schema).with_record_types(access).object(&object))
+            to_json(&View::of(ctx, &schema).with_record_types(access.as_ref()).object(&object))
         })
     }))
 }

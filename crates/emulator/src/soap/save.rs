@@ -167,6 +167,9 @@ fn saved(outcome: &Result<String, SaveError>) -> String {
 
 /// The `errors` of a result.
 pub fn errors(error: &SaveError) -> String {
-    let fields: String = error.fields.iter().map(|field| tag("fields", field)).collect();
-    format!("<errors>{fields}{}{}</errors>", tag("message", &error.message), tag("statusCode", &error.code))
+    let one = |error: &SaveError| {
+        let fields: String = error.fields.iter().map(|field| tag("fields", field)).collect();
+        format!("<errors>{fields}{}{}</errors>", tag("message", &error.message), tag("statusCode", &error.code))
+    };
+    error.all().map(one).collect()
 }

@@ -25,6 +25,8 @@ pub struct Draft {
     pub node: Option<Node>,
     pub problem: Option<Problem>,
     pub is_warning: bool,
+    /// What whoever deploys should know of a component that was saved.
+    pub note: Option<String>,
     pub outcome: super::Outcome,
 }
 

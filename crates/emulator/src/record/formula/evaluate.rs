@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use super::functions;
 use super::parse::{Expression, Operator};
-use crate::schema::{Field, FieldType, Object};
+use super::{functions, global};
+use crate::schema::{Field, FieldType, Object, Schema};
 use crate::store::Tx;
+use crate::user::Caller;
 use crate::value::{self, Value};
 
 /// The row a formula is computed for.
@@ -14,6 +15,16 @@ pub struct Place<'a> {
     pub tx: &'a Tx<'a>,
     pub object: &'a Arc<Object>,
     pub values: &'a [Value],
+    /// What only rules know; none for the formula of a field.
+    pub rule: Option<Rule<'a>>,
+}
+
+/// What a rule's formula may look at beside the row.
+#[derive(Clone, Copy)]
+pub struct Rule<'a> {
+    pub caller: &'a Caller,
+    /// The row before it was changed; none when it is new.
+    pub old: Option<&'a [Value]>,
 }
 
 /// An intermediate result. Dates are days since 1970, date-times milliseconds.
@@ -47,7 +58,10 @@ impl Result {
             Result::Number(n) => n.to_string(),
             Result::Bool(b) => b.to_string(),
             Result::Date(days) => date_text(*days),
-            Result::Time(ms) => value::date_time_text(*ms, "Z"),
+            Result::Time(ms) => {
+                let text = value::date_time_text(*ms, "Z");
+                format!("{} {}Z", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+            }
             Result::Null => String::new(),
         }
     }
@@ -92,7 +106,8 @@ pub fn date_text(days: i64) -> String {
 
 fn from_value(value: &Value, kind: FieldType) -> Result {
     match (kind, value) {
-        (_, Value::Null) => Result::Null,
+        (FieldType::Boolean, Value::Null) => Result::Bool(false),
+        (_, Value::Null) => empty(kind),
         (FieldType::Boolean, value) => Result::Bool(value.is_true()),
         (FieldType::Datetime, Value::Int(ms)) => Result::Time(*ms),
         (FieldType::Date, Value::Text(text)) => {
@@ -105,6 +120,11 @@ fn from_value(value: &Value, kind: FieldType) -> Result {
     }
 }
 
+/// Texts are empty, but never null.
+fn empty(kind: FieldType) -> Result {
+    if kind.is_text() { Result::Text(String::new()) } else { Result::Null }
+}
+
 /// Computes an expression. A path that leads nowhere is null.
 pub fn evaluate(expression: &Expression, place: &Place<'_>) -> Result {
     match expression {
@@ -113,6 +133,8 @@ pub fn evaluate(expression: &Expression, place: &Place<'_>) -> Result {
         Expression::Number(n) => Result::Number(*n),
         Expression::Text(text) => Result::Text(text.clone()),
         Expression::Path(path) => look_up(path, place.tx, place.object, place.values),
+        Expression::Global(path) => global::look_up(path, place),
+        Expression::Matches(inner, pattern) => Result::Bool(pattern.matches(&evaluate(inner, place).text())),
         Expression::Not(inner) => Result::Bool(!evaluate(inner, place).is_true()),
         Expression::Minus(inner) => Result::Number(-evaluate(inner, place).number()),
         Expression::Operation(operator, left, right) => operate(*operator, left, right, place),
@@ -120,21 +142,45 @@ pub fn evaluate(expression: &Expression, place: &Place<'_>) -> Result {
     }
 }
 
-fn look_up(path: &[String], tx: &Tx<'_>, object: &Arc<Object>, values: &[Value]) -> Result {
+/// The relationship and, where it may lead to several objects, the one that is meant: `Owner:User`.
+fn relationship(step: &str) -> (&str, Option<&str>) {
+    step.split_once(':').map_or((step, None), |(name, object)| (name, Some(object)))
+}
+
+pub fn look_up(path: &[String], tx: &Tx<'_>, object: &Arc<Object>, values: &[Value]) -> Result {
     let Some((first, rest)) = path.split_first() else { return Result::Null };
     if rest.is_empty() {
         let at = object.position(first);
         return at.map_or(Result::Null, |at| from_value(&values[at], object.fields[at].kind));
     }
-    let Some(at) = object.relationship(first).and_then(|field| object.position(&field.name)) else {
+    let nowhere =
+        || field_at_end(&tx.schema, object, path).map_or(Result::Null, |field| from_value(&Value::Null, field.kind));
+    let (name, wanted) = relationship(first);
+    let Some(at) = object.relationship(name).and_then(|field| object.position(&field.name)) else {
         return Result::Null;
     };
-    let Value::Text(id) = &values[at] else { return Result::Null };
-    let Some(parent) = tx.schema.by_prefix(id) else { return Result::Null };
+    let Value::Text(id) = &values[at] else { return nowhere() };
+    let Some(parent) = tx.schema.by_prefix(id) else { return nowhere() };
+    let meant =
+        wanted.is_none_or(|wanted| parent.name.eq_ignore_ascii_case(if wanted == "Queue" { "Group" } else { wanted }));
     match tx.row(parent, id) {
-        Some(row) => look_up(rest, tx, &row.object, &row.values),
-        None => Result::Null,
+        Some(row) if meant => look_up(rest, tx, &row.object, &row.values),
+        _ => nowhere(),
     }
+}
+
+/// The field that a path ends at. None where it leads nowhere.
+pub fn field_at_end(schema: &Schema, object: &Arc<Object>, path: &[String]) -> Option<Arc<Field>> {
+    let (first, rest) = path.split_first()?;
+    if rest.is_empty() {
+        return object.field(first).cloned();
+    }
+    let (name, wanted) = relationship(first);
+    let reference = object.relationship(name)?;
+    let targets = reference.reference_to.iter().filter(|target| {
+        wanted.is_none_or(|wanted| target.eq_ignore_ascii_case(if wanted == "Queue" { "Group" } else { wanted }))
+    });
+    targets.filter_map(|target| field_at_end(schema, schema.object(target)?, rest)).next()
 }
 
 fn operate(operator: Operator, left: &Expression, right: &Expression, place: &Place<'_>) -> Result {
@@ -145,6 +191,10 @@ fn operate(operator: Operator, left: &Expression, right: &Expression, place: &Pl
         _ => {}
     }
     let b = evaluate(right, place);
+    let of_nothing = place.rule.is_some() && !matches!((left, right), (Expression::Null, _) | (_, Expression::Null));
+    if of_nothing && is_unknown(operator, &a, &b) {
+        return Result::Null;
+    }
     match operator {
         Operator::Equal => Result::Bool(same(&a, &b)),
         Operator::Unequal => Result::Bool(!same(&a, &b)),
@@ -161,6 +211,16 @@ fn operate(operator: Operator, left: &Expression, right: &Expression, place: &Pl
         Operator::Divide => Result::Number(a.number() / b.number()),
         Operator::Power => Result::Number(a.number().powf(b.number())),
         Operator::And | Operator::Or => Result::Bool(false),
+    }
+}
+
+/// In rules an empty number or date is neither equal to another, nor unequal, nor less, and what is computed of it is empty.
+fn is_unknown(operator: Operator, a: &Result, b: &Result) -> bool {
+    let either = |one: &Result, other: &Result| *one == Result::Null && !matches!(other, Result::Text(_));
+    match operator {
+        Operator::Equal | Operator::Unequal => a != b && (either(a, b) || either(b, a)),
+        Operator::Join => false,
+        _ => either(a, b) || either(b, a),
     }
 }
 

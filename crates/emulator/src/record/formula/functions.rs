@@ -1,60 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The functions that formulas may use.
+//! The functions that formulas may use. Those of the calendar stand in `calendar`.
 
-use chrono::{DateTime, Datelike as _, NaiveDate};
-
-use super::evaluate::{DAY_MS, Place, Result, evaluate, same};
+use super::calendar;
+use super::evaluate::{Place, Result, evaluate, look_up, same};
 use super::parse::Expression;
-use crate::value;
 
-const KNOWN: [&str; 42] = [
+const KNOWN: [&str; 50] = [
     "ABS",
     "AND",
+    "ASCII",
     "BEGINS",
     "BLANKVALUE",
+    "BR",
     "CASE",
     "CASESAFEID",
     "CEILING",
+    "CHR",
     "CONTAINS",
-    "DATE",
-    "DATEVALUE",
-    "DAY",
+    "EXP",
     "FIND",
     "FLOOR",
     "IF",
     "INCLUDES",
+    "INITCAP",
     "ISBLANK",
     "ISNULL",
     "ISNUMBER",
     "ISPICKVAL",
     "LEFT",
     "LEN",
+    "LN",
+    "LOG",
     "LOWER",
     "LPAD",
     "MAX",
+    "MCEILING",
+    "MFLOOR",
     "MID",
     "MIN",
     "MOD",
-    "MONTH",
     "NOT",
-    "NOW",
     "NULLVALUE",
     "OR",
+    "PI",
+    "PICKCOUNT",
+    "REVERSE",
     "RIGHT",
     "ROUND",
     "RPAD",
     "SQRT",
     "SUBSTITUTE",
     "TEXT",
-    "TODAY",
     "TRIM",
+    "TRUNC",
     "UPPER",
     "VALUE",
+    "XOR",
 ];
 
+/// What rules alone may call.
+const OF_RULES: [&str; 5] = ["ISCHANGED", "ISCLONE", "ISNEW", "PRIORVALUE", "REGEX"];
+
 /// Whether a function is emulated.
-pub fn known(name: &str) -> bool {
-    KNOWN.contains(&name) || name == "YEAR"
+pub fn known(name: &str, of_rule: bool) -> bool {
+    KNOWN.contains(&name) || calendar::KNOWN.contains(&name) || (of_rule && OF_RULES.contains(&name))
 }
 
 /// Calls a function. Missing arguments count as null.
@@ -68,7 +77,10 @@ pub fn call(name: &str, arguments: &[Expression], place: &Place<'_>) -> Result {
         "AND" => Result::Bool(all().all(|result| result.is_true())),
         "OR" => Result::Bool(all().any(|result| result.is_true())),
         "NOT" => Result::Bool(!of(0).is_true()),
-        "ISBLANK" | "ISNULL" => Result::Bool(of(0).is_blank()),
+        "XOR" => Result::Bool(all().filter(Result::is_true).count() % 2 == 1),
+        "ISBLANK" => Result::Bool(of(0).is_blank()),
+        // A text is never null.
+        "ISNULL" => Result::Bool(of(0) == Result::Null),
         "BLANKVALUE" | "NULLVALUE" => {
             if of(0).is_blank() {
                 of(1)
@@ -100,11 +112,28 @@ pub fn call(name: &str, arguments: &[Expression], place: &Place<'_>) -> Result {
             let (needle, hay) = (text(0), text(1));
             Result::Number(hay.find(&needle).map_or(0, |at| hay[..at].chars().count() + 1) as f64)
         }
+        "PICKCOUNT" => Result::Number(text(0).split(';').filter(|value| !value.is_empty()).count() as f64),
+        "INITCAP" => Result::Text(capitals(&text(0))),
+        "REVERSE" => Result::Text(text(0).chars().rev().collect()),
+        "ASCII" => text(0).chars().next().map_or(Result::Null, |first| Result::Number(f64::from(u32::from(first)))),
+        "CHR" => char::from_u32(number(0) as u32).map_or(Result::Null, |one| Result::Text(one.to_string())),
+        "BR" => Result::Text("\n".to_owned()),
         "SUBSTITUTE" => Result::Text(text(0).replace(&text(1), &text(2))),
         "LPAD" | "RPAD" => Result::Text(pad(&text(0), count(number(1)), &text(2), name == "LPAD")),
         "ABS" => Result::Number(number(0).abs()),
-        "CEILING" => Result::Number(number(0).ceil()),
-        "FLOOR" => Result::Number(number(0).floor()),
+        // CEILING and FLOOR of negative numbers go away from zero, unlike their mathematical twins.
+        "CEILING" => Result::Number(number(0).abs().ceil().copysign(number(0))),
+        "FLOOR" => Result::Number(number(0).abs().floor().copysign(number(0))),
+        "MCEILING" => Result::Number(number(0).ceil()),
+        "MFLOOR" => Result::Number(number(0).floor()),
+        "EXP" => Result::Number(number(0).exp()),
+        "LN" => Result::Number(number(0).ln()),
+        "LOG" => Result::Number(number(0).log10()),
+        "PI" => Result::Number(std::f64::consts::PI),
+        "TRUNC" => {
+            let factor = 10f64.powf(number(1));
+            Result::Number((number(0) * factor).trunc() / factor)
+        }
         "SQRT" => Result::Number(number(0).sqrt()),
         "MOD" => Result::Number(number(0).rem_euclid(number(1))),
         "ROUND" => {
@@ -113,24 +142,20 @@ pub fn call(name: &str, arguments: &[Expression], place: &Place<'_>) -> Result {
         }
         "MAX" => Result::Number(all().map(|result| result.number()).fold(f64::NEG_INFINITY, f64::max)),
         "MIN" => Result::Number(all().map(|result| result.number()).fold(f64::INFINITY, f64::min)),
-        "TODAY" => Result::Date(place.tx.now.div_euclid(DAY_MS)),
-        "NOW" => Result::Time(place.tx.now),
-        "DATEVALUE" => match of(0) {
-            Result::Time(ms) => Result::Date(ms.div_euclid(DAY_MS)),
-            Result::Text(text) => {
-                value::parse_date_time(&text).map_or(Result::Null, |ms| Result::Date(ms.div_euclid(DAY_MS)))
-            }
-            other => other,
-        },
-        "DATE" => {
-            let day = NaiveDate::from_ymd_opt(number(0) as i32, number(1) as u32, number(2) as u32);
-            let ms = day.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|time| time.and_utc().timestamp_millis());
-            ms.map_or(Result::Null, |ms| Result::Date(ms.div_euclid(DAY_MS)))
-        }
-        "YEAR" => part(&of(0), |day| f64::from(day.year())),
-        "MONTH" => part(&of(0), |day| f64::from(day.month())),
-        "DAY" => part(&of(0), |day| f64::from(day.day())),
-        _ => Result::Null,
+        "ISNEW" => Result::Bool(place.rule.is_some_and(|rule| rule.old.is_none())),
+        "ISCLONE" => Result::Bool(false),
+        "ISCHANGED" => Result::Bool(prior(arguments, place).is_some_and(|was| was != of(0))),
+        "PRIORVALUE" => prior(arguments, place).unwrap_or_else(|| of(0)),
+        _ => calendar::call(name, of, place.tx.now),
+    }
+}
+
+/// What a field was before the record was changed; none when it is new.
+fn prior(arguments: &[Expression], place: &Place<'_>) -> Option<Result> {
+    let old = place.rule?.old?;
+    match arguments.first() {
+        Some(Expression::Path(path)) => Some(look_up(path, place.tx, place.object, old)),
+        _ => None,
     }
 }
 
@@ -159,11 +184,12 @@ fn pad(text: &str, width: usize, with: &str, left: bool) -> String {
     if left { fill + text } else { text.to_owned() + &fill }
 }
 
-fn part(result: &Result, of: impl Fn(DateTime<chrono::Utc>) -> f64) -> Result {
-    let ms = match result {
-        Result::Date(days) => days * DAY_MS,
-        Result::Time(ms) => *ms,
-        _ => return Result::Null,
+fn capitals(text: &str) -> String {
+    let mut inside = false;
+    let one = |c: char| {
+        let shown: String = if inside { c.to_lowercase().collect() } else { c.to_uppercase().collect() };
+        inside = c.is_alphanumeric();
+        shown
     };
-    DateTime::from_timestamp_millis(ms).map_or(Result::Null, |time| Result::Number(of(time)))
+    text.chars().map(one).collect()
 }

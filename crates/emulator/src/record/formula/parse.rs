@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a formula's text to an expression, by precedence climbing.
 
+use super::pattern::Pattern;
+
 /// A formula.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
@@ -10,6 +12,10 @@ pub enum Expression {
     Text(String),
     /// `Name`, or `Account__r.Name`.
     Path(Vec<String>),
+    /// `$User.Email`: what belongs to no record. In rules only.
+    Global(Vec<String>),
+    /// `REGEX(text, "pattern")`. In rules only.
+    Matches(Box<Expression>, Pattern),
     Call(String, Vec<Expression>),
     Not(Box<Expression>),
     Minus(Box<Expression>),
@@ -49,7 +55,7 @@ impl Expression {
                 names.iter().any(|known| name.eq_ignore_ascii_case(known))
                     || arguments.iter().any(|argument| argument.calls(names))
             }
-            Expression::Not(inner) | Expression::Minus(inner) => inner.calls(names),
+            Expression::Not(inner) | Expression::Minus(inner) | Expression::Matches(inner, _) => inner.calls(names),
             Expression::Operation(_, left, right) => left.calls(names) || right.calls(names),
             _ => false,
         }
@@ -59,7 +65,7 @@ impl Expression {
         match self {
             Expression::Path(path) => found.push(path.clone()),
             Expression::Call(_, arguments) => arguments.iter().for_each(|argument| argument.collect(found)),
-            Expression::Not(inner) | Expression::Minus(inner) => inner.collect(found),
+            Expression::Not(inner) | Expression::Minus(inner) | Expression::Matches(inner, _) => inner.collect(found),
             Expression::Operation(_, left, right) => {
                 left.collect(found);
                 right.collect(found);
@@ -73,9 +79,18 @@ impl Expression {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown(pub String);
 
-/// Reads a formula. Functions that are not emulated are refused here, so that such a formula is null as a whole.
+/// Reads the formula of a field. Functions that are not emulated are refused here, so that such a formula is null as a whole.
 pub fn parse(text: &str) -> Result<Expression, Unknown> {
-    let mut parser = Parser { rest: text };
+    read(text, false)
+}
+
+/// Reads the formula of a rule, which may look at what the record was and at whoever saves it.
+pub fn parse_rule(text: &str) -> Result<Expression, Unknown> {
+    read(text, true)
+}
+
+fn read(text: &str, of_rule: bool) -> Result<Expression, Unknown> {
+    let mut parser = Parser { rest: text, of_rule };
     let expression = parser.binary(0)?;
     parser.skip();
     if parser.rest.is_empty() { Ok(expression) } else { Err(Unknown(parser.rest.to_owned())) }
@@ -83,6 +98,7 @@ pub fn parse(text: &str) -> Result<Expression, Unknown> {
 
 struct Parser<'a> {
     rest: &'a str,
+    of_rule: bool,
 }
 
 /// Longer signs first, so that `<` does not hide `<=`.
@@ -190,8 +206,10 @@ impl Parser<'_> {
     }
 
     fn name(&mut self) -> Result<Expression, Unknown> {
-        let end =
-            self.rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '$')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '$' | ':'))
+            .unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
         if self.take("(") {
@@ -201,13 +219,17 @@ impl Parser<'_> {
             "TRUE" => Ok(Expression::Bool(true)),
             "FALSE" => Ok(Expression::Bool(false)),
             "NULL" => Ok(Expression::Null),
-            _ if name.starts_with('$') => Err(Unknown(name.to_owned())),
+            _ if name.starts_with('$') => {
+                let path: Vec<String> = name.split('.').map(str::to_owned).collect();
+                let known = self.of_rule && super::global::is_known(&path);
+                if known { Ok(Expression::Global(path)) } else { Err(Unknown(name.to_owned())) }
+            }
             _ => Ok(Expression::Path(name.split('.').map(str::to_owned).collect())),
         }
     }
 
     fn call(&mut self, name: String) -> Result<Expression, Unknown> {
-        if !super::functions::known(&name) {
+        if !super::functions::known(&name, self.of_rule) {
             return Err(Unknown(name));
         }
         let mut arguments = Vec::new();
@@ -222,13 +244,43 @@ impl Parser<'_> {
                 }
             }
         }
+        if name == "REGEX" {
+            return matches(arguments);
+        }
+        let of_field = matches!(arguments.first(), Some(Expression::Path(path)) if path.len() == 1);
+        if matches!(name.as_str(), "ISCHANGED" | "PRIORVALUE") && !of_field {
+            return Err(Unknown(name));
+        }
         Ok(Expression::Call(name, arguments))
+    }
+}
+
+/// The pattern must stand there as it is: what is put together on the way is outside of the subset.
+fn matches(mut arguments: Vec<Expression>) -> Result<Expression, Unknown> {
+    match (arguments.len(), arguments.pop(), arguments.pop()) {
+        (2, Some(Expression::Text(pattern)), Some(text)) => {
+            let pattern = Pattern::new(&pattern).ok_or(Unknown(pattern))?;
+            Ok(Expression::Matches(Box::new(text), pattern))
+        }
+        _ => Err(Unknown("REGEX".to_owned())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_rules_look_at_what_was_and_at_who_saves() {
+        for text in ["$User.Email", "ISCHANGED(Name)", "ISNEW()", "PRIORVALUE(Name) = Name", "REGEX(Name, \"a+\")"] {
+            assert!(parse(text).is_err() && parse_rule(text).is_ok(), "{text}");
+        }
+        for text in ["$Api.Session_ID", "VLOOKUP(a, b, c)", "REGEX(Name, \"a++\")", "ISCHANGED(Account.Name)"] {
+            assert!(parse_rule(text).is_err(), "{text}");
+        }
+        let path = Expression::Path(vec!["Owner:User".into(), "Name".into()]);
+        assert_eq!(parse_rule("Owner:User.Name"), Ok(path));
+    }
 
     #[test]
     fn precedence_and_nesting() {

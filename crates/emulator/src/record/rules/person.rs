@@ -33,7 +33,7 @@ pub fn before_account(tx: &Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result
     let wrong = wrong_names(draft, person);
     if !wrong.is_empty() && !caller.bypass {
         let message = format!("bad field names on insert/update call: {}", wrong.join(", "));
-        return Err(SaveError { code: "INVALID_FIELD_FOR_INSERT_UPDATE".into(), message, fields: wrong, extra: None });
+        return Err(SaveError { fields: wrong, ..SaveError::new("INVALID_FIELD_FOR_INSERT_UPDATE", message, &[]) });
     }
     draft.set("IsPersonAccount", person);
     if !person {
