@@ -18,6 +18,7 @@ mod interface;
 mod knowledge;
 mod layout;
 mod limits;
+mod list_view;
 mod namespace;
 mod query;
 pub(crate) mod recent;

@@ -220,11 +220,18 @@ async fn the_org_has_every_object_that_the_recorded_one_has() {
         recorded.iter().filter_map(|one| one["name"].as_str()).filter(|name| schema.object(name).is_none()).collect();
     assert!(lacking.is_empty(), "{lacking:?}");
     // Children are as the parents of that org list them, companions too.
+    let client = everything();
     let (mut told, mut found) = (0, 0);
     let mut absent: BTreeMap<String, u32> = BTreeMap::new();
     for entry in std::fs::read_dir(folder.join("lwrfileupload/soqlMetadata")).unwrap() {
         let real: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
-        let parent = schema.object(real["name"].as_str().unwrap()).unwrap();
+        let name = real["name"].as_str().unwrap();
+        let parent = schema.object(name).unwrap();
+        // What a description lists beside what references say.
+        let described = match name {
+            "Network" => client.get("/sobjects/Network/describe").await.json()["childRelationships"].clone(),
+            _ => Value::Null,
+        };
         for child in real["childRelationships"].as_array().unwrap() {
             let (object, field) = (child["childSObject"].as_str().unwrap(), child["field"].as_str().unwrap());
             if object.contains("__") || field.contains("__") {
@@ -237,19 +244,21 @@ async fn the_org_has_every_object_that_the_recorded_one_has() {
                     && json!(own.cascade_delete) == child["cascadeDelete"]
                     && json!(own.restricted_delete) == child["restrictedDelete"]
             });
-            if same {
+            if same || described.as_array().is_some_and(|all| all.contains(child)) {
                 found += 1;
             } else {
                 *absent.entry(format!("{object}.{field}")).or_default() += 1;
             }
         }
     }
-    let mut most: Vec<(&String, &u32)> = absent.iter().collect();
-    most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    // `UserRecordAccessId` is no field that an object shows, and which objects have it follows from nothing that describe tells.
+    let hidden: u32 = absent.iter().filter(|(name, _)| name.ends_with(".UserRecordAccessId")).map(|(_, n)| n).sum();
+    let others: Vec<&String> = absent.keys().filter(|name| !name.ends_with(".UserRecordAccessId")).collect();
     say(&format!(
-        "{found} of {told} child relationships as recorded; most often not: {:?}",
-        most.into_iter().take(40).collect::<Vec<_>>()
+        "{found} of {told} child relationships as recorded; {hidden} are UserRecordAccess's; others: {others:?}"
     ));
+    // The others are references of definitions (fields, flows, tabs, lists), which the sources describe as text.
+    assert!(told > 9_700 && f64::from(found) / f64::from(told) > 0.96 && others.len() < 65, "{found} of {told}");
 }
 
 #[tokio::test]

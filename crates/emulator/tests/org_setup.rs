@@ -102,3 +102,99 @@ async fn a_standard_object_tracks_its_first_fields_until_metadata_says_which() {
     update(&client, "Account", &id, json!({"A__c": "2"})).await;
     assert_eq!(history(&client, "AccountHistory").await.len(), 4);
 }
+
+const VIEWS: &str = "<listViews><fullName>Tall</fullName><booleanFilter>1 AND (2 OR 3)</booleanFilter><columns>NAME</columns>
+    <columns>Colour__c</columns><columns>OWNER.ALIAS</columns><filterScope>Everything</filterScope>
+    <filters><field>CREATED_DATE</field><operation>equals</operation><value>THIS_YEAR</value></filters>
+    <filters><field>Colour__c</field><operation>equals</operation><value>red,blue</value></filters>
+    <filters><field>NAME</field><operation>startsWith</operation><value>A_</value></filters>
+    <label>Tall boats</label></listViews>
+    <listViews><fullName>Odd</fullName><columns>NOTHING</columns><filterScope>Everything</filterScope><label>Odd</label></listViews>";
+
+#[tokio::test(start_paused = true)]
+async fn list_views_are_described_and_run() {
+    let client = Client::new();
+    let body = format!(
+        "<deploymentStatus>Deployed</deploymentStatus>{}<label>Boat</label>{VIEWS}<nameField><label>Boat Name</label>\
+         <type>Text</type></nameField><pluralLabel>Boats</pluralLabel><sharingModel>ReadWrite</sharingModel>",
+        text_field("Colour__c", false)
+    );
+    let parcel = object("Boat__c", &body);
+    deploy_well(&client, &parcel).await;
+    for (name, colour) in [("Ark", "red"), ("Bee", "blue"), ("Cat", "white"), ("A_", "grey"), ("Ax", "grey")] {
+        client.create("Boat__c", &json!({"Name": name, "Colour__c": colour})).await;
+    }
+    let list = client.get("/sobjects/Boat__c/listviews").await.json();
+    let names: Vec<(&str, bool)> = list["listviews"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|view| (view["developerName"].as_str().unwrap(), view["soqlCompatible"] == true))
+        .collect();
+    assert_eq!(names, [("AllBoats", true), ("MyBoats", true), ("Odd", false), ("Tall", true)]);
+    let url = |name: &str, which: &str| {
+        let view = list["listviews"].as_array().unwrap().iter().find(|view| view["developerName"] == name).unwrap();
+        view[which].as_str().unwrap().to_owned()
+    };
+    let row = client.query("SELECT Id FROM ListView WHERE DeveloperName = 'Tall'").await;
+    assert!(url("Tall", "url").ends_with(row[0]["Id"].as_str().unwrap()), "a view is a row");
+    let described = client.get(&url("Tall", "describeUrl")).await.json();
+    assert_eq!(
+        described["query"],
+        "SELECT Name, Colour__c, Owner.Alias, Id, CreatedDate, LastModifiedDate, SystemModstamp FROM Boat__c WHERE \
+         (CreatedDate = THIS_YEAR AND (Colour__c IN ('red', 'blue') OR Name LIKE 'A\\_%')) ORDER BY Name ASC NULLS FIRST, \
+         Id ASC NULLS FIRST"
+    );
+    let columns: Vec<&str> =
+        described["columns"].as_array().unwrap().iter().map(|column| column["label"].as_str().unwrap()).collect();
+    assert_eq!(columns[..3], ["Boat Name", "Colour__c", "Boat Owner Alias"]);
+    let results = client.get(&url("Tall", "resultsUrl")).await.json();
+    let shown: Vec<&str> =
+        results["records"].as_array().unwrap().iter().map(|row| row["columns"][0]["value"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["A_", "Ark", "Bee"]);
+    assert_eq!((results["size"].as_u64(), results["done"].as_bool()), (Some(3), Some(true)));
+    let created = results["records"][0]["columns"][4]["value"].as_str().unwrap();
+    assert!(created.starts_with("Thu Jan 01 00:00:") && created.ends_with(" GMT 2026"), "{created}");
+    let page = client.get(&(url("AllBoats", "resultsUrl") + "?limit=2&offset=2")).await.json();
+    assert_eq!((page["size"].as_u64(), page["done"].as_bool()), (Some(2), Some(false)));
+    let refused = client.get(&url("Odd", "resultsUrl")).await.refusal();
+    assert_eq!(
+        refused,
+        (400, "INVALID_QUERY_FILTER_OPERATOR".into(), "The column NOTHING of a list view is not known".into())
+    );
+    assert_eq!(client.get(&url("MyBoats", "resultsUrl")).await.json()["size"], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_of_list_views_have_the_form_that_was_recorded() {
+    let Some(path) = porter::fixture("restforce/spec/fixtures/sobject/list_view_results_success_response.json") else {
+        return;
+    };
+    let recorded: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let client = Client::new();
+    let record = json!({"Name": "Burlington", "BillingState": "NC", "Phone": "(336) 222-7000", "Type": "Customer"});
+    client.create("Account", &record).await;
+    let columns =
+        ["ACCOUNT.NAME", "Site", "ACCOUNT.ADDRESS1_STATE", "ACCOUNT.PHONE1", "ACCOUNT.TYPE", "CORE.USERS.ALIAS"];
+    let columns: String = columns.iter().map(|column| format!("<columns>{column}</columns>")).collect();
+    let view = format!(
+        "<listViews><fullName>MyAccounts</fullName>{columns}<filterScope>Mine</filterScope><label>My Accounts</label></listViews>"
+    );
+    deploy_well(&client, &object("Account", &view)).await;
+    let list = client.get("/sobjects/Account/listviews").await.json();
+    let view = list["listviews"].as_array().unwrap().iter().find(|view| view["developerName"] == "MyAccounts").unwrap();
+    let own = client.get(view["resultsUrl"].as_str().unwrap()).await.json();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&own), keys(&recorded));
+    for (own, recorded) in own["columns"].as_array().unwrap().iter().zip(recorded["columns"].as_array().unwrap()) {
+        let mut own = own.clone();
+        // Labels were others then.
+        own["label"] = recorded["label"].clone();
+        assert_eq!(own, *recorded);
+    }
+    let fields = |result: &Value| -> Vec<Value> {
+        result["records"][0]["columns"].as_array().unwrap().iter().map(|one| one["fieldNameOrPath"].clone()).collect()
+    };
+    assert_eq!(fields(&own), fields(&recorded));
+    assert_eq!((&own["label"], &own["developerName"]), (&recorded["label"], &recorded["developerName"]));
+}

@@ -447,7 +447,7 @@ fn members(value: &Value) -> Vec<String> {
 async fn restforces_bodies_have_our_members() {
     // Old versions wrote members in another order, so only their names are compared. Left out: the bodies of OAuth, which have
     // their own tests; `sobject_describe_*`, `describe_sobjects_*` and `list_sobjects_*` (describes of v20 to v24, a few members);
-    // `list_view_results_*` (what a list view selects is not kept); `org_query_response` (a query like the others).
+    // `list_view_results_*` (with the other tests of list views); `org_query_response` (a query like the others).
     if restforce("sobject/query_success_response").is_none() {
         return;
     }

@@ -179,6 +179,7 @@ impl<'a> DescribedObject<'a> {
                 .iter()
                 .filter(|child| child.is_listed(&object.name) && sees(view, child))
                 .map(relationship)
+                .chain(scoped_feeds(view, object))
                 .collect(),
             compact_layoutable: object.compact_layoutable(),
             createable: line.createable,
@@ -238,6 +239,27 @@ fn sees(view: View<'_>, child: &Child) -> bool {
     view.caller
         .object(view.schema, &child.object)
         .is_some_and(|object| view.caller.field(object, &child.field).is_some())
+}
+
+/// Networks list every feed that is told apart by network, although its field is no reference (as recorded).
+fn scoped_feeds<'a>(view: View<'a>, object: &Object) -> Vec<Relationship<'a>> {
+    if object.name != "Network" {
+        return Vec::new();
+    }
+    let feeds = view.schema.objects().filter(|feed| feed.has("NetworkScope"));
+    feeds
+        .filter(|feed| view.caller.sees(feed))
+        .map(|feed| Relationship {
+            cascade_delete: false,
+            child_object: &feed.name,
+            deprecated_and_hidden: false,
+            field: "NetworkScope",
+            junction_id_list_names: [],
+            junction_reference_to: [],
+            relationship_name: None,
+            restricted_delete: false,
+        })
+        .collect()
 }
 
 fn relationship(child: &Child) -> Relationship<'_> {

@@ -2,6 +2,7 @@
 //! Components that become rows: records of custom metadata types, permission sets, profiles, statuses of standard value sets.
 
 mod custom_metadata;
+mod list_view;
 mod permission;
 mod status;
 
@@ -20,6 +21,7 @@ pub fn save(tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<String>, Problem> {
     let Some(node) = &draft.node else { return Ok(None) };
     match draft.kind.as_str() {
         "CustomMetadata" => custom_metadata::save(tx, &draft.full_name, node).map(Some),
+        "ListView" => Ok(list_view::save(tx, &draft.full_name, node)),
         "PermissionSet" => permission::save_set(tx, &draft.full_name, node).map(Some),
         "Profile" => permission::save_profile(tx, &draft.full_name, node).map(Some),
         "RecordType" => Ok(record_type(tx, &draft.full_name, node)),
@@ -40,6 +42,7 @@ pub fn relate(tx: &Tx<'_>, draft: &Draft) -> Result<(), Problem> {
 pub fn remove(tx: &mut Tx<'_>, kind: &str, full_name: &str) -> bool {
     match kind {
         "CustomMetadata" => custom_metadata::remove(tx, full_name),
+        "ListView" => list_view::remove(tx, full_name),
         "PermissionSet" => permission::remove_set(tx, full_name),
         "RecordType" => {
             let (object, name) = full_name.split_once('.').unwrap_or_default();

@@ -165,6 +165,9 @@ fn read(catalog: Catalog) -> Schema {
     let feed_item = objects.iter().find(|object| object.name == "FeedItem").cloned();
     for (at, kind, in_core) in wanted {
         let mut companion = kind.of(&objects[at], feed_item.as_ref());
+        if companion.name == "EventRelationChangeEvent" {
+            relate_to_all(&objects, &mut companion);
+        }
         companion.table_when_used = !in_core;
         objects.push(companion);
     }
@@ -181,6 +184,19 @@ fn read(catalog: Catalog) -> Schema {
         objects.push(object);
     }
     Schema { catalog, ..assemble(objects, &names) }.with_platform_objects()
+}
+
+/// Changes of an event's relations name whatever an event may be about, as recorded parents say.
+fn relate_to_all(objects: &[Object], changes: &mut Object) {
+    let what = objects.iter().find(|object| object.name == "Event");
+    let what = what.and_then(|event| event.fields.iter().find(|field| field.name == "WhatId"));
+    let Some(about) = what.map(|field| field.reference_to.clone()) else { return };
+    for field in changes.fields.iter_mut().filter(|field| field.name == "RelationId") {
+        let field = std::sync::Arc::make_mut(field);
+        field.reference_to.extend(about.iter().cloned());
+        field.reference_to.sort();
+        field.reference_to.dedup();
+    }
 }
 
 /// Why reading what is checked in cannot fail.
