@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs that other people wrote, installed once into the target directory: Python libraries in a virtual environment of
-//! their own, CumulusCI in another, the Salesforce CLI with its plugin sfdmu and jsforce under a Node of its own. Versions
-//! are fixed, and a change of them installs anew.
+//! their own, CumulusCI in another, the Salesforce CLI with its plugin sfdmu and jsforce under a Node of its own, Playwright for
+//! the browser that the machine has. Versions are fixed, and a change of them installs anew.
 //!
 //! What cannot be had on a machine (no Python, no npm, no network) is an answer in plain words, not a failure.
 
@@ -18,6 +18,8 @@ const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";
 const SFDMU: &str = "sfdmu@3.7.19";
+/// Drives whatever Chromium the machine has, and brings none.
+const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 /// The Salesforce CLI needs Node 22, whatever the machine has.
 const NODE: &str = "22.23.3";
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -71,6 +73,22 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
         child::kept(npm.args([SALESFORCE_CLI, JSFORCE, SFDMU, &node_version]), log, INSTALL_LIMIT).map(drop)
     })?;
     Ok([modules.join(node).join("bin"), modules.join(".bin")])
+}
+
+/// The folder in whose `node_modules` Playwright lies.
+pub fn playwright(place: &Place) -> Result<PathBuf> {
+    let folder = place.clients().join("browser");
+    installed_once(&folder, PLAYWRIGHT, |log| {
+        if !runs(Command::new("npm").arg("--version")) {
+            return Err("there is no npm on this machine".to_owned());
+        }
+        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
+        let mut npm = Command::new("npm");
+        npm.current_dir(&folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+        child::kept(npm.arg(PLAYWRIGHT), log, INSTALL_LIMIT).map(drop)
+    })?;
+    Ok(folder)
 }
 
 /// What keeps the Salesforce CLI on this machine, quiet and away from the home of whoever runs it.

@@ -3,7 +3,7 @@
 //! our own tests say.
 //!
 //! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce and zeep, `.mjs` under Node
-//! with the Salesforce CLI (`sf`) in its `PATH`, `cumulusci.py` with CumulusCI and `sf`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
+//! with the Salesforce CLI (`sf`) in its `PATH`, `browser.mjs` with Playwright, `cumulusci.py` with CumulusCI and `sf`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
 //! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. `FIXTURES` is
 //! the folder of recordings beside the workspace, which may be absent. A script fails by its exit code; with 77 it says, in its last line, why it
 //! cannot be run here. None can reach another machine.
@@ -47,11 +47,14 @@ enum Kind {
     Python,
     CumulusCi,
     Node,
+    /// Node with Playwright, for the browser of this machine.
+    Browser,
 }
 
 fn kind(script: &Path) -> Option<Kind> {
     match script.extension()?.to_str()? {
         _ if name(script) == "cumulusci.py" => Some(Kind::CumulusCi),
+        _ if name(script) == "browser.mjs" => Some(Kind::Browser),
         "py" => Some(Kind::Python),
         "mjs" => Some(Kind::Node),
         _ => None,
@@ -64,6 +67,7 @@ fn name(script: &Path) -> &str {
 
 fn check(place: &Place, script: &Path) -> Outcome {
     let Some(kind) = kind(script) else { return Outcome::Skipped("nobody knows how to run it".to_owned()) };
+    let mut modules = place.clients().join("node");
     let interpreter = match kind {
         Kind::Python => clients::python(place).map(|python| (python, Vec::new())),
         Kind::CumulusCi => clients::cumulusci(place).and_then(|python| {
@@ -71,9 +75,13 @@ fn check(place: &Place, script: &Path) -> Outcome {
             Ok((python, clients::salesforce_cli(place)?.into_iter().chain(beside).collect()))
         }),
         Kind::Node => clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec())),
+        Kind::Browser => clients::playwright(place).and_then(|folder| {
+            modules = folder;
+            clients::salesforce_cli(place).map(|path| (path[0].join("node"), path.to_vec()))
+        }),
     };
     match interpreter {
-        Ok((interpreter, path)) => match run(place, script, &interpreter, path) {
+        Ok((interpreter, path)) => match run(place, script, &interpreter, path, &modules) {
             Ok(Some(why)) => Outcome::Skipped(why),
             ran => Outcome::of(ran.map(drop)),
         },
@@ -82,7 +90,7 @@ fn check(place: &Place, script: &Path) -> Outcome {
 }
 
 /// Why it was skipped, when it was.
-fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> Result<Option<String>> {
+fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>, modules: &Path) -> Result<Option<String>> {
     let folder = place.scratch(&format!("client-{}", name(script)))?;
     let home = folder.join("home");
     std::fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
@@ -94,7 +102,7 @@ fn run(place: &Place, script: &Path, interpreter: &Path, path: Vec<PathBuf>) -> 
     command
         .current_dir(&home)
         .env("PATH", clients::path_with(path))
-        .env("NODE_FOLDER", place.clients().join("node"))
+        .env("NODE_FOLDER", modules)
         .env("FIXTURES", place.fixtures())
         .env("PYTHONPATH", place.root.join("xtask/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1");
