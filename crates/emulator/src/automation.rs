@@ -7,21 +7,26 @@
 //!
 //! Saves of the platform itself (worlds, tests' `Org::insert`, rows that follow from other rows) run none of it.
 
+mod assignment;
 mod condition;
+mod effect;
 mod validation;
 mod workflow;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::SaveError;
 use crate::metadata::{self, Node};
+use crate::org::Org;
 use crate::record::{self, Again, Draft, RecordTypeRules};
 use crate::schema::{Object, Schema};
-use crate::store::Tx;
+use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
+use assignment::AssignmentRule;
+use effect::{Effect, Moment};
 use validation::ValidationRule;
 use workflow::WorkflowRule;
 
@@ -42,6 +47,8 @@ pub struct Standing {
 pub struct OfObject {
     validations: Vec<ValidationRule>,
     workflow: Vec<WorkflowRule>,
+    assignment: Vec<AssignmentRule>,
+    effects: Vec<Effect>,
 }
 
 /// What is configured in an org.
@@ -55,7 +62,11 @@ pub struct Automation {
 
 /// The automation of the org with what it was read under.
 #[derive(Default)]
-pub struct Kept(RefCell<Option<Reading>>);
+pub struct Kept {
+    reading: RefCell<Option<Reading>>,
+    /// How many effects are happening within each other.
+    depth: Cell<u32>,
+}
 
 struct Reading {
     generation: u64,
@@ -83,6 +94,7 @@ pub fn judge(schema: &Schema, kind: &str, full_name: &str, node: Option<&Node>) 
     let Some(node) = node else { return Verdict::Works };
     match kind {
         "ValidationRule" => validation::judge(schema, full_name, node),
+        "AssignmentRule" => assignment::judge(schema, full_name, node),
         "WorkflowFieldUpdate" | "WorkflowRule" => workflow::judge(schema, kind, full_name, node),
         _ => Verdict::Works,
     }
@@ -91,7 +103,7 @@ pub fn judge(schema: &Schema, kind: &str, full_name: &str, node: Option<&Node>) 
 /// The automation of the org.
 pub fn all(tx: &Tx<'_>) -> Arc<Automation> {
     let generation = metadata::generation(tx);
-    let mut kept = tx.automation().0.borrow_mut();
+    let mut kept = tx.automation().reading.borrow_mut();
     if let Some(reading) = &*kept
         && reading.generation == generation
         && Arc::ptr_eq(&reading.schema, &tx.schema)
@@ -120,6 +132,8 @@ impl Automation {
         let mut standings = Vec::new();
         validation::read(tx, &mut objects, &mut standings);
         workflow::read(tx, &mut objects, &mut standings);
+        assignment::read(tx, &mut objects, &mut standings);
+        effect::read(tx, &mut objects, &mut standings);
         let objects = objects.into_iter().map(|(name, of)| (name, Arc::new(of))).collect();
         Automation { objects, record_types: RecordTypeRules::deployed(tx), standings }
     }
@@ -135,10 +149,66 @@ impl Standing {
     }
 }
 
+/// One more effect within others; at most [`MOST_DEPTH`].
+struct Depth(u32);
+
+/// Salesforce documents that triggers may set each other off 16 deep.
+const MOST_DEPTH: u32 = 16;
+
+impl Depth {
+    fn enter(tx: &Tx<'_>) -> Option<Depth> {
+        let depth = tx.automation().depth.get();
+        tx.automation().depth.set(depth + 1);
+        if depth < MOST_DEPTH {
+            return Some(Depth(depth));
+        }
+        tx.automation().depth.set(depth);
+        None
+    }
+
+    fn leave(self, tx: &Tx<'_>) {
+        tx.automation().depth.set(self.0);
+    }
+}
+
+/// Before a record is deleted.
+///
+/// # Errors
+/// What a trigger refuses.
+pub(crate) fn before_delete(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
+    around(tx, caller, Moment::BeforeDelete, row)
+}
+
+pub(crate) fn after_delete(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
+    around(tx, caller, Moment::AfterDelete, row)
+}
+
+pub(crate) fn after_undelete(tx: &mut Tx<'_>, caller: &Caller, row: &Row) -> Result<(), SaveError> {
+    around(tx, caller, Moment::AfterUndelete, row)
+}
+
+fn around(tx: &mut Tx<'_>, caller: &Caller, moment: Moment, row: &Row) -> Result<(), SaveError> {
+    of(tx, caller, &row.object).map_or(Ok(()), |automation| automation.around(tx, caller, moment, row))
+}
+
+impl Org {
+    /// Declares what Apex triggers and flows do (the module `effect` has the form), in place of what was declared before.
+    ///
+    /// # Errors
+    /// What is wrong with the text, in words.
+    pub fn set_effects(&self, text: &str) -> Result<(), String> {
+        effect::parse(text)?;
+        self.write(|tx| {
+            metadata::step_generation(tx);
+            effect::keep(tx, text).map_err(|error| error.to_string())
+        })
+    }
+}
+
 /// Automation acts for the user, who needs no rights for what it does.
 fn system(caller: &Caller) -> Caller {
     let permissions = ["ModifyAllData", "ViewAllData"].iter().map(|name| (*name).to_owned()).collect();
-    Caller { rights: None, permissions: Arc::new(permissions), ..caller.clone() }
+    Caller { rights: None, permissions: Arc::new(permissions), auto_assign: false, ..caller.clone() }
 }
 
 impl OfObject {
@@ -147,30 +217,43 @@ impl OfObject {
         self.triggers_before(tx, caller, draft)
     }
 
-    pub fn triggers_before(&self, _tx: &mut Tx<'_>, _caller: &Caller, _draft: &mut Draft) -> Result<(), SaveError> {
-        Ok(())
+    pub fn triggers_before(&self, tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(), SaveError> {
+        let moment = if draft.is_new() { Moment::BeforeInsert } else { Moment::BeforeUpdate };
+        effect::run(tx, caller, &self.effects, moment, draft)
     }
 
-    pub fn triggers_after(&self, _tx: &mut Tx<'_>, _caller: &Caller, _draft: &Draft) -> Result<(), SaveError> {
-        Ok(())
+    pub fn triggers_after(&self, tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
+        let moment = if draft.is_new() { Moment::AfterInsert } else { Moment::AfterUpdate };
+        if self.effects.is_empty() {
+            return Ok(());
+        }
+        let standing = Draft::standing(draft.object.clone(), draft.id.clone(), draft.values.clone());
+        effect::run(tx, caller, &self.effects, moment, &mut Draft { old: draft.old.clone(), ..standing })
+    }
+
+    /// What happens around a delete and an undelete.
+    fn around(&self, tx: &mut Tx<'_>, caller: &Caller, moment: Moment, row: &Row) -> Result<(), SaveError> {
+        let standing = Draft::standing(row.object.clone(), row.id().to_owned(), row.values.clone());
+        effect::run(tx, caller, &self.effects, moment, &mut Draft { old: Some(row.values.clone()), ..standing })
     }
 
     /// What happens when the record was written.
     pub fn after(&self, tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
         self.triggers_after(tx, caller, draft)?;
         let Some(mut working) = self.reread(tx, draft) else { return Ok(()) };
+        let assigned = assignment::assign(tx, caller, &self.assignment, &mut working)?;
         let updated = workflow::run(tx, caller, &self.workflow, &mut working)?;
-        if updated {
+        if assigned || updated {
             let before: Option<Vec<Value>> = draft.old.clone();
-            let again = Again { automation: self, before, fires: true };
-            record::resave(tx, caller, &draft.object, &draft.id, working.values, &again)?;
+            let again = Again { automation: self, before, fires: updated };
+            record::resave(tx, &system(caller), &draft.object, &draft.id, working.values, &again)?;
         }
         Ok(())
     }
 
     /// The record as it is stored now, with what it was before the save; none when nobody asks, or when it is gone.
     fn reread(&self, tx: &Tx<'_>, draft: &Draft) -> Option<Draft> {
-        if self.workflow.is_empty() {
+        if self.workflow.is_empty() && self.assignment.is_empty() {
             return None;
         }
         let row = tx.row(&draft.object, &draft.id)?;

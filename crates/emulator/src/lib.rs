@@ -87,8 +87,11 @@ pub struct Settings {
     pub seed: u64,
     /// How many records the generated world has; 0 leaves only users and what every org comes with.
     pub records: u64,
-    /// An SFDX project whose objects and fields are added.
+    /// An SFDX project whose objects and fields are added. A file `orgkeep-emulator.json` in it declares what its triggers and
+    /// flows do (`automation.md`).
     pub project: Option<PathBuf>,
+    /// A file of that form from somewhere else, which goes before the project's.
+    pub effects: Option<PathBuf>,
     /// A folder with sObject trees that are loaded through the emulator's own API.
     pub data: Option<PathBuf>,
     /// A file that keeps the orgs' rows.
@@ -120,6 +123,7 @@ impl Default for Settings {
             seed: 1,
             records: 0,
             project: None,
+            effects: None,
             data: None,
             store: None,
             jobs: Jobs::Quick,
@@ -160,6 +164,8 @@ pub enum StartError {
     Store { org: usize, source: rusqlite::Error },
     #[error("cannot load the project")]
     Project { source: project::ProjectError },
+    #[error("cannot read the effects in {path}: {reason}")]
+    Effects { path: PathBuf, reason: String },
     #[error("cannot fill org {org} with records")]
     World { org: usize, source: world::WorldError },
     #[error("cannot load the data of org {org}")]
@@ -183,6 +189,7 @@ impl Emulator {
             if let Some(folder) = &settings.project {
                 deploy_once(&org, folder).map_err(|source| StartError::Project { source })?;
             }
+            declare_effects(&org, &settings)?;
             credentials::set_up(&org, number, &settings);
             faces::lock(&org.faces.jobs).contention.locking = settings.locking;
             if let Some(path) = &path {
@@ -218,6 +225,14 @@ fn deploy_once(org: &Org, folder: &Path) -> Result<(), project::ProjectError> {
         mark(org, MARK);
     }
     Ok(())
+}
+
+/// Takes what the settings' file, or else the project's, says of triggers and flows.
+fn declare_effects(org: &Org, settings: &Settings) -> Result<(), StartError> {
+    let own = settings.project.as_ref().map(|folder| folder.join("orgkeep-emulator.json")).filter(|path| path.exists());
+    let Some(path) = settings.effects.clone().or(own) else { return Ok(()) };
+    let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+    text.and_then(|text| org.set_effects(&text)).map_err(|reason| StartError::Effects { path, reason })
 }
 
 fn is_marked(org: &Org, mark: &str) -> bool {

@@ -133,7 +133,9 @@ pub fn family(path: &[String]) -> Family {
 /// Reads the headers that change what a save does (`salesforce-api.md` 2.1).
 pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
     if let Some(value) = request::header(headers, "sforce-auto-assign") {
-        caller.auto_assign = !value.trim().eq_ignore_ascii_case("false");
+        let value = value.trim();
+        caller.auto_assign = !value.eq_ignore_ascii_case("false");
+        caller.assignment_rule = crate::id::valid(value).then(|| value.to_owned());
     }
     if let Some(value) = request::header(headers, "sforce-duplicate-rule-header") {
         let value = value.to_ascii_lowercase();

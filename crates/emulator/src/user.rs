@@ -20,6 +20,8 @@ pub struct Caller {
     pub rights: Option<Arc<Rights>>,
     /// `Sforce-Auto-Assign`: whether assignment rules may change the owner.
     pub auto_assign: bool,
+    /// The rule that was named; none for the active one.
+    pub assignment_rule: Option<String>,
     /// `Sforce-Duplicate-Rule-Header: allowSave=true`.
     pub allow_duplicates: bool,
     /// The session's token, where there is one.

@@ -99,7 +99,7 @@ impl FieldUpdate {
             there.map_or_else(|| current.clone(), |value| Value::from(*value))
         };
         match &self.becomes {
-            Becomes::Literal(text) => record::value_of(&self.field, text),
+            Becomes::Literal(text) => record::value_of(&self.field, Input::Text(text.clone())),
             Becomes::Formula(formula) => Ok(formula.value(tx, caller, draft, &self.field)),
             Becomes::Null => Ok(Value::Null),
             Becomes::Next => Ok(neighbour(1)),

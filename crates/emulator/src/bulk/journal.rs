@@ -67,6 +67,7 @@ impl OrderLine {
         let mut caller = org.caller(&self.user_id);
         caller.allow_duplicates = self.allow_duplicates;
         caller.auto_assign = self.assignment_rule.is_some();
+        caller.assignment_rule = self.assignment_rule.clone();
         Order {
             operation: self.operation,
             object: self.object,

@@ -70,6 +70,7 @@ pub fn ingest(ctx: &Ctx, body: &[u8]) -> Result<Order, ApiError> {
     writes(ctx, &mut order, text(&body, "object")?.unwrap_or_default(), external_field, false)?;
     order.assignment_rule = text(&body, "assignmentRuleId")?.filter(|rule| !rule.is_empty()).map(str::to_owned);
     order.caller.auto_assign = order.assignment_rule.is_some();
+    order.caller.assignment_rule = order.assignment_rule.clone();
     Ok(order)
 }
 

@@ -133,6 +133,7 @@ pub fn job(ctx: &Ctx, form: Form, body: &[u8], chunking: Option<Chunking>) -> Re
         caller: ctx.caller.clone(),
     };
     order.caller.auto_assign = order.assignment_rule.is_some();
+    order.caller.assignment_rule = order.assignment_rule.clone();
     let object = members.get("object").unwrap_or_default();
     if operation.is_query() {
         let schema = ctx.org.schema();

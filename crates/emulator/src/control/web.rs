@@ -26,7 +26,7 @@ use crate::value::date_time_text;
 pub const ROOT: &str = "_emulator";
 
 /// Every call: method, path below `/_emulator`, what it does.
-pub const CALLS: [(&str, &str, &str); 25] = [
+pub const CALLS: [(&str, &str, &str); 26] = [
     ("GET", "", "this table"),
     ("GET", "/orgs", "Id, users' names and credentials of each org"),
     ("GET", "/faults", "the faults, how often each fitted and struck"),
@@ -54,6 +54,11 @@ pub const CALLS: [(&str, &str, &str); 25] = [
     ("GET", "/jobs", "every Bulk job with its state"),
     ("POST", "/jobs/step", "one step of every Bulk job, for an emulator with stepped jobs"),
     ("GET", "/automation", "rules and other automation that were deployed: which work, which do not, and why"),
+    (
+        "POST",
+        "/effects",
+        "{\"effects\": [{\"trigger\" or \"flow\", \"object\", \"on\": [moments], \"if\", \"set\", \"formulas\", \"create\", \"add_error\"}]}: what triggers and flows do, in place of what was declared before",
+    ),
     ("POST", "/recycle-bin/purge", "{\"older_than_days\": 0} empties the recycle bin"),
     ("POST", "/schema", "an effect that changes the schema: drop_field, add_field, rename_field, remove_object"),
     ("POST", "/rows/lock", "{\"ids\": […]} locks rows as another transaction would"),
@@ -161,6 +166,11 @@ fn answer(emulator: &Emulator, org: &Arc<Org>, request: &Request, body: &[u8]) -
             Ok(jobs(org))
         }
         ("GET", ["automation"]) => Ok(automation(org)),
+        ("POST", ["effects"]) => {
+            let text = std::str::from_utf8(body).map_err(|error| Refused::new(400, error.to_string()))?;
+            org.set_effects(text).map_err(|reason| Refused::new(400, reason))?;
+            Ok(automation(org))
+        }
         ("POST", ["recycle-bin", "purge"]) => {
             let Purge { older_than_days } = read(if body.is_empty() { b"{}" } else { body })?;
             let before_ms = org.clock().now() + 1 - (older_than_days * 86_400_000.0) as i64;

@@ -11,8 +11,8 @@
 //!
 //! Rules take effect when records are saved ([`crate::automation`]).
 //!
-//! Not emulated: Apex, flows and workflow do nothing by being deployed; no tests run; packages do not exist; names with a
-//! namespace are taken as names.
+//! Not emulated: Apex and flows do nothing by being deployed; no tests run; packages do not exist; names with a namespace are
+//! taken as names.
 
 pub mod archive;
 mod asynchronous;
@@ -76,7 +76,7 @@ pub fn generation(tx: &Tx<'_>) -> u64 {
     tx.last_number(GENERATION)
 }
 
-fn step_generation(tx: &Tx<'_>) {
+pub(crate) fn step_generation(tx: &Tx<'_>) {
     tx.next_number(GENERATION);
 }
 

@@ -19,12 +19,12 @@ pub enum Converted {
     Bytes(Vec<u8>),
 }
 
-/// The value of a text that a field other than base64 takes.
+/// The value that a field other than base64 takes.
 ///
 /// # Errors
 /// What convert refuses.
-pub fn value_of(field: &Field, text: &str) -> Result<Value, SaveError> {
-    match convert(field, Input::Text(text.to_owned()))? {
+pub fn value_of(field: &Field, input: Input) -> Result<Value, SaveError> {
+    match convert(field, input)? {
         Converted::Value(value) => Ok(value),
         Converted::Bytes(_) => Ok(Value::Null),
     }

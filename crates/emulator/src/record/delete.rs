@@ -14,6 +14,7 @@ use super::access::{self, Deed};
 use super::plan::Below;
 use super::save::lock;
 use super::{audit, delete_event, formula, rollup, rules, unique};
+use crate::automation;
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::Object;
@@ -28,9 +29,11 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveErro
     access::check_object(caller, &row.object, Deed::Delete)?;
     access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
     rules::before_delete(tx, caller, &row)?;
+    automation::before_delete(tx, caller, &row)?;
     let fall = Fall::below(tx, &row)?;
     let to_bin = row.object.undeletable && row.object.has("IsDeleted");
-    fall.happen(tx, caller, row.id(), to_bin)
+    fall.happen(tx, caller, row.id(), to_bin)?;
+    automation::after_delete(tx, caller, &row)
 }
 
 /// Removes a record for good, with what hangs on it; one in the recycle bin too.
@@ -42,8 +45,10 @@ pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), Sav
         return purge(tx, row.id());
     }
     rules::before_delete(tx, caller, &row)?;
+    automation::before_delete(tx, caller, &row)?;
     let fall = Fall::below(tx, &row)?;
-    fall.happen(tx, caller, row.id(), false)
+    fall.happen(tx, caller, row.id(), false)?;
+    automation::after_delete(tx, caller, &row)
 }
 
 /// Puts records into the recycle bin together without what hangs on them, as a merge does.
@@ -85,7 +90,8 @@ pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveEr
     }
     put_lookups_back(tx, &root)?;
     tx.note("DELETE FROM _recycle WHERE root_id = ?1", &[&root])?;
-    follow_up(tx, caller, &rows)
+    follow_up(tx, caller, &rows)?;
+    rows.iter().try_for_each(|row| automation::after_undelete(tx, caller, row))
 }
 
 /// Removes a record that is in the recycle bin for good, with all that its delete took along.

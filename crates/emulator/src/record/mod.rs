@@ -9,7 +9,7 @@
 //!
 //! What customers configure joins in by [`crate::automation`].
 //!
-//! Not emulated: triggers, flows, assignment rules, duplicate rules.
+//! Not emulated: Apex, flows.
 
 pub mod access;
 mod archive;

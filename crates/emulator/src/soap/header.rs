@@ -19,8 +19,9 @@ const PAGE_MAX: usize = 2_000;
 /// where REST applies the default one.
 pub fn apply(call: &Call<'_>, caller: &mut Caller) {
     let rule = call.header.find("AssignmentRuleHeader");
-    caller.auto_assign =
-        rule.is_some_and(|rule| rule.is_true("useDefaultRule") || !rule.text_of("assignmentRuleId").is_empty());
+    caller.assignment_rule =
+        rule.map(|rule| rule.text_of("assignmentRuleId").to_owned()).filter(|rule| !rule.is_empty());
+    caller.auto_assign = caller.assignment_rule.is_some() || rule.is_some_and(|rule| rule.is_true("useDefaultRule"));
     caller.allow_duplicates = call.header.find("DuplicateRuleHeader").is_some_and(|rule| rule.is_true("allowSave"));
 }
 

@@ -82,6 +82,7 @@ impl Result {
             (FieldType::Date, Result::Date(days)) => Value::Text(date_text(days)),
             (FieldType::Date, Result::Time(ms)) => Value::Text(date_text(ms.div_euclid(DAY_MS))),
             (FieldType::Datetime, Result::Time(ms)) => Value::Int(ms.div_euclid(1000) * 1000),
+            (FieldType::Reference, result) => crate::id::to18(&result.text()).map_or(Value::Null, Value::Text),
             (kind, result) if kind.is_number() => number(result.number(), field.scale),
             (kind, result) if kind.is_text() => {
                 let text: String = result.text().chars().take(field.length.max(1) as usize).collect();

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Automation that acts on records: assignment rules, declared effects of triggers and flows, duplicate rules (`salesforce-api.md` 2.1, 6.5).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod acts;
+mod client;
+mod porter;
+
+use acts::{bulk, criterion, field, soap};
+use client::Client;
+use porter::{deploy_well, package, zip};
+use serde_json::{Value, json};
+
+fn assignment(object: &str, rules: &str) -> Vec<u8> {
+    let body = format!("<AssignmentRules xmlns=\"http://soap.sforce.com/2006/04/metadata\">{rules}</AssignmentRules>");
+    zip(&[
+        ("package.xml", &package(&[("AssignmentRules", &[object])])),
+        (&format!("assignmentRules/{object}.assignmentRules"), &body),
+    ])
+}
+
+fn assignment_rule(name: &str, active: bool, entries: &[(&str, &str, &str)]) -> String {
+    let entry = |(kind, owner, criteria): &(&str, &str, &str)| {
+        format!(
+            "<ruleEntry><assignedTo>{owner}</assignedTo><assignedToType>{kind}</assignedToType>{criteria}</ruleEntry>"
+        )
+    };
+    let entries: String = entries.iter().map(entry).collect();
+    format!("<assignmentRule><fullName>{name}</fullName><active>{active}</active>{entries}</assignmentRule>")
+}
+
+#[tokio::test(start_paused = true)]
+async fn assignment_rules_name_the_owner_where_the_call_asks_for_them() {
+    let client = Client::new();
+    let queue = client.create("Group", &json!({"Type": "Queue", "DeveloperName": "Support", "Name": "Support"})).await;
+    client.create("QueueSobject", &json!({"QueueId": queue, "SobjectType": "Case"})).await;
+    let rules = assignment_rule(
+        "Usual",
+        true,
+        &[
+            ("Queue", "Support", &criterion("Case.Origin", "equals", "Phone")),
+            ("User", "sales@org-1.orgkeep.example", "<formula>ISPICKVAL(Priority, \"High\")</formula>"),
+        ],
+    ) + &assignment_rule("Rare", false, &[("User", "sales@org-1.orgkeep.example", "")]);
+    deploy_well(&client, &assignment("Case", &rules)).await;
+    let admin = client.emulator.credentials(0).user_id;
+    let sales =
+        client.query("SELECT Id FROM User WHERE Username = 'sales@org-1.orgkeep.example'").await[0]["Id"].clone();
+    let make = async |headers: &[(&str, &str)], record: Value| {
+        let all: Vec<(&str, &str)> = headers.iter().copied().chain([("content-type", "application/json")]).collect();
+        let reply = client.send_with("POST", "/sobjects/Case", &all, record.to_string()).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        field(&client, reply.json()["id"].as_str().unwrap(), "Case", "OwnerId").await
+    };
+    // REST applies the active rule unless it is told not to; the first entry that holds decides.
+    assert_eq!(make(&[], json!({"Origin": "Phone", "Priority": "High"})).await, json!(queue));
+    assert_eq!(make(&[], json!({"Priority": "High"})).await, sales);
+    assert_eq!(make(&[], json!({"Priority": "Low"})).await, json!(admin));
+    assert_eq!(make(&[("sforce-auto-assign", "FALSE")], json!({"Origin": "Phone"})).await, json!(admin));
+    // By its Id also a rule that is not active.
+    let listed = porter::call(
+        &client,
+        "<listMetadata><queries><type>AssignmentRule</type></queries><asOfVersion>67.0</asOfVersion></listMetadata>",
+    )
+    .await;
+    let rare =
+        listed.all("result").find(|one| one.text_of("fullName") == "Case.Rare").unwrap().text_of("id").to_owned();
+    assert_eq!(make(&[("sforce-auto-assign", &rare)], json!({"Origin": "Phone"})).await, sales);
+    // An update is assigned as well; SOAP and Bulk must ask.
+    let id = client.create("Case", &json!({"Priority": "Low"})).await;
+    client.json("PATCH", &format!("/sobjects/Case/{id}"), &json!({"Origin": "Phone"})).await;
+    assert_eq!(field(&client, &id, "Case", "OwnerId").await, json!(queue));
+    let create = "<urn:create><urn:sObjects><s:type>Case</s:type><Origin>Phone</Origin><Subject>S</Subject></urn:sObjects></urn:create>";
+    soap(&client, "", create).await;
+    soap(
+        &client,
+        "<urn:AssignmentRuleHeader><urn:useDefaultRule>true</urn:useDefaultRule></urn:AssignmentRuleHeader>",
+        create,
+    )
+    .await;
+    let owners = client.query("SELECT OwnerId FROM Case WHERE Subject = 'S' ORDER BY CaseNumber").await;
+    assert_eq!((&owners[0]["OwnerId"], &owners[1]["OwnerId"]), (&json!(admin), &json!(queue)));
+    bulk(&client, json!({"object": "Case", "operation": "insert"}), "Origin,Subject\nPhone,B1\n").await;
+    bulk(
+        &client,
+        json!({"object": "Case", "operation": "insert", "assignmentRuleId": rare}),
+        "Origin,Subject\nPhone,B2\n",
+    )
+    .await;
+    let owners = client.query("SELECT OwnerId FROM Case WHERE Subject LIKE 'B%' ORDER BY CaseNumber").await;
+    assert_eq!((&owners[0]["OwnerId"], &owners[1]["OwnerId"]), (&json!(admin), &sales));
+}
+
+/// A trigger's files.
+fn trigger(name: &str, object: &str, moments: &str, status: &str) -> [(String, String); 2] {
+    let meta = format!(
+        "<ApexTrigger xmlns=\"http://soap.sforce.com/2006/04/metadata\"><apiVersion>60.0</apiVersion><status>{status}</status></ApexTrigger>"
+    );
+    [
+        (format!("triggers/{name}.trigger"), format!("trigger {name} on {object} ({moments}) {{ }}")),
+        (format!("triggers/{name}.trigger-meta.xml"), meta),
+    ]
+}
+
+async fn declare(client: &Client, effects: Value) -> Vec<Value> {
+    let request = http::Request::post("/_emulator/effects").header("host", "org.test");
+    let response = client.emulator.handle(request.body(json!({"effects": effects}).to_string().into()).unwrap()).await;
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    answer["automation"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn declared_effects_happen_as_their_triggers_would() {
+    let client = Client::new();
+    let mut files =
+        vec![("package.xml".to_owned(), package(&[("ApexTrigger", &["OnCase", "OnDeal", "Asleep", "Loop"])]))];
+    files.extend(trigger("OnCase", "Case", "before insert, after insert, after update, after undelete", "Active"));
+    files.extend(trigger("OnDeal", "Opportunity", "before update, before delete, after delete", "Active"));
+    files.extend(trigger("Asleep", "Case", "before insert", "Inactive"));
+    files.extend(trigger("Loop", "Contact", "after insert", "Active"));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, body)| (path.as_str(), body.as_str())).collect();
+    deploy_well(&client, &zip(&files)).await;
+    let standings = declare(
+        &client,
+        json!([
+            {"trigger": "OnCase", "object": "Case", "on": ["before insert"], "if": "ISPICKVAL(Origin, \"Phone\")", "set": {"Priority": "High"},
+             "formulas": {"Subject": "UPPER(Subject)"}},
+            {"trigger": "OnCase", "object": "Case", "on": ["after insert"], "if": "ISPICKVAL(Priority, \"High\")",
+             "create": {"object": "Task", "set": {"Subject": "Call back"}, "formulas": {"WhatId": "Id"}}},
+            {"trigger": "OnCase", "object": "Case", "on": ["after undelete"], "set": {"Description": "back again"}},
+            {"trigger": "OnCase", "object": "Case", "on": ["before delete"], "add_error": {"message": "never"}},
+            {"trigger": "OnDeal", "object": "Opportunity", "on": ["before update"], "if": "ISCHANGED(Amount) && Amount < PRIORVALUE(Amount)",
+             "add_error": {"message": "Less is not more", "field": "Amount"}},
+            {"trigger": "OnDeal", "object": "Opportunity", "on": ["before delete"], "if": "ISPICKVAL(StageName, \"Closed Won\")", "add_error": {"message": "Won deals stay"}},
+            {"trigger": "OnDeal", "object": "Opportunity", "on": ["after delete"], "create": {"object": "Account", "formulas": {"Name": "Name"}}},
+            {"trigger": "Asleep", "object": "Case", "on": ["before insert"], "set": {"Subject": "asleep"}},
+            {"trigger": "Absent", "object": "Case", "on": ["before insert"], "set": {"Subject": "absent"}},
+            {"trigger": "Loop", "object": "Contact", "on": ["after insert"], "create": {"object": "Contact", "set": {"LastName": "Again"}}},
+        ]),
+    )
+    .await;
+    let reasons: Vec<&str> = standings.iter().filter_map(|one| one["reason"].as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "the trigger OnCase does not fire before delete",
+            "the ApexTrigger Asleep is not active",
+            "no ApexTrigger named Absent is deployed"
+        ]
+    );
+    let id = client.create("Case", &json!({"Origin": "Phone", "Subject": "help"})).await;
+    assert_eq!(field(&client, &id, "Case", "Priority").await, "High");
+    assert_eq!(field(&client, &id, "Case", "Subject").await, "HELP");
+    let tasks = client.query("SELECT Subject, WhatId FROM Task").await;
+    assert_eq!((tasks.len(), &tasks[0]["Subject"], &tasks[0]["WhatId"]), (1, &json!("Call back"), &json!(id)));
+    // Delete and undelete.
+    client.send("DELETE", &format!("/sobjects/Case/{id}"), "", "").await;
+    soap(&client, "", &format!("<urn:undelete><urn:ids>{id}</urn:ids></urn:undelete>")).await;
+    assert_eq!(field(&client, &id, "Case", "Description").await, "back again");
+    let deal = client
+        .create("Opportunity", &json!({"Name": "D", "StageName": "Closed Won", "CloseDate": "2026-01-01", "Amount": 5}))
+        .await;
+    let path = format!("/sobjects/Opportunity/{deal}");
+    let reply = client.json("PATCH", &path, &json!({"Amount": 4})).await;
+    assert_eq!(
+        reply.json(),
+        json!([{"message": "Less is not more", "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": ["Amount"]}])
+    );
+    let reply = client.send("DELETE", &path, "", "").await;
+    assert_eq!(reply.refusal(), (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION".into(), "Won deals stay".into()));
+    assert_eq!(client.json("PATCH", &path, &json!({"StageName": "Prospecting"})).await.status, 204);
+    assert_eq!(client.send("DELETE", &path, "", "").await.status, 204);
+    assert_eq!(client.query("SELECT Name FROM Account").await[0]["Name"], "D");
+    // What sets itself off is stopped, and leaves nothing behind.
+    let reply = client.json("POST", "/sobjects/Contact", &json!({"LastName": "First"})).await;
+    let (status, code, text) = reply.refusal();
+    assert_eq!((status, code.as_str()), (400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"));
+    assert!(text.starts_with("Loop: maximum trigger depth exceeded"), "{text}");
+    assert_eq!(client.count("Contact").await, 0);
+    // A trigger that is switched off by a deploy does nothing any more.
+    let off = trigger("OnCase", "Case", "before insert", "Inactive");
+    deploy_well(
+        &client,
+        &zip(&[
+            ("package.xml", &package(&[("ApexTrigger", &["OnCase"])])),
+            (&off[0].0, &off[0].1),
+            (&off[1].0, &off[1].1),
+        ]),
+    )
+    .await;
+    let id = client.create("Case", &json!({"Origin": "Phone", "Subject": "help"})).await;
+    assert_eq!(field(&client, &id, "Case", "Subject").await, "help");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trigger_that_is_refused_a_record_refuses_its_own() {
+    let client = Client::new();
+    let files = trigger("Makes", "Account", "after insert", "Active");
+    deploy_well(
+        &client,
+        &zip(&[
+            ("package.xml", &package(&[("ApexTrigger", &["Makes"])])),
+            (&files[0].0, &files[0].1),
+            (&files[1].0, &files[1].1),
+        ]),
+    )
+    .await;
+    declare(&client, json!([{"trigger": "Makes", "object": "Account", "on": ["after insert"], "create": {"object": "Contact", "set": {"FirstName": "A"}}}])).await;
+    let (status, code, text) = client.json("POST", "/sobjects/Account", &json!({"Name": "A"})).await.refusal();
+    assert_eq!((status, code.as_str()), (400, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"));
+    assert!(
+        text.starts_with("Makes: execution of AfterInsert\n\ncaused by: System.DmlException: Insert failed. First exception on row 0; first error: \
+                          REQUIRED_FIELD_MISSING, Required fields are missing: [LastName]: [LastName]"),
+        "{text}"
+    );
+    assert_eq!(client.count("Account").await, 0);
+}
+
+#[tokio::test]
+async fn a_project_brings_the_effects_of_its_triggers() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("sfdx-project.json", "{\"packageDirectories\": [{\"path\": \"force-app\", \"default\": true}]}");
+    for (path, text) in trigger("OnCase", "Case", "before insert", "Active") {
+        write(&format!("force-app/main/default/{path}"), &text);
+    }
+    let effects = |set: &str| {
+        format!(
+            "{{\"effects\": [{{\"trigger\": \"OnCase\", \"object\": \"Case\", \"on\": [\"before insert\"], \"set\": {{\"Subject\": \"{set}\"}}}}]}}"
+        )
+    };
+    write("orgkeep-emulator.json", &effects("of the project"));
+    let settings = || orgkeep_emulator::Settings { project: Some(folder.path().to_owned()), ..client::settings() };
+    let client = Client::with(settings());
+    let id = client.create("Case", &json!({})).await;
+    assert_eq!(field(&client, &id, "Case", "Subject").await, "of the project");
+    write("other.json", &effects("of the settings"));
+    let client =
+        Client::with(orgkeep_emulator::Settings { effects: Some(folder.path().join("other.json")), ..settings() });
+    let id = client.create("Case", &json!({})).await;
+    assert_eq!(field(&client, &id, "Case", "Subject").await, "of the settings");
+    write("other.json", "{\"effects\": [{\"object\": \"Case\", \"on\": [\"sometimes\"]}]}");
+    let wrong = orgkeep_emulator::Settings { effects: Some(folder.path().join("other.json")), ..settings() };
+    let error = orgkeep_emulator::Emulator::start(wrong).err().unwrap().to_string();
+    assert!(error.contains("other.json") && error.contains("sometimes"), "{error}");
+}
