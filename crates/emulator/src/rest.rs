@@ -237,6 +237,7 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ["sobjects", object, "updated"] => replicate::updated(ctx, tx, object, &call.query),
         ["sobjects", object, "deleted"] => replicate::deleted(ctx, tx, object, &call.query),
         ["sobjects", object, id] => rows::get(ctx, tx, call, object, id),
+        ["sobjects", "Global", "describe", "layouts"] => Ok(layout::global()),
         ["sobjects", object, "describe", "layouts"] => layout::layouts(ctx, tx, object, None),
         ["sobjects", object, "describe", "layouts", kind] => layout::layouts(ctx, tx, object, Some(kind)),
         ["sobjects", object, "describe", "compactLayouts"] => layout::compact(ctx, tx, object, false),

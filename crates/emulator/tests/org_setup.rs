@@ -155,6 +155,11 @@ async fn list_views_are_described_and_run() {
     assert_eq!((results["size"].as_u64(), results["done"].as_bool()), (Some(3), Some(true)));
     let created = results["records"][0]["columns"][4]["value"].as_str().unwrap();
     assert!(created.starts_with("Thu Jan 01 00:00:") && created.ends_with(" GMT 2026"), "{created}");
+    let view = row[0]["Id"].as_str().unwrap();
+    let plans = client.get(&format!("/query?explain={view}")).await.json();
+    assert_eq!(plans["plans"][0]["sobjectType"], "Boat__c", "the plans of a view");
+    let global = client.get("/sobjects/Global/describe/layouts").await.json();
+    assert!(global["layouts"][0]["quickActionList"].is_object(), "{global}");
     let page = client.get(&(url("AllBoats", "resultsUrl") + "?limit=2&offset=2")).await.json();
     assert_eq!((page["size"].as_u64(), page["done"].as_bool()), (Some(2), Some(false)));
     let refused = client.get(&url("Odd", "resultsUrl")).await.refusal();

@@ -167,10 +167,11 @@ async fn layouts_name_every_field_and_record_type() {
 #[tokio::test(start_paused = true)]
 async fn an_org_without_automation_says_so() {
     let caller = Caller::new();
-    let views = json!({"done": true, "listviews": [], "nextRecordsUrl": null, "size": 0, "sobjectType": "Account"});
+    let views =
+        json!({"done": true, "listviews": [], "nextRecordsUrl": null, "size": 0, "sobjectType": "CampaignMember"});
     let base = "/services/data/v67.0/actions";
     for (path, wanted) in [
-        ("/sobjects/account/listviews", views),
+        ("/sobjects/campaignmember/listviews", views),
         ("/sobjects/Account/quickActions", json!([])),
         ("/quickActions", json!([])),
         ("/process/rules", json!({"rules": {}})),

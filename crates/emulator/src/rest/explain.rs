@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `/query?explain=`: the plans by which a statement could be run, the best first (`salesforce-api.md` 2.2).
+//! `/query?explain=`: the plans by which a statement, or the list view of an Id, could be run, the best first (`salesforce-api.md` 2.2).
 //!
 //! The form and the notes are those of the REST guide; the numbers are the emulator's own: rows are counted, not estimated, an
 //! index is what a real org has by default (Id, owner, audit dates, record type, lookups, external ids, unique fields), and the
@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::org::Tx;
-use crate::rest::live_rows;
+use crate::rest::{list_view, live_rows};
 use crate::schema::{Field, Object};
 use crate::soql::ast::{Condition, Operator, Value as Operand};
 use crate::soql::{self, Options};
@@ -23,10 +23,13 @@ const INDEXED: [&str; 7] =
 
 /// The plans of a statement that could be run.
 pub fn answer(ctx: &Ctx, tx: &Tx<'_>, statement: &str, options: Options) -> Result<Answer, ApiError> {
-    if crate::id::valid(statement.trim()) {
-        // Reports and list views, of which the emulator has none.
-        return Err(ApiError::new(400, "INVALID_ID", format!("invalid report or list view id: {}", statement.trim())));
+    let named = statement.trim();
+    let of_view = list_view::statement_of(tx, named);
+    if crate::id::valid(named) && of_view.is_none() {
+        // What a report selects is not kept.
+        return Err(ApiError::new(400, "INVALID_ID", format!("invalid report or list view id: {named}")));
     }
+    let statement = of_view.as_deref().unwrap_or(statement);
     let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options)?;
     let object = prepared.object();
     let query = soql::parse(statement)?;

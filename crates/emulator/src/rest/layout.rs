@@ -53,6 +53,14 @@ pub fn layouts(ctx: &Ctx, tx: &Tx<'_>, name: &str, record_type: Option<&str>) ->
     })))
 }
 
+/// `/sobjects/Global/describe/layouts`: the layout of the global publisher, which has no actions here (REST API Developer
+/// Guide, "Describe Layouts").
+pub fn global() -> Answer {
+    let mut layout = frame(json!([]), json!([]), Vec::new());
+    layout["feedView"] = json!({"feedFilters": []});
+    Answer::ok(json!({"layouts": [layout], "recordTypeMappings": [], "recordTypeSelectorRequired": [false]}))
+}
+
 /// Id, name, developer name, whether new records have it by default, and whether it is the master.
 fn record_types(object: &Object) -> Vec<(String, String, String, bool, bool)> {
     let own = object.record_types.iter().filter(|kind| kind.active);
@@ -100,10 +108,14 @@ fn layout(ctx: &Ctx, object: &Object) -> Value {
         }])
     };
     let lists: Vec<Value> = object.children.iter().filter_map(related_list).collect();
+    frame(section(false), section(true), lists)
+}
+
+fn frame(detail: Value, edit: Value, lists: Vec<Value>) -> Value {
     json!({
         "buttonLayoutSection": {"detailButtons": []},
-        "detailLayoutSections": section(false),
-        "editLayoutSections": section(true),
+        "detailLayoutSections": detail,
+        "editLayoutSections": edit,
         "feedView": null,
         "highlightsPanelLayoutSection": null,
         "id": null,

@@ -87,6 +87,15 @@ pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, name: &str, below: &[&str]) -
     }
 }
 
+/// What the list view with this Id selects; none where it cannot be run.
+pub fn statement_of(tx: &Tx<'_>, id: &str) -> Option<String> {
+    let id = id::to18(id)?;
+    let row = tx.schema.object("ListView").and_then(|rows| tx.row(rows, &id))?;
+    let object = tx.schema.object(row.text("SobjectType"))?.clone();
+    let view = views(tx, &object).into_iter().find(|view| view.id == id)?;
+    statement::of(tx, &object, &view.metadata).ok().map(|statement| statement.text(&object))
+}
+
 fn number(call: &Call, name: &str) -> Option<usize> {
     call.query.get(name).and_then(|text| text.parse().ok())
 }
