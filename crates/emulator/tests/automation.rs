@@ -508,7 +508,9 @@ async fn record_types_narrow_picklists_and_profiles_narrow_record_types() {
     let settings = || orgkeep_emulator::Settings { store: Some(store.clone()), ..client::settings() };
     let client = Client::with(settings());
     let kind = |name: &str, values: &str| {
-        format!("<recordTypes><fullName>{name}</fullName><active>true</active><label>{name}</label>{values}</recordTypes>")
+        format!(
+            "<recordTypes><fullName>{name}</fullName><active>true</active><label>{name}</label>{values}</recordTypes>"
+        )
     };
     let picklist = "<fields><fullName>Size__c</fullName><label>S</label><type>Picklist</type><valueSet><restricted>true</restricted>\
         <valueSetDefinition><sorted>false</sorted><value><fullName>Small</fullName><default>false</default><label>Small</label></value>\
@@ -540,7 +542,11 @@ async fn record_types_narrow_picklists_and_profiles_narrow_record_types() {
     let reply = client.json("POST", "/sobjects/Account", &json!({"Name": "B", "Size__c": "Small"})).await;
     assert_eq!(
         reply.refusal(),
-        (400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST".into(), "S: bad value for restricted picklist field: Small".into())
+        (
+            400,
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST".into(),
+            "S: bad value for restricted picklist field: Small".into()
+        )
     );
     let reply = client.json("POST", "/sobjects/Account", &json!({"Name": "C", "RecordTypeId": kinds[1]["Id"]})).await;
     assert_eq!((reply.status, reply.refusal().1), (400, "INVALID_CROSS_REFERENCE_KEY".to_owned()));
@@ -550,7 +556,11 @@ async fn record_types_narrow_picklists_and_profiles_narrow_record_types() {
     assert_eq!(of("Hidden")["available"], false);
     // What a profile's file does not name stays; what it names is changed.
     let shown = "<Profile xmlns=\"http://soap.sforce.com/2006/04/metadata\"><recordTypeVisibilities><default>false</default><recordType>Account.Hidden</recordType><visible>true</visible></recordTypeVisibilities></Profile>";
-    deploy_well(&client, &zip(&[("package.xml", &package(&[("Profile", &["Admin"])])), ("profiles/Admin.profile", shown)])).await;
+    deploy_well(
+        &client,
+        &zip(&[("package.xml", &package(&[("Profile", &["Admin"])])), ("profiles/Admin.profile", shown)]),
+    )
+    .await;
     let id = client.create("Account", &json!({"Name": "C", "RecordTypeId": kinds[1]["Id"], "Size__c": "Small"})).await;
     assert_eq!(field(&client, &id, "Account", "Size__c").await, "Small");
     let infos = client.get("/sobjects/Account/describe").await.json()["recordTypeInfos"].clone();

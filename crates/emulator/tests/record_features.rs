@@ -5,11 +5,11 @@
 mod desk;
 
 use desk::{Desk, Find as _, text};
-use orgkeep_emulator::{Emulator, Feature, Settings};
 use orgkeep_emulator::record::{self, LeadConvert};
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_emulator::soql;
 use orgkeep_emulator::value::Value;
+use orgkeep_emulator::{Emulator, Feature, Settings};
 
 fn desk_with(feature: Feature) -> Desk {
     let mut desk = Desk::new();

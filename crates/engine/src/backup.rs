@@ -36,12 +36,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
 use orgkeep_vault::{Captured, Lock, OrgVault, Unfinished};
-use read::Reading;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// A lease in a bucket ends after ten minutes of silence.
 const RENEWAL: TimeDelta = TimeDelta::minutes(2);
+/// How often it is looked whether a renewal is due.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// How a backup is to be taken.
 #[derive(Clone, Debug)]
@@ -106,8 +108,10 @@ impl Run<'_> {
     }
 
     /// Whether this backup has committed the rows of an object, with all its fields: an interrupted run may have seen fewer.
+    /// A full backup reads again what was read incrementally.
     fn has_read(&self, entry: &Entry) -> bool {
-        self.done(&entry.object).is_some_and(|(_, note)| entry.spec.is_covered_by(&note.fields))
+        let enough = |note: &Note| self.mode == Mode::Incremental || note.mode == Mode::Full;
+        self.done(&entry.object).is_some_and(|(_, note)| enough(&note) && entry.spec.is_covered_by(&note.fields))
     }
 
     pub fn settle(&self, captured: Captured, note: Note) {
@@ -120,19 +124,6 @@ impl Run<'_> {
 
     pub fn left(&self, object: &str) -> Option<Note> {
         self.unread.lock().expect("no holder of this lock panics").get(object).cloned()
-    }
-
-    /// Notes that an object was asked for and had nothing new.
-    fn look(&self, object: &str, reading: Reading) {
-        let previous = self.previous_note(object);
-        let note = Note {
-            route: reading.route,
-            asked_at: reading.asked_at,
-            gaps: previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
-            high_water: previous.and_then(|note| note.high_water),
-            ..Note::empty(self.mode)
-        };
-        self.looked.lock().expect("no holder of this lock panics").insert(object.to_owned(), note);
     }
 
     fn looked(&self, object: &str) -> Option<Note> {
@@ -152,8 +143,24 @@ impl Run<'_> {
         self.monitor.event(&event);
     }
 
-    /// Says, every few minutes, that this backup is still at work.
-    pub async fn renew_lock(&self) -> Result<()> {
+    /// Does some work and says meanwhile, every few minutes, that this backup is still at it. Work waits for jobs and sorts rows for
+    /// long times without a word.
+    async fn renewing<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let renewal = async {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                if let Err(error) = self.renew_lock().await {
+                    return error;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            error = renewal => Err(error),
+        }
+    }
+
+    async fn renew_lock(&self) -> Result<()> {
         let now = self.clock.now();
         let due = {
             let mut renewed = self.renewed.lock().expect("no holder of this lock panics");
@@ -217,7 +224,7 @@ async fn take(
     let calls_before = org.usage().calls;
 
     // 2. An interrupted backup is continued under its number.
-    let previous = vault.manifests().await?.pop().map(Point::of).transpose()?;
+    let previous = vault.newest().await?.map(Point::of).transpose()?;
     let unfinished = vault.begin(lock).await?;
     let mode = if options.full || previous.is_none() { Mode::Full } else { Mode::Incremental };
 
@@ -228,7 +235,13 @@ async fn take(
     };
     let known =
         before.as_ref().map(|(describes, asked_at)| Known { describes: describes.as_ref(), asked_at: *asked_at });
-    let catalog = Catalog::inspect(org, known.as_ref()).await?;
+    let mut catalog = Catalog::inspect(org, known.as_ref()).await?;
+    if let Some(point) = &previous
+        && let Some(before) = point.describes(vault).await?
+    {
+        catalog.compare(&before, point.sequence)?;
+    }
+    let catalog = catalog;
     let run = Run {
         org,
         unfinished: &unfinished,
@@ -240,7 +253,7 @@ async fn take(
         clock,
         renewed: Mutex::new(started),
         calls_before,
-        outcomes: Mutex::new(continued(&unfinished, mode)?),
+        outcomes: Mutex::new(continued(&unfinished)?),
         unread: Mutex::default(),
         looked: Mutex::default(),
         counts: Mutex::default(),
@@ -256,12 +269,15 @@ async fn take(
 
     // 4. Rows, and with them the files.
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
-    for group in [first, later] {
-        rows(&run, group, options).await?;
-    }
+    let work = async {
+        for group in [first, later] {
+            rows(&run, group, options).await?;
+        }
 
-    // 5. The org's count of every object against the vault's; what differs is looked into.
-    reconcile::counts(&run, &catalog).await?;
+        // 5. The org's count of every object against the vault's; what differs is looked into.
+        reconcile::counts(&run, &catalog).await
+    };
+    run.renewing(Box::pin(work)).await?;
 
     // 6. The manifest, which makes it a backup.
     let described = describes(&run, &catalog, known.as_ref()).await?;
@@ -328,9 +344,8 @@ async fn rows(run: &Run<'_>, entries: Vec<&Entry>, options: &BackupOptions) -> R
         .await
 }
 
-/// What an interrupted run of this backup has committed and this one need not read again. A full backup reads again what was read
-/// incrementally.
-fn continued(unfinished: &Unfinished, mode: Mode) -> Result<BTreeMap<String, (Captured, Note)>> {
+/// What an interrupted run of this backup has committed.
+fn continued(unfinished: &Unfinished) -> Result<BTreeMap<String, (Captured, Note)>> {
     unfinished
         .outcomes()
         .into_iter()
@@ -340,6 +355,5 @@ fn continued(unfinished: &Unfinished, mode: Mode) -> Result<BTreeMap<String, (Ca
             })?;
             Ok((object, (captured, note)))
         })
-        .filter(|outcome| !matches!(outcome, Ok((_, (_, note))) if mode == Mode::Full && note.mode != Mode::Full))
         .collect()
 }

@@ -4,11 +4,47 @@
 
 use crate::event::{Gap, Mode, Route, State};
 use chrono::{DateTime, TimeDelta, Utc};
+use orgkeep_vault::{Batch, RowsDigest, Schema};
 use serde::{Deserialize, Serialize};
 
 /// A record becomes visible when its transaction commits, which may be minutes after its SystemModstamp
 /// (`salesforce-api.md` 6.10).
 const OVERLAP: TimeDelta = TimeDelta::minutes(15);
+
+/// The rows of the overlap among those that are read.
+pub(crate) struct Overlap {
+    /// Where it begins, as the org writes stamps, to the millisecond.
+    start: String,
+    rows: Option<RowsDigest>,
+}
+
+impl Overlap {
+    /// The overlap of a reading before which the org's clock showed `asked_at`.
+    pub fn of(asked_at: Option<DateTime<Utc>>, schema: &Schema) -> Option<Overlap> {
+        let start = (asked_at? - OVERLAP).format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
+        Some(Overlap { start, rows: Some(RowsDigest::new(schema)) })
+    }
+
+    /// Of rows that were asked for because they lie in one.
+    pub fn all(schema: &Schema) -> Overlap {
+        Overlap { start: String::new(), rows: Some(RowsDigest::new(schema)) }
+    }
+
+    /// Adds a row, if its stamp lies in the overlap.
+    pub fn add(&mut self, stamp: Option<&str>, batch: &Batch, row: usize) {
+        let Some(stamp) = stamp else { return };
+        match (stamp.get(..self.start.len()), &mut self.rows) {
+            (Some(time), Some(rows)) if time >= self.start.as_str() => rows.add(batch, row),
+            (Some(_), _) => {}
+            // A stamp that is written otherwise cannot be compared.
+            (None, _) => self.rows = None,
+        }
+    }
+
+    pub fn digest(self) -> Option<String> {
+        self.rows.map(|rows| rows.to_string())
+    }
+}
 
 /// How a gap begins that concerns a binary field: of one record, or of all.
 pub(crate) const CONTENT_OF: &str = "the content of ";
@@ -32,6 +68,10 @@ pub(crate) struct Note {
     /// The fields that were read.
     #[serde(default)]
     pub fields: Vec<String>,
+    /// A digest of the rows that the next backup asks for although they were read, for the overlap: where it gets the same again,
+    /// it has nothing to hold against the vault. `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<String>,
     #[serde(default)]
     pub files: u64,
     #[serde(default)]
@@ -53,6 +93,7 @@ impl Note {
             vanished: 0,
             gaps: Vec::new(),
             fields: Vec::new(),
+            overlap: None,
             files: 0,
             file_bytes: 0,
             bytes_read: 0,

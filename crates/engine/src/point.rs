@@ -98,7 +98,7 @@ impl Point {
         };
         match sequence {
             Some(sequence) => Point::of(vault.manifest(sequence).await?),
-            None => Point::of(vault.manifests().await?.pop().ok_or_else(none)?),
+            None => Point::of(vault.newest().await?.ok_or_else(none)?),
         }
     }
 

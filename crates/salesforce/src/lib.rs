@@ -46,7 +46,7 @@ pub use describe::{ChildRelationship, Describe, Field, FieldType, ObjectSummary,
 pub use error::{Error, Kind, Refusal, Result};
 pub use login::{Login, Pkce, TokenStore, authorization_url};
 pub use org::{Identity, Limit, Limits, NEWEST_API_VERSION, OLDEST_API_VERSION, Options, Org, Organization};
-pub use query::Scope;
+pub use query::{Scope, fits_a_url};
 pub use rows::{BATCH_BYTES, BATCH_ROWS, RowStream, Rows};
 pub use secret::Secret;
 pub use soap::MOST_ROWS_UNDELETED;

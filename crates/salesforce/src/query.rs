@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -19,6 +19,11 @@ use crate::rows::{RowStream, Rows};
 
 /// A longer URL is refused with 414 (`salesforce-api.md` 2.1); some room is left for what stands before the query.
 const LONGEST_URL_BYTES: usize = 16_000;
+
+/// Whether a query can be sent by REST, alone or in a composite call.
+pub fn fits_a_url(soql: &str) -> bool {
+    url::form_urlencoded::byte_serialize(soql.as_bytes()).map(str::len).sum::<usize>() <= LONGEST_URL_BYTES
+}
 
 /// Which rows a query sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,26 +70,26 @@ impl Client {
 
 impl Org {
     /// Rows of a query, page by page. `columns` is its SELECT list, also with paths to parents (`Owner.Name`);
-    /// subqueries are left out.
+    /// subqueries are left out. One that is too long for a URL is run as a Bulk API 2.0 job, which takes it in a body.
     ///
     /// # Errors
     ///
-    /// `Invalid` where the query is too long for a URL; then fewer columns at a time must be asked for, or Bulk API
-    /// 2.0.
+    /// `Invalid` where the org refuses the query; for one of an object that Bulk API 2.0 does not support, that is also so
+    /// where it is just too long.
     pub fn query(&self, soql: &str, columns: &[String], scope: Scope) -> RowStream {
         let shape = Arc::new(Shape::of(columns));
         let doing = format!("querying {}", object_of(soql));
         let first = self.client.query_call(soql, scope, &doing);
-        if first.url.as_str().len() > LONGEST_URL_BYTES {
-            let error = Error::new(
-                Kind::Invalid,
-                doing,
-                format!("the query has {} characters, too many for a URL", soql.len()),
-            )
-            .hint("select fewer columns at a time, or use a Bulk API 2.0 job");
-            return stream::iter([Err(error)]).boxed();
-        }
         let org = self.clone();
+        if !fits_a_url(soql) {
+            let soql = soql.to_owned();
+            let job = async move {
+                let job = org.bulk_query(&soql, scope).await?;
+                job.wait(&mut |_| {}).await?;
+                Ok::<_, Error>(job.rows())
+            };
+            return stream::once(job).try_flatten().boxed();
+        }
         stream::try_unfold(Some(first), move |call| {
             let (org, shape) = (org.clone(), shape.clone());
             async move {

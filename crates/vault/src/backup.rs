@@ -112,6 +112,20 @@ impl OrgVault {
         Ok(manifests.iter().map(|manifest| manifest.as_ref().clone()).collect())
     }
 
+    /// The newest finished backup; none before the first. Corrupt where one before it is missing or it does not follow that. The
+    /// whole chain is verified by `check`.
+    pub async fn newest(&self) -> Result<Option<Manifest>> {
+        let sequences = self.sequences().await?;
+        let Some(last) = sequences.last() else { return Ok(None) };
+        let manifest = self.read_manifest(*last).await?;
+        let before = match sequences.len() {
+            1 => None,
+            count => Some(self.read_manifest(sequences[count - 2]).await?),
+        };
+        follows(before.as_deref(), &manifest)?;
+        Ok(Some(manifest.as_ref().clone()))
+    }
+
     /// One finished backup. NotFound names those that there are.
     pub async fn manifest(&self, sequence: u64) -> Result<Manifest> {
         self.finished(sequence).await.map(|manifest| manifest.as_ref().clone())
@@ -165,15 +179,14 @@ impl OrgVault {
         if lock.org() != self.id() {
             return Err(Error::new(Kind::Bug, "the lock is that of another org").with("org", self.id()));
         }
-        let manifests = self.manifests().await?;
-        let last = manifests.last();
-        let sequence = last.map_or(1, |manifest| manifest.sequence + 1);
+        let last = self.newest().await?;
+        let sequence = last.as_ref().map_or(1, |manifest| manifest.sequence + 1);
         let unfinished = Unfinished {
             org: self.clone(),
             lock: lock.clone(),
             sequence,
             interrupted: self.marker().await?.is_some(),
-            predecessor: last.map(|manifest| manifest.hash.clone()),
+            predecessor: last.map(|manifest| manifest.hash),
             outcomes: Arc::default(),
         };
         if unfinished.interrupted {
@@ -332,7 +345,7 @@ impl Unfinished {
         Ok(())
     }
 
-    /// Captures rows of one object. An object may be captured again in the same backup; the later capture counts.
+    /// Captures rows of one object. An object may be captured again in the same backup: what comes, changes and goes adds up.
     pub async fn capture(&self, object: &str, schema: &Schema, kind: CaptureKind) -> Result<Capture> {
         Capture::begin(self, object, schema, kind).await
     }

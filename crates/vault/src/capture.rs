@@ -38,7 +38,8 @@ pub enum CaptureKind {
     Everything,
 }
 
-/// The outcome of one capture, kept in the commit and in the manifest.
+/// The outcome of one capture, kept in the commit and in the manifest. Where an object is captured several times in one backup, the
+/// numbers of what came, changed, went and was written are those of all captures so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Captured {
@@ -48,7 +49,8 @@ pub struct Captured {
     pub rows_given: u64,
     /// Records that were not held as live and are now.
     pub added: u64,
-    /// Records that were held and differ now, without having come or gone.
+    /// Records that were held and differ now, without having come or gone. One that this backup had captured before is not counted
+    /// again.
     pub changed: u64,
     /// Records that are gone now and were not held as gone.
     pub deleted: u64,
@@ -145,18 +147,20 @@ impl Capture {
             }
         };
         let files = output.finish().await?;
+        let before = unfinished.outcomes().remove(&object);
+        let before = |number: fn(&Captured) -> u64| before.as_ref().map_or(0, number);
         let captured = Captured {
             object: object.clone(),
             kind,
-            rows_given,
-            added: counts.added,
-            changed: counts.changed,
-            deleted: counts.deleted,
-            unchanged: counts.unchanged,
+            rows_given: rows_given + before(|captured| captured.rows_given),
+            added: counts.added + before(|captured| captured.added),
+            changed: counts.changed + before(|captured| captured.changed),
+            deleted: counts.deleted + before(|captured| captured.deleted),
+            unchanged: counts.unchanged + before(|captured| captured.unchanged),
             live: counts.live,
             digest: counts.digest.to_string(),
-            files: files.len() as u64,
-            bytes: files.iter().map(|file| file.bytes).sum(),
+            files: files.len() as u64 + before(|captured| captured.files),
+            bytes: files.iter().map(|file| file.bytes).sum::<u64>() + before(|captured| captured.bytes),
             note,
         };
         let evolved = held.as_ref().is_none_or(|state| state.columns != schema.columns());

@@ -81,6 +81,7 @@ pub(crate) async fn compare(
                     match (before, after) {
                         (false, true) => counts.added += 1,
                         (true, false) => counts.deleted += 1,
+                        _ if old.backup(at) == output.sequence => {}
                         _ => counts.changed += 1,
                     }
                     output.pick(&new, row).await?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -52,11 +52,13 @@ pub(crate) struct Encoded {
     pub stats: Value,
 }
 
-fn properties(pages: bool) -> WriterProperties {
+/// How a file is written. Where `lasting`, it is read more often than written and worth more compression. Columns that say the
+/// same in every row take a few bytes as they are; a codec would cost memory and time in each, also when they are read.
+fn properties(lasting: bool, batches: &[RecordBatch]) -> WriterProperties {
     let id = || ColumnPath::from(ID);
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(
-            ZstdLevel::try_new(if pages { 3 } else { 1 }).expect("zstd has these levels"),
+            ZstdLevel::try_new(if lasting { 3 } else { 1 }).expect("zstd has these levels"),
         ))
         .set_created_by(concat!("Orgkeep ", env!("CARGO_PKG_VERSION")).into())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -68,8 +70,19 @@ fn properties(pages: bool) -> WriterProperties {
         .set_column_statistics_enabled(id(), EnabledStatistics::Page)
         // Sorted and all different: what matters is the prefix that neighbours share.
         .set_column_dictionary_enabled(id(), false)
-        .set_column_encoding(id(), Encoding::DELTA_BYTE_ARRAY)
-        .build()
+        .set_column_encoding(id(), Encoding::DELTA_BYTE_ARRAY);
+    for (index, field) in batches[0].schema().fields().iter().enumerate() {
+        if batches.iter().all(|batch| is_plain(batch.column(index))) {
+            let column = ColumnPath::from(field.name().as_str());
+            properties = properties.set_column_compression(column, Compression::UNCOMPRESSED);
+        }
+    }
+    properties.build()
+}
+
+/// Whether a column has no values, or one bit in each row.
+fn is_plain(column: &dyn Array) -> bool {
+    column.null_count() == column.len() || *column.data_type() == DataType::Boolean
 }
 
 /// Encodes rows sorted by Id as one file. Takes as long as compression takes: call it off the async threads.
@@ -78,7 +91,8 @@ pub(crate) fn encode(batches: &[RecordBatch], lasting: bool) -> Result<Encoded> 
         Error::because("rows cannot be encoded as Parquet", error).of_kind(Kind::Bug)
     };
     let first = batches.first().ok_or_else(|| Error::new(Kind::Bug, "a data file without rows was to be written"))?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), first.schema(), Some(properties(lasting))).map_err(failed)?;
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), first.schema(), Some(properties(lasting, batches))).map_err(failed)?;
     let mut stats = Statistics::default();
     for batch in batches {
         writer.write(batch).map_err(failed)?;

@@ -60,6 +60,29 @@ impl std::fmt::Display for Digest {
     }
 }
 
+/// Adds up rows of one schema: two such digests are the same exactly where the rows are, in whatever order they came.
+pub struct RowsDigest {
+    hasher: RowHasher,
+    sum: Digest,
+}
+
+impl RowsDigest {
+    pub fn new(schema: &crate::columns::Schema) -> RowsDigest {
+        RowsDigest { hasher: RowHasher::new(schema), sum: Digest::default() }
+    }
+
+    pub fn add(&mut self, batch: &Batch, row: usize) {
+        self.sum.add(self.hasher.row(batch, row));
+    }
+}
+
+/// 64 hexadecimal digits.
+impl std::fmt::Display for RowsDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.sum.fmt(f)
+    }
+}
+
 /// Hashes the rows of batches of one schema.
 pub(crate) struct RowHasher {
     /// The position of each column, in order of its name, and the tag that stands for the name.

@@ -58,7 +58,8 @@ pub(crate) enum Slot {
 
 impl Slot {
     pub(crate) fn for_passphrase(passphrase: &Secret, vault_key: &Key) -> Result<Slot> {
-        let (memory_kib, iterations, lanes) = (64 * 1024, 3, 1);
+        // The second recommended option of RFC 9106.
+        let (memory_kib, iterations, lanes) = (64 * 1024, 3, 4);
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
         let wrapping = stretch(passphrase, &salt, memory_kib, iterations, lanes)?;

@@ -43,6 +43,7 @@ pub use blobs::{BlobError, BlobRef, BlobWriter};
 pub use capture::{Capture, CaptureKind, Captured};
 pub use check::{CheckProgress, CheckReport, Damage};
 pub use columns::{Builder, Column, ColumnType, Schema};
+pub use digest::RowsDigest;
 pub use error::{Error, Kind, Result};
 pub use export::write_parquet;
 pub use location::{Location, Place};

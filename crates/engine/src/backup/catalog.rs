@@ -7,12 +7,14 @@
 //!
 //! Describes come 25 in a call. What the backup before knew is asked for only where it has changed since.
 
+use super::read::refusal;
 use crate::describes::Describes;
 use crate::error::Result;
+use crate::event::Gap;
 use crate::spec::Spec;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Describe, Described, MOST_DESCRIBES, ObjectSummary, Org};
+use orgkeep_salesforce::{Describe, Described, Field, MOST_DESCRIBES, ObjectSummary, Org};
 use std::time::SystemTime;
 
 /// Calls for describes made at the same time.
@@ -25,6 +27,8 @@ pub(crate) struct Catalog {
     pub entries: Vec<Entry>,
     /// Objects that have no rows of their own to read, with the reason.
     pub without_rows: Vec<(String, String)>,
+    /// Objects that the org lists and refuses to describe, with its words.
+    pub refused: Vec<(String, String)>,
     pub describes: Describes,
     /// Whether any describe is another than the one known before, or there was none.
     pub changed: bool,
@@ -37,6 +41,22 @@ pub(crate) struct Entry {
     pub spec: Spec,
     /// Where an object refuses an unfiltered query: the object and the field whose values it can be asked for.
     pub parents: Option<Parents>,
+    /// Whether a field is of another form than at the backup before, or is calculated otherwise: then its values may have changed
+    /// without a stamp.
+    pub reshaped: bool,
+    /// Fields that the backup before had and the org no longer shows, and that backup.
+    gone: Option<(u64, Vec<String>)>,
+}
+
+impl Entry {
+    /// What is not read any more of an object, said once.
+    pub fn no_longer_shown(&self) -> Vec<Gap> {
+        let (backup, fields) = self.gone.iter().next().map_or((0, &[][..]), |(backup, fields)| (*backup, &fields[..]));
+        let reason = format!(
+            "the org no longer shows it: it was deleted, or hidden from this user; backup {backup} holds what it had"
+        );
+        fields.iter().map(|field| Gap { what: format!("field {field}"), reason: reason.clone() }).collect()
+    }
 }
 
 /// What is known of the org's objects from before.
@@ -91,14 +111,23 @@ impl Catalog {
                 None => readable.push(summary.name),
             }
         }
-        let mut catalog =
-            Catalog { entries: Vec::new(), without_rows, describes: Describes::default(), changed: false, asked_at };
+        let mut catalog = Catalog {
+            entries: Vec::new(),
+            without_rows,
+            refused: Vec::new(),
+            describes: Describes::default(),
+            changed: false,
+            asked_at,
+        };
         let mut calls = stream::iter(readable.chunks(MOST_DESCRIBES))
             .map(|names| async move { Ok::<_, crate::Error>((names, ask(org, names, known).await?)) })
             .buffered(PARALLEL_DESCRIBES);
         while let Some((names, describes)) = calls.try_next().await? {
             for (name, describe) in names.iter().zip(describes) {
-                catalog.add(name, describe, known)?;
+                match describe {
+                    Ok(describe) => catalog.add(name, describe, known)?,
+                    Err(reason) => catalog.refused.push((name.clone(), reason)),
+                }
             }
         }
         drop(calls);
@@ -111,7 +140,30 @@ impl Catalog {
         self.changed |= known.and_then(|known| known.describes.raw(name)) != Some(&describe.raw);
         self.describes.push(name, &describe.raw);
         let parents = BY_PARENTS.iter().find(|(object, _)| *object == name).map(|(_, parents)| *parents);
-        self.entries.push(Entry { object: name.to_owned(), spec: Spec::new(&describe)?, parents });
+        let spec = Spec::new(&describe)?;
+        self.entries.push(Entry { object: name.to_owned(), spec, parents, reshaped: false, gone: None });
+        Ok(())
+    }
+
+    /// Holds the describes against those of the backup before, `backup`.
+    pub fn compare(&mut self, before: &Describes, backup: u64) -> Result<()> {
+        for entry in &mut self.entries {
+            let (old, new) = (before.raw(&entry.object), self.describes.raw(&entry.object));
+            if old.is_none() || old == new {
+                continue;
+            }
+            let (Some(old), Some(new)) = (before.get(&entry.object)?, self.describes.get(&entry.object)?) else {
+                continue;
+            };
+            let mut gone = Vec::new();
+            for field in &old.fields {
+                match new.field(&field.name) {
+                    Some(now) => entry.reshaped |= shape(field) != shape(now),
+                    None => gone.push(field.name.clone()),
+                }
+            }
+            entry.gone = (!gone.is_empty()).then_some((backup, gone));
+        }
         Ok(())
     }
 
@@ -120,7 +172,13 @@ impl Catalog {
     }
 }
 
-async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<Vec<Describe>> {
+/// What of a field decides which values it holds.
+fn shape(field: &Field) -> impl PartialEq + '_ {
+    let kind = (field.field_type.name(), field.length, field.precision, field.scale, field.digits);
+    (kind, field.calculated, field.calculated_formula.as_deref(), field.auto_number)
+}
+
+async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<Vec<Result<Describe, String>>> {
     let wanted: Vec<(&str, Option<SystemTime>)> = names
         .iter()
         .map(|name| {
@@ -130,13 +188,18 @@ async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<V
         .collect();
     let mut describes = Vec::with_capacity(names.len());
     for (name, answer) in names.iter().zip(org.describes(&wanted).await?) {
-        describes.push(match (answer?, known) {
-            (Described::Now(describe), _) => *describe,
-            (Described::Unchanged, Some(known)) if let Some(describe) = known.describes.get(name)? => {
+        let described = match (answer, known) {
+            (Ok(Described::Now(describe)), _) => Ok(*describe),
+            (Ok(Described::Unchanged), Some(known)) if let Some(describe) = known.describes.get(name)? => {
                 org.know(&describe);
-                describe
+                Ok(describe)
             }
-            (Described::Unchanged, _) => org.describe(name).await?,
+            (Ok(Described::Unchanged), _) => org.describe(name).await,
+            (Err(error), _) => Err(error),
+        };
+        describes.push(match described {
+            Ok(describe) => Ok(describe),
+            Err(error) => Err(refusal(&error).ok_or(error)?),
         });
     }
     Ok(describes)

@@ -5,9 +5,10 @@
 //! itself (`salesforce-api.md` 7.1).
 
 use super::catalog::Entry;
+use super::read::refusal;
 use crate::error::Result;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{MOST_QUERIES, Org, Query, Scope};
+use orgkeep_salesforce::{Answered, Kind as ApiKind, MOST_QUERIES, Org, Query, Scope};
 use std::collections::BTreeMap;
 
 /// Calls made at the same time.
@@ -17,31 +18,53 @@ const PARALLEL_CALLS: usize = 2;
 pub(crate) async fn counts(org: &Org, entries: &[&Entry]) -> Result<BTreeMap<String, Result<u64, String>>> {
     let mut counts = BTreeMap::new();
     let groups: Vec<&[&Entry]> = entries.chunks(MOST_QUERIES).collect();
-    let mut calls = stream::iter(groups)
-        .map(|group| async move {
-            let query = |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
-            let queries: Vec<Query> = group.iter().map(query).collect();
-            Ok::<_, crate::Error>((group, org.composite_queries(&queries).await?))
-        })
-        .buffer_unordered(PARALLEL_CALLS);
-    while let Some((group, answers)) = calls.try_next().await? {
-        for (entry, answer) in group.iter().zip(answers) {
-            let count = match answer {
-                Ok(answered) => answered
-                    .rows
-                    .iter()
-                    .next()
-                    .and_then(|mut row| row.next().flatten().and_then(|n| n.parse().ok()))
-                    .ok_or_else(|| "the org gave no number".to_owned()),
-                Err(refusal) => Err(refusal.to_string()),
-            };
-            counts.insert(entry.object.clone(), count);
-        }
+    let mut calls = stream::iter(groups).map(|group| Box::pin(five(org, group))).buffer_unordered(PARALLEL_CALLS);
+    while let Some(counted) = calls.try_next().await? {
+        counts.extend(counted);
     }
     Ok(counts)
 }
 
+type Counted = (String, Result<u64, String>);
+
+async fn five(org: &Org, group: &[&Entry]) -> Result<Vec<Counted>> {
+    let query = |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
+    let queries: Vec<Query> = group.iter().map(query).collect();
+    let mut counted = Vec::with_capacity(group.len());
+    match org.composite_queries(&queries).await {
+        Ok(answers) => {
+            for (entry, answer) in group.iter().zip(answers) {
+                let count = match answer {
+                    Ok(answered) => number(&answered).ok_or_else(|| "the org gave no number".to_owned()),
+                    Err(error) => Err(refusal(&error).ok_or(error)?),
+                };
+                counted.push((entry.object.clone(), count));
+            }
+        }
+        // Five together may be too much for an org that counts each of them.
+        Err(error) if refusal(&error).is_some() || error.kind == ApiKind::Unreachable => {
+            for entry in group {
+                let count = match org.count(&entry.object, live(entry), Scope::All).await {
+                    Ok(count) => Ok(count),
+                    Err(error) => Err(refusal(&error).ok_or(error)?),
+                };
+                counted.push((entry.object.clone(), count));
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(counted)
+}
+
+fn number(answered: &Answered) -> Option<u64> {
+    answered.rows.iter().next()?.next()??.parse().ok()
+}
+
+fn live(entry: &Entry) -> Option<&'static str> {
+    entry.spec.soft_deletes.then_some("IsDeleted = false")
+}
+
 fn soql(entry: &Entry) -> String {
-    let live = if entry.spec.soft_deletes { " WHERE IsDeleted = false" } else { "" };
-    format!("SELECT COUNT(Id) n FROM {}{live}", entry.object)
+    let condition = live(entry).map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+    format!("SELECT COUNT(Id) n FROM {}{condition}", entry.object)
 }

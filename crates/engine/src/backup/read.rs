@@ -7,12 +7,13 @@ use super::files::Bodies;
 use super::report::note_json;
 use crate::error::{Error, Result};
 use crate::event::{Event, Gap, Mode, Route};
-use crate::note::{CONTENT_OF, Note};
+use crate::note::{CONTENT_OF, Note, Overlap};
 use crate::spec::Spec;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Kind as ApiKind, Org, RowStream, Rows, Scope};
-use orgkeep_vault::{BatchStream, Builder, Capture, CaptureKind, Scan};
+use orgkeep_vault::{BatchStream, Builder, Capture, CaptureKind, Captured, Scan};
+use tokio_util::task::AbortOnDropHandle;
 
 /// From so many rows on, a Bulk job costs less than REST pages of 2,000 rows each.
 pub(crate) const BULK_ROWS: u64 = 10_000;
@@ -61,6 +62,9 @@ impl Run<'_> {
         if self.mode == Mode::Full {
             return None;
         }
+        if entry.reshaped {
+            return None;
+        }
         entry.spec.stamp.as_ref()?;
         let since = self.previous_note(&entry.object)?.since()?;
         // A field that the last backup did not have may hold values that moved no stamp.
@@ -97,16 +101,16 @@ impl<E: Into<Error>> From<E> for Failure {
     }
 }
 
+/// Codes that the org gives for one object while it answers for others; of its own failure too, after it has been asked again.
+const OF_ONE_OBJECT: [&str; 5] =
+    ["EXCEEDED_ID_LIMIT", "FUNCTIONALITY_NOT_ENABLED", "OPERATION_NOT_ALLOWED", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"];
+
 /// What the org said of one object is a refusal; what concerns the session, the allowance or the network stops everything.
 pub(crate) fn refusal(error: &orgkeep_salesforce::Error) -> Option<String> {
     let code = error.error_code().unwrap_or_default();
     let only_this = match error.kind {
         ApiKind::Invalid | ApiKind::NotFound => true,
-        _ => {
-            code.starts_with("INSUFFICIENT_ACCESS")
-                || ["EXCEEDED_ID_LIMIT", "FUNCTIONALITY_NOT_ENABLED", "OPERATION_NOT_ALLOWED", "QUERY_TIMEOUT"]
-                    .contains(&code)
-        }
+        _ => code.starts_with("INSUFFICIENT_ACCESS") || OF_ONE_OBJECT.contains(&code),
     };
     only_this.then(|| error.to_string())
 }
@@ -171,8 +175,9 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
         reason: "an object's second binary field is not read".into(),
     });
     note.gaps.extend(unread.filter(|_| since.is_none()));
+    note.gaps.extend(entry.no_longer_shown());
     let capture = rows(run, spec, capture, stream, &mut note).await?;
-    let captured = capture.finish(note_json(&note)).await?;
+    let captured = finish(capture, &note).await?;
     run.say(Event::ObjectFinished {
         object: spec.object.clone(),
         route,
@@ -189,7 +194,14 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     Ok(())
 }
 
-/// Pushes rows into a capture, bodies of files first, and keeps the greatest stamp.
+/// Holds the rows of a capture against the vault, on a thread of its own: other objects are read meanwhile.
+pub(super) async fn finish(capture: Capture, note: &Note) -> Result<Captured> {
+    let note = note_json(note);
+    let finishing = AbortOnDropHandle::new(tokio::spawn(async move { capture.finish(note).await }));
+    Ok(finishing.await.map_err(|error| Error::bug(format!("a capture ended without an outcome: {error}")))??)
+}
+
+/// Pushes rows into a capture, bodies of files first, and keeps the greatest stamp and the digest of the overlap.
 pub(super) async fn rows<S>(
     run: &Run<'_>,
     spec: &Spec,
@@ -206,9 +218,9 @@ where
         Some(body) => Some(Bodies::new(run, spec, body).await?),
         None => None,
     };
+    let mut overlap = Overlap::of(note.asked_at, &spec.schema).filter(|_| stamp.is_some());
     while let Some(rows) = stream.next().await {
         let rows = rows.map_err(or_stop)?;
-        run.renew_lock().await?;
         let references = match &mut bodies {
             Some(bodies) => bodies.of(&rows, note).await?,
             None => Vec::new(),
@@ -226,12 +238,17 @@ where
         }
         note.rows_read += rows.len() as u64;
         note.bytes_read += rows.bytes() as u64;
-        capture.push(builder.finish()).await?;
+        let batch = builder.finish();
+        if let (Some(overlap), Some(column)) = (&mut overlap, stamp) {
+            (0..rows.len()).for_each(|row| overlap.add(rows.cell(row, column), &batch, row));
+        }
+        capture.push(batch).await?;
         run.say(Event::ObjectProgress { object: spec.object.clone(), rows: note.rows_read, bytes: note.bytes_read });
     }
     if let Some(bodies) = bodies {
         bodies.commit().await?;
     }
+    note.overlap = overlap.and_then(Overlap::digest);
     Ok(capture)
 }
 
@@ -263,6 +280,10 @@ async fn bulk(org: &Org, soql: &str, scope: Scope) -> orgkeep_salesforce::Result
 
 /// All rows of an object that must be asked for by the Ids of their parents, which this backup has read before.
 async fn by_parents(run: &Run<'_>, spec: &Spec, parents: Parents) -> Result<RowStream, Failure> {
+    if run.left(parents.object).is_some() {
+        let reason = format!("it is read by the Ids of {}, which could not be read", parents.object);
+        return Err(Failure::Refused(reason));
+    }
     let mut ids = Vec::new();
     let mut batches = run.held_rows(parents.object, &["Id"], None).await?;
     while let Some(batch) = batches.try_next().await? {

@@ -7,13 +7,12 @@
 
 use super::Run;
 use super::catalog::{Catalog, Entry};
+use super::count;
 use super::read::{self, IDS_PER_QUERY, in_list};
-use super::{count, report};
 use crate::error::Result;
 use crate::event::{Event, Gap};
 use crate::note::Note;
 use futures::stream::{StreamExt, TryStreamExt};
-use orgkeep_salesforce::Scope;
 use orgkeep_vault::{Builder, CaptureKind, Schema};
 
 /// Compares all counts and mends what differs.
@@ -43,7 +42,10 @@ async fn counted<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<(&'e En
 async fn recount(run: &Run<'_>, entry: &Entry) -> Result<u64> {
     match counted(run, &[entry]).await?.pop() {
         Some((_, Ok(rows))) => Ok(rows),
-        _ => Ok(run.org.count(&entry.object, None, Scope::Live).await?),
+        _ => {
+            let live = entry.spec.soft_deletes.then_some("IsDeleted = false");
+            Ok(run.org.count(&entry.object, live, read::scope(&entry.spec)).await?)
+        }
     }
 }
 
@@ -81,7 +83,7 @@ async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<()> {
         Ok(capture) => capture,
         Err(failure) => return Err(failure.into_error()),
     };
-    let captured = capture.finish(report::note_json(&note)).await?;
+    let captured = read::finish(capture, &note).await?;
     run.settle(captured, note);
     Ok(())
 }
@@ -121,7 +123,9 @@ async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
             Err(failure) => return Err(failure.into_error()),
         };
     }
-    let captured = capture.finish(report::note_json(&note)).await?;
+    // Rows were read one by one: the overlap as a whole was not.
+    note.overlap = None;
+    let captured = read::finish(capture, &note).await?;
     run.settle(captured, note);
     Ok(())
 }

@@ -161,15 +161,14 @@ pub(super) fn draft(
     for entry in &catalog.entries {
         objects.insert(entry.object.clone(), object(run, &entry.object, fields(run, entry)));
     }
+    for (name, reason) in &catalog.refused {
+        objects.insert(name.clone(), carried(run, name, reason));
+    }
     // Rows of an object that the org no longer shows stay readable; the backup says so.
     for (name, before) in run.previous.iter().flat_map(|point| &point.content.objects) {
         if before.live > 0 && !objects.contains_key(name) {
-            let mut kept = before.clone();
             let reason = "the org no longer shows this object; the rows are those of the backup before";
-            kept.note = Note::unread(run.mode, reason);
-            (kept.added, kept.changed, kept.deleted) = (0, 0, 0);
-            kept.state = State::Yellow;
-            objects.insert(name.clone(), kept);
+            objects.insert(name.clone(), carried(run, name, reason));
         }
     }
     let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
@@ -178,6 +177,21 @@ pub(super) fn draft(
     let content = Content { mode: run.mode, state, objects, without_rows, calls, described };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
     Ok(ManifestDraft { started_at: started, finished_at: finished, content })
+}
+
+/// An object that was not read, as the backup before left it.
+fn carried(run: &Run<'_>, name: &str, reason: &str) -> Entry {
+    let before = run.previous.and_then(|point| point.entry(name));
+    Entry {
+        note: Note::unread(run.mode, reason),
+        state: State::Yellow,
+        live: before.map_or(0, |entry| entry.live),
+        added: 0,
+        changed: 0,
+        deleted: 0,
+        digest: before.map(|entry| entry.digest.clone()).unwrap_or_default(),
+        fields: before.map(|entry| entry.fields.clone()).unwrap_or_default(),
+    }
 }
 
 /// The fields whose values the rows have: for an object that was not read in this backup, those it had before.
@@ -195,8 +209,10 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
     let live = run.held(name);
     let digest = before.map(|entry| entry.digest.clone()).unwrap_or_default();
     let (mut note, counts, digest) = match (run.done(name), run.left(name)) {
-        (Some((captured, note)), _) => {
+        (Some((captured, mut note)), left) => {
             let counts = (captured.added, captured.changed, captured.deleted);
+            // Read in part before an interruption, and refused after it.
+            note.gaps.extend(left.into_iter().flat_map(|left| left.gaps));
             (note, counts, captured.digest)
         }
         (None, Some(mut note)) => {

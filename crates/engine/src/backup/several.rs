@@ -10,23 +10,24 @@ use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
 use crate::error::Result;
 use crate::event::{Event, Route};
-use crate::note::Note;
+use crate::note::{Note, Overlap};
+use crate::spec::Spec;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows};
+use orgkeep_salesforce::Kind as ApiKind;
+use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
+use orgkeep_vault::{Batch, Builder};
 
 /// Up to so many rows an object is read together with others; more do not fit one page.
 pub(super) const SMALL_ROWS: u64 = 2_000;
 /// Composite calls made at the same time.
 const PARALLEL_CALLS: usize = 2;
-/// Characters of a query; a longer one may not fit a call beside four others.
-const LONGEST_QUERY: usize = 16_000;
 
 /// An object that is to be read by itself, with the number of rows that the org says are to come.
 pub(super) type Single<'e> = (&'e Entry, Option<u64>);
 
 /// Reads what it can of these objects, and gives back the others.
 pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
-    let fits = |entry: &&&Entry| read::select(run, entry).len() <= LONGEST_QUERY;
+    let fits = |entry: &&&Entry| fits_a_url(&read::select(run, entry));
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
@@ -48,8 +49,14 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Single<'e>>>
             scope: read::scope(&entry.spec),
         })
         .collect();
-    let answers = run.org.composite_queries(&queries).await?;
-    run.renew_lock().await?;
+    let answers = match run.org.composite_queries(&queries).await {
+        Ok(answers) => answers,
+        // Five together may be too much for an org that answers each of them.
+        Err(error) if read::refusal(&error).is_some() || error.kind == ApiKind::Unreachable => {
+            return Ok(group.iter().map(|entry| (*entry, None)).collect());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let mut single = Vec::new();
     for (entry, answer) in group.iter().zip(answers) {
         match answer {
@@ -71,7 +78,11 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
     }
     let nothing_held = run.held(&entry.object) == 0;
     if answered.rows.is_empty() && (reading.since.is_some() || nothing_held) {
-        run.look(&entry.object, reading);
+        run.look(entry, reading, &answered.rows);
+        return Ok(());
+    }
+    if nothing_new(run, entry, reading, &answered) {
+        run.look(entry, reading, &answered.rows);
         return Ok(());
     }
     // Bodies of files go into one table, which takes one writer at a time.
@@ -89,6 +100,49 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
             run.leave(&entry.object, Note::unread(run.mode, reason));
             Ok(())
         }
+    }
+}
+
+/// Whether the rows are those of the overlap as they were read before. Of a file's row the body would have to be asked for.
+fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answered) -> bool {
+    let whole = reading.since.is_some() && answered.rest.is_none() && entry.spec.body.is_none();
+    let before = run.previous_note(&entry.object).and_then(|note| note.overlap);
+    whole && before.is_some() && before == overlap(&entry.spec, Overlap::all(&entry.spec.schema), &answered.rows)
+}
+
+/// The digest of those of the rows that lie in an overlap.
+fn overlap(spec: &Spec, mut overlap: Overlap, rows: &Rows) -> Option<String> {
+    let stamp = spec.position(spec.stamp.as_deref()?)?;
+    let batch = batch(spec, rows);
+    (0..rows.len()).for_each(|row| overlap.add(rows.cell(row, stamp), &batch, row));
+    overlap.digest()
+}
+
+fn batch(spec: &Spec, rows: &Rows) -> Batch {
+    let deleted = spec.position("IsDeleted");
+    let mut builder = Builder::new(&spec.schema);
+    for (index, row) in rows.iter().enumerate() {
+        let gone = deleted.is_some_and(|column| rows.cell(index, column) == Some("true"));
+        builder.push(gone, row);
+    }
+    builder.finish()
+}
+
+impl Run<'_> {
+    /// Notes that an object was asked for and had nothing new among these rows.
+    fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
+        let previous = self.previous_note(&entry.object);
+        let spec = &entry.spec;
+        let fresh = Overlap::of(reading.asked_at, &spec.schema).filter(|_| spec.body.is_none());
+        let note = Note {
+            route: reading.route,
+            asked_at: reading.asked_at,
+            gaps: [previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
+            overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
+            high_water: previous.and_then(|note| note.high_water),
+            ..Note::empty(self.mode)
+        };
+        self.looked.lock().expect("no holder of this lock panics").insert(entry.object.clone(), note);
     }
 }
 

@@ -91,6 +91,24 @@ async fn rows_of_a_bulk_load_are_not_read_again_for_ever() {
     assert!(!stage.ears.0.lock().unwrap().iter().any(started), "rows older than the overlap were read again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn rows_of_the_overlap_that_are_as_they_were_are_not_held_against_the_vault() {
+    let stage = Stage::new();
+    let accounts = stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    stage.backup().await;
+    let started = |event: &Event| matches!(event, Event::ObjectStarted { object, .. } if object == "Account");
+    for _ in 0..2 {
+        stage.ears.0.lock().unwrap().clear();
+        stage.backup().await;
+        assert!(!stage.ears.0.lock().unwrap().iter().any(started), "the org gave what it had given");
+    }
+    // At the same time by the org's clock: the stamp stays what it was.
+    stage.update("Account", &accounts[0], json!({"Name": "A"})).await;
+    let report = stage.backup().await;
+    let line = report.objects.iter().find(|line| line.object == "Account").unwrap();
+    assert_eq!((line.changed, line.rows_held), (1, 2), "{line:?}");
+}
+
 /// A reading takes time: what changes behind its back, on a page that it has read, has a smaller stamp than what it reads last.
 #[tokio::test(start_paused = true)]
 async fn a_record_that_changes_behind_the_back_of_a_long_reading_is_read_next_time() {

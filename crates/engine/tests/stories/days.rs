@@ -4,7 +4,7 @@
 use crate::stage::{Fault, Stage, records};
 use orgkeep_emulator::Settings;
 use orgkeep_emulator::schema::{Field, FieldType};
-use orgkeep_engine::{Kind, PlanOptions, Selection, State, history, record};
+use orgkeep_engine::{BackupReport, Event, Kind, PlanOptions, Route, Selection, State, history, record};
 use orgkeep_salesforce::Writer;
 use serde_json::json;
 
@@ -41,7 +41,11 @@ async fn a_field_that_appears_vanishes_or_changes_its_type_fails_no_backup() {
     stage.later(1);
     assert!(org.drop_field("Account", "Colour__c"));
     stage.update("Account", &account, json!({"Phone": "2"})).await;
-    assert_eq!(stage.backup().await.objects.iter().find(|line| line.object == "Account").unwrap().state, State::Green);
+    let line = stage.backup().await.objects.into_iter().find(|line| line.object == "Account").unwrap();
+    let gaps: Vec<&str> = line.gaps.iter().map(|gap| gap.what.as_str()).collect();
+    assert_eq!((line.state, gaps), (State::Yellow, vec!["field Colour__c"]), "what was there and is not shown is said");
+    let line = stage.backup().await.objects.into_iter().find(|line| line.object == "Account").unwrap();
+    assert_eq!((line.state, line.gaps.len()), (State::Green, 0), "and said once");
 
     let vault = stage.vault().await;
     for (at, colour) in [(2, "blue"), (3, "12.5")] {
@@ -49,6 +53,121 @@ async fn a_field_that_appears_vanishes_or_changes_its_type_fails_no_backup() {
         assert!(shown.fields.contains(&("Colour__c".into(), Some(colour.into()))), "{at}: {:?}", shown.fields);
     }
     assert_eq!(history(&vault, "Account", &account).await.unwrap().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_of_another_form_is_read_anew_in_every_row() {
+    let stage = Stage::new();
+    let org = stage.emulator.orgs()[0].clone();
+    assert!(org.add_field("Account", text_field("Colour__c")));
+    stage.create("Account", &[json!({"Name": "a", "Colour__c": "red"}), json!({"Name": "b"})]).await;
+    stage.later(1);
+    stage.backup().await;
+    stage.later(1);
+    // The stamps of the rows do not move.
+    assert!(org.add_field("Account", Field { length: 40, ..text_field("Colour__c") }));
+    stage.ears.0.lock().unwrap().clear();
+    stage.backup().await;
+    let events = stage.ears.0.lock().unwrap();
+    let read = events.iter().find_map(|event| match event {
+        Event::ObjectFinished { object, rows_read, .. } if object == "Account" => Some(*rows_read),
+        _ => None,
+    });
+    assert_eq!(read, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_more_fields_than_a_url_holds_is_read_all_the_same() {
+    let stage = Stage::new();
+    let org = stage.emulator.orgs()[0].clone();
+    for number in 0..340 {
+        assert!(org.add_field("Account", text_field(&format!("A_field_with_a_name_of_forty_chars_{number:03}_c__c"))));
+    }
+    let last = "A_field_with_a_name_of_forty_chars_339_c__c";
+    let rows = [json!({"Name": "a", last: "1"}), json!({"Name": "b", last: "2"}), json!({"Name": "c", last: "3"})];
+    let accounts = stage.create("Account", &rows).await;
+    let line = |report: BackupReport| report.objects.into_iter().find(|line| line.object == "Account").unwrap();
+    let first = line(stage.backup().await);
+    assert_eq!((first.rows_held, first.state), (3, State::Green), "{first:?}");
+    stage.later(1);
+    stage.update("Account", &accounts[0], json!({last: "one"})).await;
+    stage.delete_for_good("Account", &accounts[2..]).await;
+    let second = line(stage.backup().await);
+    assert_eq!(
+        (second.changed, second.vanished, second.rows_held, second.state),
+        (1, 1, 2, State::Green),
+        "{second:?}"
+    );
+    let shown = record(&stage.vault().await, "Account", &accounts[0], None).await.unwrap();
+    assert!(shown.fields.contains(&(last.into(), Some("one".into()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_answers_no_five_questions_at_once_is_asked_one_by_one() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"})]).await;
+    stage.backup().await;
+    stage.later(1);
+    stage.create("Account", &[json!({"Name": "b"})]).await;
+    let composite = json!({"family": "composite", "path": "*/composite"});
+    let refuse = json!({"refuse": {"status": 503, "code": "SERVER_UNAVAILABLE", "message": "too busy"}});
+    // The first ones ask for describes.
+    stage.order(json!({"when": composite, "nth": 9, "times": 0, "do": refuse})).await;
+    let report = stage.backup().await;
+    let line = report.objects.iter().find(|line| line.object == "Account").unwrap();
+    assert_eq!((line.added, line.rows_held, line.state), (1, 2, State::Green), "{line:?}");
+    let route = |route| report.objects.iter().filter(|line| line.route == route).count();
+    assert!(route(Route::Rest) > 4, "objects were read by themselves");
+    assert!(stage.network.log().iter().any(|request| request.ends_with("/queryAll")), "{:?}", stage.network.log());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_interrupted_backup_read_is_held_against_the_org_also_when_a_full_one_continues_it() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"})]).await;
+    stage.backup().await;
+    stage.later(1);
+    stage.network.set(Fault::None);
+    stage.backup().await;
+    let requests = stage.network.log().len();
+    stage.later(1);
+    let leads = stage.create("Lead", &[json!({"LastName": "Doe", "Company": "a"})]).await;
+    // Rows are read before the org counts.
+    stage.network.set(Fault::Down(requests - 3));
+    assert!(stage.try_backup(false).await.is_err());
+    stage.network.set(Fault::None);
+    stage.delete_for_good("Lead", &leads).await;
+    let report = stage.try_backup(true).await.unwrap();
+    let line = report.objects.iter().find(|line| line.object == "Lead").unwrap();
+    assert_eq!((line.rows_held, line.state), (0, State::Green), "{line:?}");
+    assert!(record(&stage.vault().await, "Lead", &leads[0], None).await.unwrap().deleted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_described_is_a_gap_and_no_failure() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"})]).await;
+    stage.backup().await;
+    stage.later(25);
+    stage.network.refuse("/sobjects/Account/describe");
+    let report = stage.backup().await;
+    let line = report.objects.iter().find(|line| line.object == "Account").unwrap();
+    assert_eq!((line.rows_held, line.route, line.state), (1, Route::None, State::Yellow), "{line:?}");
+    assert!(line.gaps[0].reason.contains("UNKNOWN_EXCEPTION"), "{line:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn links_of_files_are_not_taken_for_whole_where_the_files_could_not_be_read() {
+    let stage = Stage::new();
+    let file = json!({"Title": "t", "PathOnClient": "t.txt", "VersionData": "aGVsbG8="});
+    stage.create_one("ContentVersion", file).await;
+    stage.network.refuse("+FROM+ContentDocument");
+    let report = stage.backup().await;
+    // The org itself refuses the links without a filter.
+    for object in ["ContentDocument", "ContentDocumentLink"] {
+        let line = report.objects.iter().find(|line| line.object == object).unwrap();
+        assert_eq!((line.route, line.state), (Route::None, State::Yellow), "{line:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,7 @@ pub struct Network {
     fault: Mutex<Fault>,
     log: Mutex<Vec<String>>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    refused: Mutex<Option<&'static str>>,
 }
 
 /// What happens in the org just before the first request with this in its path.
@@ -49,6 +50,38 @@ impl Network {
     /// Lets something happen in the org just before the first request with `path` in its path.
     pub fn meanwhile(&self, path: &'static str, happens: impl FnOnce(&Emulator) + Send + 'static) {
         *self.meanwhile.lock().unwrap() = Some((path, Box::new(happens)));
+    }
+
+    /// From now on the org fails at every request that ends so, alone or as a part of a composite one.
+    pub fn refuse(&self, target: &'static str) {
+        *self.refused.lock().unwrap() = Some(target);
+    }
+
+    /// An answer of the org, after what it is to fail at.
+    async fn answer(&self, request: http::Request<axum::body::Body>) -> http::Response<axum::body::Body> {
+        let refused = *self.refused.lock().unwrap();
+        let Some(refused) = refused else { return self.emulator.handle(request).await };
+        let error = json!([{"errorCode": "UNKNOWN_EXCEPTION", "message": "An unexpected error occurred."}]);
+        if request.uri().to_string().ends_with(refused) {
+            return http::Response::builder().status(500).body(error.to_string().into()).unwrap();
+        }
+        if !request.uri().path().ends_with("/composite") {
+            return self.emulator.handle(request).await;
+        }
+        let (mut head, body) = request.into_parts();
+        head.headers.remove(http::header::ACCEPT_ENCODING);
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let asked: Value = serde_json::from_slice(&body).unwrap();
+        let (mut answer, body) = self.emulator.handle(http::Request::from_parts(head, body.into())).await.into_parts();
+        let mut said: Value = serde_json::from_slice(&axum::body::to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+        for (number, part) in asked["compositeRequest"].as_array().unwrap().iter().enumerate() {
+            if part["url"].as_str().unwrap().ends_with(refused) {
+                said["compositeResponse"][number]["body"] = error.clone();
+                said["compositeResponse"][number]["httpStatusCode"] = 500.into();
+            }
+        }
+        answer.headers.remove(http::header::CONTENT_LENGTH);
+        http::Response::from_parts(answer, said.to_string().into())
     }
 
     /// Method and path of each request since the last fault was set.
@@ -97,7 +130,7 @@ impl Transport for Wire {
             *sent.uri_mut() = request.url.as_str().parse().expect("a URL is a URI");
             *sent.headers_mut() = request.headers;
             sent.headers_mut().insert(http::header::HOST, host.parse().expect("a host is a header value"));
-            let (parts, body) = network.emulator.handle(sent).await.into_parts();
+            let (parts, body) = network.answer(sent).await.into_parts();
             if matches!(fault, Fault::After(at) | Fault::DownAfter(at) if number == at) {
                 return Err(SendError::lost(&host, "the story lost the reply"));
             }
@@ -163,6 +196,7 @@ impl Stage {
             fault: Mutex::new(Fault::None),
             log: Mutex::default(),
             meanwhile: Mutex::default(),
+            refused: Mutex::default(),
         });
         Stage { emulator, network, store: Arc::new(InMemory::new()), ears: Ears::default() }
     }
@@ -172,6 +206,13 @@ impl Stage {
     }
 
     /// Lets time pass.
+    /// Orders a fault, as `docs/emulator.md` describes it.
+    pub async fn order(&self, fault: Value) {
+        let request = http::Request::post("http://localhost/_emulator/faults").body(fault.to_string().into()).unwrap();
+        let answer = self.emulator.handle(request).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     pub fn later(&self, hours: u64) {
         self.emulator.clock().advance(Duration::from_secs(hours * 3600));
     }

@@ -148,7 +148,8 @@ fn the_emulator_has_the_features_it_is_given_and_keeps_them_in_its_store() {
         let (url, org) = (emulator.ready["url"].as_str().unwrap(), &emulator.ready["orgs"][0]);
         let token = org["access_token"].as_str().unwrap();
         let account = request(url, token, "GET", "/services/data/v67.0/sobjects/Account/describe", "");
-        let names = account["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap().to_owned());
+        let names =
+            account["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap().to_owned());
         names.filter(|name| matches!(name.as_str(), "IsPersonAccount" | "CurrencyIsoCode")).collect::<Vec<_>>()
     };
     let plain = EmulatorProcess::start(&world, "--records 0");

@@ -3,7 +3,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::*;
 use crate::composite::{Described, Query};
-use crate::script::{Answer, connected, json, status};
+use crate::script::{Answer, connected, headers, json, status};
 use crate::soql;
 
 const FIRST: &str = "GET /services/data/v67.0/query?q=SELECT+Id%2C+Name+FROM+Account";
@@ -55,11 +55,23 @@ async fn the_session_is_not_sent_to_another_host() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_query_too_long_for_a_url_is_not_sent() {
-    let (org, script) = connected(vec![]).await;
-    let soql = format!("SELECT Id FROM Account WHERE Name = '{}'", "x".repeat(20_000));
-    let error = org.query(&soql, &columns(&["Id"]), Scope::Live).next().await.unwrap().unwrap_err();
-    assert_eq!((error.kind, script.lines().len()), (Kind::Invalid, 0));
+async fn a_query_too_long_for_a_url_runs_as_a_job() {
+    let job = |state: &str| json(&format!(r#"{{"id":"750000000000001AAA","state":"{state}","apiVersion":67.0}}"#));
+    let told = headers([("sforce-numberofrecords", "1"), ("sforce-locator", "null"), ("content-type", "text/csv")]);
+    let (org, script) = connected(vec![
+        ("POST /services/data/v67.0/jobs/query", job("UploadComplete")),
+        ("GET /services/data/v67.0/jobs/query/750000000000001AAA", job("JobComplete")),
+        (
+            "GET /services/data/v67.0/jobs/query/750000000000001AAA/results",
+            Answer::Reply(http::StatusCode::OK, told, "\"Id\"\n\"1\"\n".into()),
+        ),
+    ])
+    .await;
+    // Spaces, commas and quotes take more room in a URL.
+    let soql = format!("SELECT Id FROM Account WHERE Name IN ({}'')", "'',".repeat(2_000));
+    let rows: Vec<Rows> = org.query(&soql, &columns(&["Id"]), Scope::Live).try_collect().await.unwrap();
+    assert_eq!((rows[0].len(), rows[0].cell(0, 0)), (1, Some("1")));
+    assert!(script.seen()[2].body.contains(r#""operation":"query""#) && script.seen()[2].body.contains("IN ("));
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,24 @@ async fn three_backups_can_each_be_seen_as_they_were() {
 }
 
 #[tokio::test]
+async fn what_came_changed_and_went_adds_up_over_the_captures_of_one_backup() {
+    let org = plain_org().await;
+    let first = accounts(&[("001A", false, "a", "1"), ("001B", false, "b", "1"), ("001C", false, "c", "1")]);
+    backup(&org, CaptureKind::Everything, vec![first]).await;
+    let lock = lock(&org).await;
+    let unfinished = org.begin(&lock).await.unwrap();
+    let read = accounts(&[("001A", false, "A", "1"), ("001D", false, "d", "1")]);
+    let one = capture(&unfinished, "Account", CaptureKind::Changes, vec![read]).await;
+    // 001A again, which counts once, and what was found missing afterwards.
+    let read_on = accounts(&[("001A", false, "AA", "1"), ("001B", true, "b", "1")]);
+    let two = capture(&unfinished, "Account", CaptureKind::Changes, vec![read_on]).await;
+    assert_eq!((two.added, two.changed, two.deleted, two.live), (1, 1, 1, 3));
+    assert!(two.files == 2 && two.bytes > one.bytes);
+    let manifest = unfinished.finish(draft()).await.unwrap();
+    assert_eq!(manifest.objects["Account"], two);
+}
+
+#[tokio::test]
 async fn an_object_without_records_has_an_empty_state() {
     let org = plain_org().await;
     let (manifest, captured) = backup(&org, CaptureKind::Everything, vec![]).await;

@@ -32,7 +32,12 @@ enum Node {
     Back(usize),
     All(Vec<Node>),
     Either(Vec<Node>),
-    Repeat { node: Box<Node>, least: usize, most: usize, lazy: bool },
+    Repeat {
+        node: Box<Node>,
+        least: usize,
+        most: usize,
+        lazy: bool,
+    },
 }
 
 /// Which characters fit.
@@ -176,7 +181,9 @@ impl Reader {
                 };
                 let inner = Box::new(self.either()?);
                 let closed = self.take(")");
-                closed.then(|| ahead.map_or_else(|| Node::Group(inner.clone(), number), |must| Node::Ahead(must, inner.clone())))
+                closed.then(|| {
+                    ahead.map_or_else(|| Node::Group(inner.clone(), number), |must| Node::Ahead(must, inner.clone()))
+                })
             }
             '\\' => match self.peek()? {
                 'b' | 'B' => Some(Node::Boundary(self.next()? == 'b')),
@@ -225,7 +232,8 @@ impl Reader {
                 '\\' => self.escaped()?,
                 c => Item::Range(c, c),
             };
-            let range = matches!(item, Item::Range(..)) && self.peek() == Some('-') && self.rest.get(self.at + 1) != Some(&']');
+            let range =
+                matches!(item, Item::Range(..)) && self.peek() == Some('-') && self.rest.get(self.at + 1) != Some(&']');
             if !range {
                 items.push(item);
                 continue;

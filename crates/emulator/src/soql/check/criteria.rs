@@ -135,7 +135,8 @@ impl Checker<'_> {
                 let mut values = Vec::new();
                 let mut others = Vec::new();
                 let in_money = |(literal, _): &&(Literal, usize)| matches!(literal, Literal::Currency(_));
-                if let Some((_, offset)) = list.iter().find(in_money).filter(|_| !list.iter().all(|one| in_money(&one))) {
+                if let Some((_, offset)) = list.iter().find(in_money).filter(|_| !list.iter().all(|one| in_money(&one)))
+                {
                     let message = "Amounts with and without a currency cannot be mixed";
                     return self.refuse(*offset, "MALFORMED_QUERY", message);
                 }
