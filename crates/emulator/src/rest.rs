@@ -290,6 +290,7 @@ fn write(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call) -> Result<Answer, ApiError> {
         ("DELETE", ["sobjects", object, id]) => rows::delete(ctx, tx, call, object, id),
         ("PATCH", ["sobjects", object, field, value]) => external::upsert(ctx, tx, call, object, field, value),
         ("POST", ["knowledgeManagement", "articleVersions", "masterVersions"]) => knowledge::edit(ctx, tx, call),
+        ("DELETE", ["knowledgeManagement", "articleVersions", "masterVersions", id]) => knowledge::delete(ctx, tx, id),
         ("PATCH", ["knowledgeManagement", "articleVersions", "masterVersions", id]) => {
             knowledge::publish(ctx, tx, call, id)
         }

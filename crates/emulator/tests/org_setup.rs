@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the metadata of an object decides elsewhere in the org: which changes are kept in its history, which list views can be
-//! run.
+//! run. And articles of Knowledge through the REST API, which an org has by a feature.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod porter;
 
-use client::Client;
+use client::{Client, settings};
+use orgkeep_emulator::{Feature, Settings};
 use porter::{deploy, deploy_well, package, problems, zip};
 use serde_json::{Value, json};
 
@@ -202,4 +203,31 @@ async fn results_of_list_views_have_the_form_that_was_recorded() {
     };
     assert_eq!(fields(&own), fields(&recorded));
     assert_eq!((&own["label"], &own["developerName"]), (&recorded["label"], &recorded["developerName"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn articles_are_published_taken_back_archived_and_deleted_as_clients_ask() {
+    // Knowledge Developer Guide; requests as sfdoc sends them.
+    let client = Client::with(Settings { features: [Feature::Knowledge].into(), ..settings() });
+    let path = "/knowledgeManagement/articleVersions/masterVersions";
+    let draft = client.create("Knowledge__kav", &json!({"Title": "How", "UrlName": "how"})).await;
+    let status = async |id: &str| {
+        let rows = client.query(&format!("SELECT PublishStatus FROM Knowledge__kav WHERE Id = '{id}'")).await;
+        rows.first().map(|row| row["PublishStatus"].as_str().unwrap().to_owned())
+    };
+    let set = async |id: &str, status: &str| {
+        client.json("PATCH", &format!("{path}/{id}"), &json!({"publishStatus": status})).await.status
+    };
+    let delete = async |id: &str| client.send("DELETE", &format!("{path}/{id}"), "", "").await.status;
+    assert_eq!((set(&draft, "online").await, status(&draft).await), (204, Some("Online".into())));
+    assert_eq!(delete(&draft).await, 400, "a published version stays");
+    assert_eq!((set(&draft, "draft").await, status(&draft).await), (204, Some("Draft".into())));
+    assert_eq!(set(&draft, "Online").await, 204);
+    let article = client.query("SELECT KnowledgeArticleId FROM Knowledge__kav").await[0]["KnowledgeArticleId"].clone();
+    let again = client.json("POST", path, &json!({"articleId": article})).await;
+    assert_eq!(again.status, 201);
+    let second = again.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(set(&draft, "draft").await, 400, "there is a draft");
+    assert_eq!((delete(&second).await, status(&second).await), (204, None));
+    assert_eq!((set(&draft, "archived").await, status(&draft).await), (204, Some("Archived".into())));
 }

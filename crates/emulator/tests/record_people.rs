@@ -114,6 +114,9 @@ fn a_lead_joins_what_is_there_without_overwriting_it() {
     assert!(convert(&desk, &into(&stranger, false)).is_err(), "a contact of another account");
     let wrong = LeadConvert { converted_status: "Open - Not Contacted".into(), ..into(&contact, true) };
     assert_eq!(convert(&desk, &wrong), Err("INVALID_STATUS".into()));
+    let refused = desk.org.write(|tx| tx.savepoint(|tx| record::convert_lead(tx, &desk.caller, &wrong))).unwrap_err();
+    assert_eq!(refused.message, "invalid convertedStatus: Open - Not Contacted");
+    assert_eq!(refused.fields, ["Status"]);
     let made = convert(&desk, &into(&contact, true)).expect("converted");
     assert_eq!((made.account_id, made.contact_id), (account.clone(), contact.clone()));
     assert_eq!(desk.get(&account, "Name"), Value::from("Acme Inc."));

@@ -10,7 +10,8 @@
 //!
 //! The opportunity closes on the last day of the running quarter and starts in the first open stage. A lead without a company
 //! becomes a person account where the org has them. Not emulated: an admin's mapping of custom fields, assignment rules and
-//! mails. The text for a wrong status and the code for a contact without its account are guesses.
+//! mails. The text for a wrong status is quoted in public reports (`INVALID_STATUS, invalid convertedStatus: X: [Status]`); the
+//! code for a contact without its account is a guess.
 
 use chrono::{DateTime, Datelike as _, Days, Months, NaiveDate};
 
@@ -150,7 +151,7 @@ fn check(tx: &Tx<'_>, caller: &Caller, request: &LeadConvert, lead: &Row) -> Res
     let converting = "\"MasterLabel\" = ?1 AND \"IsConverted\" = 1";
     if tx.count("LeadStatus", converting, &[&request.converted_status]) == 0 {
         let message = format!("invalid convertedStatus: {}", request.converted_status);
-        return Err(SaveError::new("INVALID_STATUS", message, &[]));
+        return Err(SaveError::new("INVALID_STATUS", message, &["Status"]));
     }
     for (id, object) in [
         (&request.account_id, "Account"),

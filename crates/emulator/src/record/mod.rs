@@ -47,7 +47,7 @@ pub use record_type::RecordTypeRules;
 pub(crate) use recycle_bin::expire as expire_recycle_bin;
 pub(crate) use rollup::recompute;
 pub(crate) use rules::corporate_currency;
-pub use rules::{OwnerChange, edit_article, publish_article};
+pub use rules::{OwnerChange, delete_article, edit_article, publish_article};
 pub(crate) use save::{Again, resave};
 pub use save::{insert, update, update_with};
 pub use upsert::{find_by_external_id, upsert};

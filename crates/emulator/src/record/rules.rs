@@ -31,7 +31,7 @@ mod user;
 use super::draft::Draft;
 use super::{Fields, Input, save};
 pub(crate) use currency::corporate as corporate_currency;
-pub use knowledge::{edit as edit_article, publish as publish_article};
+pub use knowledge::{delete as delete_article, edit as edit_article, publish as publish_article};
 pub use share::OwnerChange;
 
 use crate::error::SaveError;

@@ -91,7 +91,17 @@ fn refuse(message: &str) -> SaveError {
     SaveError::new("FIELD_INTEGRITY_EXCEPTION", message, &["PublishStatus"])
 }
 
-/// Publishes a draft (`Online`) or archives a published version (`Archived`).
+/// Deletes a version that is not published.
+///
+/// # Errors
+/// `DELETE_FAILED` for a published one, and what any delete answers.
+pub fn delete(tx: &mut Tx<'_>, caller: &Caller, version_id: &str) -> Result<(), SaveError> {
+    let row = version(tx, version_id)?;
+    crate::record::delete(tx, caller, row.id())
+}
+
+/// Publishes a draft (`Online`), archives a published version (`Archived`) or takes it back (`Draft`), which needs that there is
+/// no draft of it (Knowledge Developer Guide, "Unpublish the Master Version of an Article").
 ///
 /// # Errors
 /// `FIELD_INTEGRITY_EXCEPTION` when the version is in no state for it.
@@ -150,6 +160,13 @@ pub fn publish(tx: &mut Tx<'_>, caller: &Caller, version_id: &str, status: &str)
                 ],
             )?;
             tell_article(tx, &article, &[("ArchivedDate", now.clone())])
+        }
+        ("Online", "Draft") => {
+            let drafts = "\"KnowledgeArticleId\" = ?1 AND \"PublishStatus\" = 'Draft' AND \"IsDeleted\" = 0";
+            if !tx.ids_where(&row.object, drafts, &[&article]).is_empty() {
+                return Err(refuse("The article has a draft already"));
+            }
+            set(tx, row.id(), &[("PublishStatus", Value::from("Draft"))])
         }
         (old, new) => Err(refuse(&format!("A version that is {old} cannot become {new}"))),
     }
