@@ -18,6 +18,7 @@ pub mod data;
 pub mod describe;
 pub mod edition;
 pub mod error;
+mod event;
 pub mod faces;
 pub mod fault;
 pub mod feature;
@@ -33,6 +34,7 @@ pub mod oauth;
 pub mod org;
 mod page;
 pub mod project;
+mod pubsub;
 pub mod record;
 pub mod request;
 pub mod rest;
@@ -55,6 +57,7 @@ pub mod world;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 pub use bulk::contention::Locking;
@@ -152,6 +155,8 @@ struct Inner {
     /// Requests that belong to no org: refused sign-ins, the version list, unknown paths.
     log: Mutex<RequestLog>,
     watch: OnceLock<Watcher>,
+    /// Calls of the Pub/Sub API so far.
+    rpcs: AtomicU64,
 }
 
 /// Is told of each request.
@@ -205,7 +210,15 @@ impl Emulator {
             orgs.push(Arc::new(org));
         }
         let log = Mutex::default();
-        Ok(Emulator { inner: Arc::new(Inner { orgs, clock: settings.clock, log, watch: OnceLock::new() }) })
+        Ok(Emulator {
+            inner: Arc::new(Inner {
+                orgs,
+                clock: settings.clock,
+                log,
+                watch: OnceLock::new(),
+                rpcs: AtomicU64::new(0),
+            }),
+        })
     }
 
     pub fn orgs(&self) -> &[Arc<Org>] {

@@ -41,6 +41,8 @@ pub enum Family {
     Tooling,
     /// SOAP.
     Soap,
+    /// The Pub/Sub API: not counted.
+    PubSub,
 }
 
 impl Family {
@@ -57,12 +59,13 @@ impl Family {
             Family::Blob => "blob",
             Family::Tooling => "tooling",
             Family::Soap => "soap",
+            Family::PubSub => "pubsub",
         }
     }
 
     /// Whether calls of this family are taken from the daily allowance.
     pub fn is_counted(self) -> bool {
-        !matches!(self, Family::OAuth | Family::Open)
+        !matches!(self, Family::OAuth | Family::Open | Family::PubSub)
     }
 }
 

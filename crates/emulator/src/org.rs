@@ -3,6 +3,7 @@
 
 mod background;
 mod dated;
+mod events;
 pub mod late;
 mod migration;
 pub mod seed;
@@ -70,6 +71,7 @@ impl Org {
         org.put_schema(named);
         org.change_rights();
         org.date_schema();
+        org.go_on_capturing();
         Ok(org)
     }
 

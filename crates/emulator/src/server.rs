@@ -27,6 +27,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::answer::xml::{self, Ending};
 use crate::answer::{Answer, Content, prettied, render};
@@ -40,6 +41,7 @@ use crate::host::Place;
 use crate::log::{Family, LogEntry, filled, without_secrets};
 use crate::oauth::{self, token_of};
 use crate::org::Org;
+use crate::pubsub::{self, Closing};
 use crate::request::{Query, Request, decode_path, header};
 use crate::tls::Secure;
 use crate::traffic::{Ended, Traffic, counted_in, counted_out};
@@ -97,11 +99,22 @@ impl Emulator {
         let socket = parts.extensions.get::<network::Socket>().map(|socket| socket.0);
         let client = network::address_of(&parts.headers, socket);
         let target_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let is_rpc = target.family == Some(Family::PubSub);
+        let mut rpc_response = None;
         let (answer, seen) = if let Some(refusal) = too_large(target_bytes, &parts.headers) {
             (refusal, Seen::open(Family::Open))
         } else if let Some(answer) = struck {
             let named = (target.family != Some(Family::OAuth)).then(|| org.clone());
             (answer, Seen { org: named, ..Seen::open(target.family.unwrap_or(Family::Open)) })
+        } else if is_rpc {
+            let mut request = http::Request::new(body);
+            *request.uri_mut() = parts.uri.clone();
+            *request.method_mut() = parts.method.clone();
+            *request.headers_mut() = parts.headers.clone();
+            *request.extensions_mut() = parts.extensions;
+            let (response, org, user_id) = network::from_client(client, pubsub::answer(self, request, &base_url)).await;
+            rpc_response = Some(response);
+            (Answer::empty(200), Seen { org, user_id, family: Family::PubSub })
         } else if ending == Ending::Nowhere {
             (ApiError::not_found().into(), Seen::open(Family::Rest))
         } else {
@@ -135,12 +148,13 @@ impl Emulator {
         for org in self.orgs() {
             org.keep();
         }
-        let mut response = respond(answer, &accepted, limit, method == Method::HEAD);
+        let is_rpc = rpc_response.is_some();
+        let mut response = rpc_response.unwrap_or_else(|| respond(answer, &accepted, limit, method == Method::HEAD));
         if is_secure && matches!(self.place(&base_url), Place::Anywhere) {
             // A browser would remember it of localhost, and plain http would stop working there.
             response.headers_mut().remove(STRICT_TRANSPORT_SECURITY);
         }
-        if has_session && new_browser {
+        if has_session && new_browser && !is_rpc {
             add_cookies(response.headers_mut(), now_ms);
         }
         response.headers_mut().insert(DATE, date(now_ms));
@@ -157,7 +171,9 @@ impl Emulator {
 
     /// The org that a request names by its token, and the app of that session; else the first org.
     fn named(&self, headers: &HeaderMap) -> (Arc<Org>, Option<String>) {
-        let token = header(headers, "x-sfdc-session").or_else(|| header(headers, "authorization").and_then(token_of));
+        let token = header(headers, "x-sfdc-session")
+            .or_else(|| header(headers, "accesstoken"))
+            .or_else(|| header(headers, "authorization").and_then(token_of));
         let found = token
             .and_then(|token| self.orgs().iter().find(|org| token.starts_with(org.id15())).map(|org| (org, token)));
         let Some((org, token)) = found else { return (self.orgs()[0].clone(), None) };
@@ -304,9 +320,18 @@ impl Emulator {
         L: Listener<Addr = SocketAddr>,
     {
         let emulator = self.clone();
+        // Streams of events never end by themselves.
+        let (close, closing) = watch::channel(false);
+        let until = async move {
+            until.await;
+            close.send_replace(true);
+            // Whoever opens a stream from now on sees it too.
+            drop(close);
+        };
         let answer = move |ConnectInfo(peer): ConnectInfo<Peer>, mut request: http::Request<Body>| {
-            let emulator = emulator.clone();
+            let (emulator, closing) = (emulator.clone(), Closing(closing.clone()));
             async move {
+                request.extensions_mut().insert(closing);
                 request.extensions_mut().insert(network::Socket(peer.address.ip()));
                 if is_secure {
                     request.extensions_mut().insert(Secure);

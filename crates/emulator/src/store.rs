@@ -19,13 +19,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::watch;
 
 pub use database::Database;
 
 use crate::automation;
+use crate::event::Capture;
 use crate::feature::SetUp;
 use crate::id;
 use crate::schema::{Field, FieldType, Object, Schema};
+use crate::user::Caller;
 use crate::value::Value;
 
 /// 62 to the fifth: the orgs of a process differ in the fourth digit of the counting part.
@@ -57,6 +60,10 @@ pub struct Store {
     automation: automation::Kept,
     /// Moves with every write to a table that decides what users may do.
     generation: Arc<AtomicU64>,
+    /// What the open transaction makes known when it commits.
+    capture: Capture,
+    /// Moves with every commit that made events known.
+    news: watch::Sender<u64>,
 }
 
 /// The next number of each Id prefix and auto-number field. Kept here between transactions and written when one commits.
@@ -85,6 +92,7 @@ impl Store {
         conn.execute_batch(OWN_TABLES)?;
         conn.execute_batch(crate::rest::cursor::TABLES)?;
         conn.execute_batch(crate::metadata::component::TABLES)?;
+        conn.execute_batch(crate::event::bus::TABLES)?;
         let next = conn
             .prepare("SELECT name, next FROM _counter")?
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
@@ -97,7 +105,19 @@ impl Store {
             set_up: SetUp::default(),
             automation: automation::Kept::default(),
             generation: Arc::default(),
+            capture: Capture::default(),
+            news: watch::Sender::default(),
         })
+    }
+
+    /// How change events are made.
+    pub(crate) fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// Moves with every commit that made events known.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// What moves with every write to a table that decides what users may do.
@@ -126,10 +146,16 @@ impl Store {
     /// Runs `f` in a transaction of its own and commits, whatever it returns.
     pub fn write<T>(&mut self, schema: Arc<Schema>, now: i64, f: impl FnOnce(&mut Tx<'_>) -> T) -> rusqlite::Result<T> {
         self.clear_abandoned()?;
+        self.capture.begin();
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let result = f(&mut self.transaction(schema, now));
+        let mut tx = self.transaction(schema, now);
+        let result = f(&mut tx);
+        let has_news = self.capture.commit(&tx)?;
         self.write_counters()?;
         self.conn.execute_batch("COMMIT")?;
+        if has_news {
+            self.news.send_modify(|number| *number += 1);
+        }
         Ok(result)
     }
 
@@ -141,9 +167,10 @@ impl Store {
     fn transaction(&self, schema: Arc<Schema>, now: i64) -> Tx<'_> {
         self.conn.follow(&schema);
         let (counters, locks) = (&self.counters, &self.locks);
-        let (set_up, generation) = (&self.set_up, &self.generation);
+        let (set_up, generation, capture) = (&self.set_up, &self.generation, &self.capture);
         let (automation, first_id) = (&self.automation, self.first_id);
-        Tx { conn: &self.conn, schema, now, counters, locks, set_up, automation, generation, first_id, depth: 0 }
+        let (conn, depth) = (&self.conn, 0);
+        Tx { conn, schema, now, counters, locks, set_up, automation, generation, capture, first_id, depth }
     }
 
     /// What the org's set-up says.
@@ -311,6 +338,7 @@ pub struct Tx<'a> {
     set_up: &'a SetUp,
     automation: &'a automation::Kept,
     generation: &'a AtomicU64,
+    capture: &'a Capture,
     first_id: u64,
     depth: u32,
 }
@@ -330,12 +358,15 @@ impl Tx<'_> {
             set_up: self.set_up,
             automation: self.automation,
             generation: self.generation,
+            capture: self.capture,
             first_id: self.first_id,
             depth: self.depth + 1,
         };
+        let messages = self.capture.messages();
         let result = f(&mut inner);
         if result.is_err() {
             self.run(&format!("ROLLBACK TO {name}"));
+            self.capture.take_back_messages(messages);
         }
         self.run(&format!("RELEASE {name}"));
         result
@@ -405,6 +436,9 @@ impl Tx<'_> {
     /// Writes a whole new row; the values stand in the order of the fields.
     pub(crate) fn insert_row(&self, object: &Object, values: &[Value]) -> rusqlite::Result<()> {
         self.note_rights(object);
+        if self.capture.is_on() {
+            self.capture.touch_new(self, object, values);
+        }
         let mut statement = self.conn.prepare_cached(object.insert_sql())?;
         let stored = object.fields.iter().zip(values).filter(|(field, _)| field.stored()).map(|(_, value)| value);
         statement.execute(rusqlite::params_from_iter(stored)).map(|_| ())
@@ -425,6 +459,9 @@ impl Tx<'_> {
         if kept.is_empty() {
             return Ok(());
         }
+        if self.capture.is_on() {
+            self.capture.touch(self, object, id);
+        }
         let mut sql = format!("UPDATE \"{}\" SET ", object.name);
         for (at, (column, _)) in kept.iter().enumerate() {
             sql += &format!("{}\"{column}\" = ?{}", if at == 0 { "" } else { ", " }, at + 1);
@@ -438,6 +475,9 @@ impl Tx<'_> {
     /// Removes a row and its bytes for good.
     pub(crate) fn delete_row(&self, object: &Object, id: &str) -> rusqlite::Result<()> {
         self.note_rights(object);
+        if self.capture.is_on() {
+            self.capture.touch(self, object, id);
+        }
         let sql = format!("DELETE FROM \"{}\" WHERE \"Id\" = ?1", object.name);
         self.conn.prepare_cached(&sql)?.execute([id])?;
         self.conn.prepare_cached("DELETE FROM _blob WHERE id = ?1")?.execute([id])?;
@@ -449,6 +489,18 @@ impl Tx<'_> {
         if object.grants() {
             self.generation.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Says who writes: change events name the first of a transaction.
+    pub(crate) fn acts(&self, caller: &Caller) {
+        if self.capture.is_on() {
+            self.capture.author(caller);
+        }
+    }
+
+    /// How change events are made, and what this transaction makes known.
+    pub(crate) fn capture(&self) -> &Capture {
+        self.capture
     }
 
     /// Runs a statement on the store's own tables.

@@ -26,6 +26,8 @@ pub struct Caller {
     pub allow_duplicates: bool,
     /// The session's token, where there is one.
     pub session: Option<String>,
+    /// What change events call the API and its client: `com/salesforce/api/rest/67.0;client=Loader`.
+    pub origin: Option<Arc<str>>,
     /// The platform itself: every stored field may be given, audit fields too, and nothing is refused for lack of rights.
     pub bypass: bool,
 }

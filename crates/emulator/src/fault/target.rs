@@ -10,7 +10,7 @@ use crate::id;
 use crate::log::Family;
 use crate::org::Org;
 use crate::request::{Query, header, media_type};
-use crate::{rest, soql};
+use crate::{pubsub, rest, soql};
 
 use super::When;
 
@@ -120,6 +120,7 @@ pub fn family(segments: &[String]) -> Family {
         ["services", "data", _, ..] => rest::family(&segments[3..]),
         ["services", "async", ..] => Family::Bulk1,
         ["services", kind, ..] if kind.eq_ignore_ascii_case("soap") => Family::Soap,
+        [pubsub::ROOT, ..] => Family::PubSub,
         _ => Family::Open,
     }
 }

@@ -140,6 +140,9 @@ pub fn put(
     files: &[(String, Vec<u8>)],
     id: Option<String>,
 ) -> rusqlite::Result<Saved> {
+    if kind == "PlatformEventChannelMember" {
+        tx.capture().forget_shapes();
+    }
     let known = find(tx, kind, full_name);
     let before = if known.is_some() { self::files(tx, kind, full_name) } else { Vec::new() };
     let changed = known.is_none() || before != files;
@@ -170,6 +173,9 @@ pub fn put(
 
 /// Removes a component with its files; the parts of a container go too. False when there is none.
 pub fn remove(tx: &Tx<'_>, kind: &str, full_name: &str) -> rusqlite::Result<bool> {
+    if kind == "PlatformEventChannelMember" {
+        tx.capture().forget_shapes();
+    }
     let mut gone = false;
     for part in parts(tx, kind, full_name) {
         gone |= remove(tx, &part.kind, &part.full_name)?;

@@ -25,6 +25,7 @@ use crate::value::Value;
 
 /// Puts a record and what hangs on it into the recycle bin, or removes it where there is none.
 pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
+    tx.acts(caller);
     let row = live_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
     access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
@@ -38,6 +39,7 @@ pub fn delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveErro
 
 /// Removes a record for good, with what hangs on it; one in the recycle bin too.
 pub fn hard_delete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
+    tx.acts(caller);
     let row = any_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
     access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;
@@ -61,6 +63,7 @@ pub(super) fn fall_alone(tx: &mut Tx<'_>, caller: &Caller, rows: Vec<Row>) -> Re
 /// Brings a record back from the recycle bin, with all that its delete took along, and puts emptied lookups back where
 /// nobody has put another value since.
 pub fn undelete(tx: &mut Tx<'_>, caller: &Caller, id: &str) -> Result<(), SaveError> {
+    tx.acts(caller);
     let row = any_row(tx, id)?;
     access::check_object(caller, &row.object, Deed::Delete)?;
     access::check_row(tx, caller, &row.object, row.id(), Level::Delete)?;

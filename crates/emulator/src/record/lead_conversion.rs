@@ -110,6 +110,7 @@ pub struct LeadConverted {
 /// `CANNOT_UPDATE_CONVERTED_LEAD` for a converted one, `INVALID_STATUS` for a status that does not convert,
 /// `ENTITY_IS_DELETED` and `INVALID_CROSS_REFERENCE_KEY` for records that are gone, and what the saves may answer.
 pub fn convert_lead(tx: &mut Tx<'_>, caller: &Caller, request: &LeadConvert) -> Result<LeadConverted, SaveError> {
+    tx.acts(caller);
     let lead = live_row(tx, &request.lead_id)?;
     check(tx, caller, request, &lead)?;
     let owner = owner(tx, request, &lead)?;

@@ -52,6 +52,7 @@ pub fn merge(
     losers: &[String],
     fields: Fields,
 ) -> Result<Merged, SaveError> {
+    tx.acts(caller);
     let master = live_row(tx, master)?;
     let object = master.object.clone();
     if !MERGEABLE.contains(&object.name.as_str()) {

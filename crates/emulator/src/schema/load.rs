@@ -158,7 +158,9 @@ fn read(catalog: Catalog) -> Schema {
         wanted.extend(
             all.filter(|kind| everything || in_core.contains(kind)).map(|kind| (at, kind, in_core.contains(&kind))),
         );
+        let change_events = text.companions.split_whitespace().any(|kind| kind == Companion::ChangeEvent.as_str());
         let mut object = object(text, &mut names);
+        object.change_events = change_events;
         object.table_when_used = at >= core;
         objects.push(object);
     }

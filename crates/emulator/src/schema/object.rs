@@ -107,6 +107,8 @@ pub struct Object {
     pub needs_filter: Option<NeedsFilter>,
     /// Which of its fields its history keeps.
     pub tracking: Tracking,
+    /// Whether its changes can be captured, also when describe shows no companion for them.
+    pub(crate) change_events: bool,
     /// The store makes its table when it is first used: most of the standard objects never are.
     pub(crate) table_when_used: bool,
     pub(super) grants: bool,
