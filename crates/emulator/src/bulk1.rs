@@ -114,6 +114,7 @@ pub async fn route(
     // Assignment rules run only for a job that names one.
     caller.auto_assign = false;
     let version = request.path.get(2).cloned().unwrap_or_default();
+    caller.origin = Some(rest::origin("bulkapi", &version, rest::call_option(&request.headers, "client")));
     let ctx = Ctx {
         emulator: emulator.clone(),
         org: org.clone(),

@@ -9,6 +9,8 @@
 //! Calls are not taken from the daily allowance of API requests. Not built: `ManagedSubscribe`, filters and enrichment of
 //! custom channels, allocations of deliveries and publishes.
 
+pub(crate) use refusal::of_fault as refusal_of_fault;
+
 mod publish;
 mod refusal;
 mod subscribe;

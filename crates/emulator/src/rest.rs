@@ -31,6 +31,8 @@ mod tooling;
 mod xml_body;
 
 use bytes::Bytes;
+use std::sync::Arc;
+
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value, json};
 
@@ -142,6 +144,27 @@ pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
         caller.allow_duplicates =
             value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == "allowsave=true");
     }
+}
+
+/// What change events call an API and its client: `com/salesforce/api/rest/67.0;client=Loader` (Change Data Capture
+/// Developer Guide, "ChangeEventHeader Fields"). The client is what its call options say.
+pub fn origin(api: &str, version: &str, client: &str) -> Arc<str> {
+    let mut origin = format!("com/salesforce/api/{api}/{version}");
+    if !client.is_empty() {
+        origin += &format!(";client={client}");
+    }
+    origin.into()
+}
+
+/// A member of `Sforce-Call-Options`: `client=X, defaultNamespace=ns`. Empty where it is not given.
+pub fn call_option<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    let options = request::header(headers, "sforce-call-options").unwrap_or_default();
+    let pairs = options.split([';', ',']).filter_map(|part| part.split_once('='));
+    pairs
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .unwrap_or_default()
+        .1
 }
 
 /// Answers a request below `/services/data/vNN.N`.

@@ -244,6 +244,12 @@ impl Emulator {
         }
         caller.session = Some(session.token.clone());
         rest::read_call_headers(&mut caller, &request.headers);
+        let api = match family {
+            Family::Bulk => "bulkapi",
+            Family::Tooling => "toolingrest",
+            _ => "rest",
+        };
+        caller.origin = Some(rest::origin(api, &version, rest::call_option(&request.headers, "client")));
         request.path.drain(..3);
         let ctx = Ctx {
             emulator: self.clone(),

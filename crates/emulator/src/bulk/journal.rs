@@ -44,6 +44,8 @@ pub struct OrderLine {
     line_ending: String,
     user_id: String,
     allow_duplicates: bool,
+    #[serde(default)]
+    origin: Option<String>,
 }
 
 impl OrderLine {
@@ -59,6 +61,7 @@ impl OrderLine {
             line_ending: order.line_ending.as_str().to_owned(),
             user_id: order.caller.user_id.clone(),
             allow_duplicates: order.caller.allow_duplicates,
+            origin: order.caller.origin.as_deref().map(str::to_owned),
         }
     }
 
@@ -66,6 +69,7 @@ impl OrderLine {
     pub fn order(self, org: &Org) -> Order {
         let mut caller = org.caller(&self.user_id);
         caller.allow_duplicates = self.allow_duplicates;
+        caller.origin = self.origin.map(Into::into);
         caller.auto_assign = self.assignment_rule.is_some();
         caller.assignment_rule = self.assignment_rule.clone();
         Order {

@@ -68,6 +68,11 @@ pub const CALLS: [(&str, &str, &str); 26] = [
         "/late-commits",
         "{\"insert\": [{\"object\", \"fields\"}], \"update\": [{\"id\", \"fields\"}], \"delete\": [ids], \"after_seconds\": 900}: stamped now, seen then",
     ),
+    (
+        "POST",
+        "/change-events",
+        "{\"capture\": true, \"overflow_after\": 100000, \"gap_transactions\": 1}: whether changes are captured, how many of a transaction before it overflows, how many of the next transactions make gap events",
+    ),
     ("GET", "/rows/{object}", "the live rows of an object as stored"),
 ];
 
@@ -195,6 +200,13 @@ fn answer(emulator: &Emulator, org: &Arc<Org>, request: &Request, body: &[u8]) -
             Ok(json!({"unlocked": unlocked}))
         }
         ("POST", ["late-commits"]) => late(org, read(body)?),
+        ("POST", ["change-events"]) => {
+            let ChangeEvents { capture, overflow_after, gap_transactions } = read(body)?;
+            capture.into_iter().for_each(|on| org.capture_changes(on));
+            overflow_after.into_iter().for_each(|changes| org.set_overflow_changes(changes));
+            gap_transactions.into_iter().for_each(|transactions| org.send_gaps(transactions));
+            Ok(json!({}))
+        }
         ("GET", ["rows", object]) => Ok(Value::Array(org.rows(object).into_iter().map(Value::Object).collect())),
         _ => Err(unknown(&request.method, &path)),
     }
@@ -245,6 +257,14 @@ struct Purge {
 #[serde(deny_unknown_fields)]
 struct Ids {
     ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeEvents {
+    capture: Option<bool>,
+    overflow_after: Option<usize>,
+    gap_transactions: Option<u32>,
 }
 
 #[derive(Deserialize)]

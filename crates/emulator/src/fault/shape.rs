@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::bulk1;
 use crate::error::ApiError;
 use crate::log::Family;
+use crate::pubsub;
 
 /// A refusal in the form of an API. `json` is whether a Bulk 1.0 request speaks JSON.
 pub fn refusal(family: Family, json: bool, status: u16, code: &str, message: &str) -> Answer {
@@ -24,6 +25,7 @@ pub fn refusal(family: Family, json: bool, status: u16, code: &str, message: &st
             Answer::bytes(status, "text/xml;charset=UTF-8", text)
         }
         Family::Bulk1 => bulk1::refusal(json, status, code, message),
+        Family::PubSub => pubsub::refusal_of_fault(status, code, message),
         _ => ApiError::new(status, code, message).into(),
     }
 }

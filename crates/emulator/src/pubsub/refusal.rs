@@ -6,6 +6,8 @@
 //! codes of a bad session and a bad replay id. The other codes and texts follow their pattern and are guesses; so is the
 //! name of the trailer `rpc-id`.
 
+use crate::answer::Answer;
+
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -135,4 +137,24 @@ impl Refusal {
         put("rpc-id", rpc_id);
         Status::with_metadata(code, format!("{text} rpcId: {rpc_id}"), trailers)
     }
+}
+
+/// What a fault refuses with: an HTTP status, and a code that goes into the trailer as it is.
+pub fn of_fault(status: u16, code: &str, message: &str) -> Answer {
+    let grpc = match status {
+        400 => Code::InvalidArgument,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::NotFound,
+        429 => Code::ResourceExhausted,
+        502 | 503 => Code::Unavailable,
+        504 => Code::DeadlineExceeded,
+        _ => Code::Internal,
+    };
+    let text = percent_encoding::utf8_percent_encode(message, percent_encoding::NON_ALPHANUMERIC).to_string();
+    Answer::empty(200)
+        .header("content-type", "application/grpc")
+        .header("grpc-status", (grpc as i32).to_string())
+        .header("grpc-message", text)
+        .header("error-code", code)
 }

@@ -35,12 +35,7 @@ pub fn apply(ctx: &Ctx, call: &mut Call) {
 }
 
 fn default_namespace(call: &Call) -> Option<String> {
-    let options = call.header("sforce-call-options")?;
-    let (_, namespace) = options
-        .split([';', ','])
-        .filter_map(|part| part.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("defaultNamespace"))?;
-    Some(namespace.trim().to_owned()).filter(|namespace| !namespace.is_empty())
+    Some(super::call_option(&call.headers, "defaultNamespace").to_owned()).filter(|namespace| !namespace.is_empty())
 }
 
 struct Names {

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::ctx::Ctx;
 use crate::error::ApiError;
+use crate::event::bus::uuid;
 use crate::id;
 use crate::org::{Row, Tx};
 use crate::record;
@@ -29,6 +30,11 @@ pub fn create(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str) -> Result<Ans
 /// 201 with the new Id and where to find it.
 pub fn created(ctx: &Ctx, object: &Object, id: &str, says_created: bool) -> Answer {
     let mut body = json!({"id": id, "success": true, "errors": []});
+    if object.name.ends_with("__e") {
+        // What was published is named by a UUID, in the place of an error (Platform Events Developer Guide).
+        let operation = uuid(&format!("operation {id}"), false);
+        body["errors"] = json!([{"statusCode": "OPERATION_ENQUEUED", "message": operation, "fields": []}]);
+    }
     if says_created {
         body["created"] = true.into();
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The headers of a partner call: what they change of the caller and of the answer.
 //!
-//! With effect: `AllOrNoneHeader`, `AllowFieldTruncationHeader`, `AssignmentRuleHeader`, `CallOptions.returnFieldDataTypes`,
-//! `DuplicateRuleHeader`, `OwnerChangeOptions` (on `update`), `QueryOptions`. Accepted without one, because the emulated org has nothing that they govern:
+//! With effect: `AllOrNoneHeader`, `AllowFieldTruncationHeader`, `AssignmentRuleHeader`, `CallOptions` (`client` in change events,
+//! `returnFieldDataTypes`), `DuplicateRuleHeader`, `OwnerChangeOptions` (on `update`), `QueryOptions`. Accepted without one, because the emulated org has nothing that they govern:
 //! `MruHeader` (no list of recent items), `EmailHeader` (no mails), `DisableFeedTrackingHeader`, `LocaleOptions`,
 //! `PackageVersionHeader`, `DebuggingHeader` (no Apex).
 
 use crate::record::OwnerChange;
+use crate::rest;
 use crate::user::Caller;
 
 use super::Call;
@@ -23,6 +24,9 @@ pub fn apply(call: &Call<'_>, caller: &mut Caller) {
         rule.map(|rule| rule.text_of("assignmentRuleId").to_owned()).filter(|rule| !rule.is_empty());
     caller.auto_assign = caller.assignment_rule.is_some() || rule.is_some_and(|rule| rule.is_true("useDefaultRule"));
     caller.allow_duplicates = call.header.find("DuplicateRuleHeader").is_some_and(|rule| rule.is_true("allowSave"));
+    let client = call.header.find("CallOptions").map(|options| options.text_of("client")).unwrap_or_default();
+    let api = if call.kind == "T" { "toolingsoap" } else { "soap" };
+    caller.origin = Some(rest::origin(api, &call.version, &client));
 }
 
 /// Whether one refused row undoes all.

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod deeds;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
