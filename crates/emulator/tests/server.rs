@@ -261,9 +261,93 @@ mod tls {
         }
         let resources: Value = serde_json::from_slice(&body).unwrap();
         assert!(resources["identity"].as_str().unwrap().starts_with(&format!("https://localhost:{port}/id/")));
+        // Clients of the Pub/Sub API know no other host.
+        let topic = rpc::message("/data/AccountChangeEvent", None);
+        let (answer, _) = rpc::call(&mut sender, "https://api.pubsub.salesforce.com:7443", &caller, "GetTopic", &topic);
+        let (messages, status) = rpc::read(answer.await.unwrap()).await;
+        assert_eq!(status, "0");
+        assert!(String::from_utf8_lossy(&messages).contains(&format!("CORE/prod/{}", caller.credentials.org_id)));
         driven.abort();
         served.abort();
     }
+}
+
+/// Calls of the Pub/Sub API as they are on the wire: gRPC over HTTP/2.
+mod rpc {
+    use bytes::Bytes;
+    use h2::client::{ResponseFuture, SendRequest};
+    use h2::{RecvStream, SendStream};
+
+    use super::Caller;
+
+    /// A request that names a topic, and how many events it asks for.
+    pub fn message(topic: &str, num_requested: Option<u8>) -> Vec<u8> {
+        let mut message = vec![0x0a, u8::try_from(topic.len()).unwrap()];
+        message.extend_from_slice(topic.as_bytes());
+        // From the earliest event on.
+        message.extend(num_requested.into_iter().flat_map(|number| [0x10, 1, 0x20, number]));
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        [&[0], &length[..], &message].concat()
+    }
+
+    /// Sends a first message and leaves the client's side open.
+    pub fn call(
+        sender: &mut SendRequest<Bytes>,
+        host: &str,
+        caller: &Caller,
+        method: &str,
+        message: &[u8],
+    ) -> (ResponseFuture, SendStream<Bytes>) {
+        let request = http::Request::post(format!("{host}/eventbus.v1.PubSub/{method}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("accesstoken", &caller.token)
+            .header("instanceurl", "https://orgkeep.develop.my.salesforce.com")
+            .header("tenantid", &caller.credentials.org_id)
+            .body(())
+            .unwrap();
+        let (answer, mut stream) = sender.send_request(request, false).unwrap();
+        let is_unary = method != "Subscribe";
+        stream.send_data(Bytes::copy_from_slice(message), is_unary).unwrap();
+        (answer, stream)
+    }
+
+    /// What an answer says until it ends, and its status.
+    pub async fn read(answer: http::Response<RecvStream>) -> (Vec<u8>, String) {
+        let (head, mut body) = answer.into_parts();
+        let mut messages = Vec::new();
+        while let Some(piece) = body.data().await {
+            let piece = piece.unwrap();
+            body.flow_control().release_capacity(piece.len()).unwrap();
+            messages.extend_from_slice(&piece);
+        }
+        let trailers = body.trailers().await.unwrap().unwrap_or(head.headers);
+        (messages, trailers["grpc-status"].to_str().unwrap().to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_events_goes_over_plain_http_2_and_ends_with_the_server() {
+    let running = run().await;
+    let host = format!("http://{}", running.address);
+    let (mut sender, connection) =
+        h2::client::handshake(TcpStream::connect(running.address).await.unwrap()).await.unwrap();
+    let driven = tokio::spawn(connection);
+    let first = rpc::message("/data/AccountChangeEvent", Some(10));
+    let (answer, _asking) = rpc::call(&mut sender, &host, &running.caller, "Subscribe", &first);
+    let mut answer = answer.await.unwrap();
+    // Naming a topic lets changes be captured.
+    let (topic, _) =
+        rpc::call(&mut sender, &host, &running.caller, "GetTopic", &rpc::message("/data/AccountChangeEvent", None));
+    assert_eq!(rpc::read(topic.await.unwrap()).await.1, "0");
+    running.caller.create("Account", json!({"Name": "Over the wire"})).await;
+    let event = answer.body_mut().data().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&event).contains("Over the wire"));
+    running.stop.send(()).unwrap();
+    let (_, status) = rpc::read(answer).await;
+    assert_eq!(status, "14", "unavailable");
+    running.served.await.unwrap().unwrap();
+    driven.abort();
 }
 
 #[tokio::test]
