@@ -13,7 +13,16 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::{Result, child};
 
-const PYTHON: [&str; 4] = ["simple-salesforce==1.12.10", "cryptography==50.0.2", "pyarrow==26.0.1", "zeep==4.3.3"];
+const PYTHON: [&str; 8] = [
+    "simple-salesforce==1.12.10",
+    "cryptography==50.0.2",
+    "pyarrow==26.0.1",
+    "zeep==4.3.3",
+    "grpcio==1.85.1",
+    "grpcio-tools==1.85.1",
+    "avro==1.12.2",
+    "bitstring==5.0.0",
+];
 const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";

@@ -2,7 +2,7 @@
 //! Programs that other people wrote, against `orgkeep emulator` over a socket. What one of them cannot parse is wrong, whatever
 //! our own tests say.
 //!
-//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce and zeep, `.mjs` under Node
+//! Every script in `crates/emulator/tests/clients` is a case: `.py` runs under Python with simple-salesforce, zeep, grpcio and avro, `.mjs` under Node
 //! with the Salesforce CLI (`sf`) in its `PATH`, `browser.mjs` with Playwright, `cumulusci.py` with CumulusCI and `sf`. Each gets a fresh emulator, an empty home and folder, and in the variable `EMULATOR` what the
 //! emulator announced of its first org (`url`, `username`, `password`, `access_token`, `client_id`, `client_secret`), as JSON. `FIXTURES` is
 //! the folder of recordings beside the workspace, which may be absent. A script fails by its exit code; with 77 it says, in its last line, why it
