@@ -26,7 +26,7 @@ use crate::value::date_time_text;
 pub const ROOT: &str = "_emulator";
 
 /// Every call: method, path below `/_emulator`, what it does.
-pub const CALLS: [(&str, &str, &str); 26] = [
+pub const CALLS: &[(&str, &str, &str)] = &[
     ("GET", "", "this table"),
     ("GET", "/orgs", "Id, users' names and credentials of each org"),
     ("GET", "/faults", "the faults, how often each fitted and struck"),
