@@ -332,8 +332,8 @@ fn fields(members: Map<String, Value>) -> Fields {
 }
 
 fn table() -> Value {
-    let line = |(method, path, does): (&str, &str, &str)| json!({"method": method, "path": format!("/{ROOT}{path}"), "does": does});
-    json!({"calls": CALLS.map(line)})
+    let line = |(method, path, does): &(&str, &str, &str)| json!({"method": method, "path": format!("/{ROOT}{path}"), "does": does});
+    json!({"calls": CALLS.iter().map(line).collect::<Vec<_>>()})
 }
 
 fn orgs(emulator: &Emulator) -> Value {
