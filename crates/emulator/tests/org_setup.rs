@@ -92,16 +92,26 @@ async fn a_standard_object_tracks_its_first_fields_until_metadata_says_which() {
     assert_eq!(history(&client, "AccountHistory").await, ["BillingCity", "Description", "Name"]);
     let rows = client.query("SELECT OldValue, NewValue FROM AccountHistory WHERE Field = 'Description'").await;
     assert!(rows[0]["NewValue"].is_null(), "of long text it is kept that it changed");
+    let users = client.query("SELECT Id, Name FROM User WHERE Name IN ('Ada Admin', 'Sam Sales') ORDER BY Name").await;
+    update(&client, "Account", &id, json!({"OwnerId": users[1]["Id"]})).await;
+    let owner = "SELECT DataType, OldValue, NewValue FROM AccountHistory WHERE Field = 'Owner' ORDER BY DataType";
+    let owner = client.query(owner).await;
+    assert_eq!(owner.len(), 2, "names beside Ids");
+    assert_eq!((&owner[0]["DataType"], &owner[0]["NewValue"]), (&json!("EntityId"), &users[1]["Id"]));
+    assert_eq!((&owner[1]["OldValue"], &owner[1]["NewValue"]), (&json!("Ada Admin"), &json!("Sam Sales")));
     deploy_well(
         &client,
         &object("Account", &("<enableHistory>true</enableHistory>".to_owned() + &text_field("A__c", true))),
     )
     .await;
     update(&client, "Account", &id, json!({"Name": "Acme", "A__c": "1"})).await;
-    assert_eq!(history(&client, "AccountHistory").await, ["A__c", "BillingCity", "Description", "Name"]);
+    assert_eq!(
+        history(&client, "AccountHistory").await,
+        ["A__c", "BillingCity", "Description", "Name", "Owner", "Owner"]
+    );
     deploy_well(&client, &object("Account", "<enableHistory>false</enableHistory>")).await;
     update(&client, "Account", &id, json!({"A__c": "2"})).await;
-    assert_eq!(history(&client, "AccountHistory").await.len(), 4);
+    assert_eq!(history(&client, "AccountHistory").await.len(), 6);
 }
 
 const VIEWS: &str = "<listViews><fullName>Tall</fullName><booleanFilter>1 AND (2 OR 3)</booleanFilter><columns>NAME</columns>

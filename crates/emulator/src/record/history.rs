@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Field history: a row per changed field that is tracked ([`crate::schema::Tracking`]). Of long text it is kept that it
-//! changed, without the old and the new value (Salesforce Help, "Field History Tracking").
+//! Field history: a row per changed field that is tracked ([`crate::schema::Tracking`]). Of long text and of several selected
+//! values it is kept that they changed, without the old and the new value (Salesforce Help, "Field History Tracking").
 //!
-//! Not emulated: the row `created` of a new record, and the second row of a changed lookup, which has names where the first has
-//! Ids.
+//! A changed lookup has two rows, one with the names (`DataType` Text) and one with the Ids (EntityId), and a standard one is called
+//! without its `Id`: `Owner`. So public queries tell them apart (`Field = 'Owner' AND DataType != 'EntityId'`).
+//!
+//! Not emulated: the row `created` of a new record.
 
 use super::draft::Draft;
 use super::{Fields, Input, insert};
@@ -29,24 +31,46 @@ pub fn record(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), Sav
         if !draft.object.tracks(at) {
             continue;
         }
-        let is_long = field.kind == FieldType::Textarea && field.length > 255;
+        let long = field.kind == FieldType::Textarea && field.length > 255;
+        let untold = long || field.kind == FieldType::Multipicklist;
         let text = |value: &Value| {
             let mut out = Vec::new();
             value::csv_text(value, field, &mut out);
             let text: String = String::from_utf8_lossy(&out).chars().take(255).collect();
-            if text.is_empty() || is_long { Input::Null } else { Input::Text(text) }
+            if text.is_empty() || untold { Input::Null } else { Input::Text(text) }
         };
-        let old = draft.old.as_ref().map_or(Input::Null, |old| text(&old[at]));
-        let row: Fields = vec![
-            (through.clone(), Input::Text(draft.id.clone())),
-            ("Field".into(), Input::Text(field.name.clone())),
-            ("DataType".into(), Input::Text(data_type(field.kind).into())),
-            ("OldValue".into(), old),
-            ("NewValue".into(), text(&draft.values[at])),
-        ];
-        insert(tx, &platform, &history, row)?;
+        let nothing = Value::Null;
+        let (old, new) = (draft.old.as_ref().map_or(&nothing, |old| &old[at]), &draft.values[at]);
+        let called = match &field.relationship_name {
+            Some(name) if !field.custom => name,
+            _ => &field.name,
+        };
+        let row = |kind: &str, old: Input, new: Input| -> Fields {
+            vec![
+                (through.clone(), Input::Text(draft.id.clone())),
+                ("Field".into(), Input::Text(called.clone())),
+                ("DataType".into(), Input::Text(kind.into())),
+                ("OldValue".into(), old),
+                ("NewValue".into(), new),
+            ]
+        };
+        if field.is_reference() {
+            let names = row("Text", name_of(tx, old), name_of(tx, new));
+            insert(tx, &platform, &history, names)?;
+        }
+        insert(tx, &platform, &history, row(data_type(field.kind), text(old), text(new)))?;
     }
     Ok(())
+}
+
+/// The name of the record with an Id.
+fn name_of(tx: &Tx<'_>, id: &Value) -> Input {
+    let row = id.as_str().and_then(|id| tx.row(&*tx.object_of(id)?, id));
+    let name = row.and_then(|row| Some(row.get(&row.object.name_field()?.name).clone()));
+    match name {
+        Some(Value::Text(name)) => Input::Text(name.chars().take(255).collect()),
+        _ => Input::Null,
+    }
 }
 
 /// Notes what happened to a record that is no change of a field: `accountMerged`, `leadConverted`.

@@ -53,7 +53,8 @@ pub fn tracked(object: &Object) -> Vec<bool> {
 
 /// Whether the platform offers it for tracking.
 pub fn is_trackable(field: &Field) -> bool {
-    field.updateable && field.stored() && !field.auto_number && field.kind != FieldType::Base64
+    let kind = matches!(field.kind, FieldType::Base64 | FieldType::Time);
+    field.updateable && field.stored() && !field.auto_number && !kind
 }
 
 /// Metadata names the whole of an address or a name, and may leave away the `Id` of a standard lookup.
