@@ -10,6 +10,10 @@ use orgkeep_emulator::{Catalog, Emulator, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+/// That of the product, so that what is measured of the one holds for the other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut settings = Settings::default();
     let mut positional = Vec::new();

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::watch;
 
@@ -83,6 +84,9 @@ impl Store {
         };
         conn.create_collation("SF", compare_folded)?;
         conn.set_prepared_statement_cache_capacity(2_048);
+        // Else SQLite looks at bound values to choose a plan, and to be true to them prepares a statement anew nearly each time
+        // that it is run: most of what a save or a small query would cost.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if path.is_some() {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "NORMAL")?;

@@ -181,13 +181,12 @@ impl Sql {
     fn limit(&mut self, plan: &Plan, most: Option<u64>) {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let limit = plan.limit.into_iter().chain(most).min();
+        // Not bound, because SQLite plans by it.
         if limit.is_some() || plan.offset.is_some() {
-            self.push(" LIMIT ");
-            self.bind(limit.map_or(-1, number));
+            self.push(&format!(" LIMIT {}", limit.map_or(-1, number)));
         }
         if let Some(offset) = plan.offset {
-            self.push(" OFFSET ");
-            self.bind(number(offset));
+            self.push(&format!(" OFFSET {}", number(offset)));
         }
     }
 

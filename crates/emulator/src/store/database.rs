@@ -7,6 +7,7 @@
 //! makes none.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -19,6 +20,15 @@ use crate::schema::Schema;
 pub struct Database {
     conn: Connection,
     schema: RefCell<Arc<Schema>>,
+    unused: RefCell<Unused>,
+}
+
+/// Tables that were found absent, so that asking again costs nothing.
+#[derive(Default)]
+struct Unused {
+    /// SQLite counts every change of its tables.
+    version: i64,
+    names: HashSet<String>,
 }
 
 impl Deref for Database {
@@ -31,7 +41,7 @@ impl Deref for Database {
 
 impl Database {
     pub(super) fn new(conn: Connection) -> Database {
-        Database { conn, schema: RefCell::default() }
+        Database { conn, schema: RefCell::default(), unused: RefCell::default() }
     }
 
     /// From now on tables are made as this schema has them.
@@ -90,12 +100,21 @@ impl Database {
 
     /// The statement, or none when it names this object and the object's table was never used. Other tables are made.
     pub fn unless_unused(&self, sql: &str, object: &str) -> rusqlite::Result<Option<CachedStatement<'_>>> {
+        let version = self.conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+        if self.unused.borrow().version != version {
+            *self.unused.borrow_mut() = Unused { version, names: HashSet::new() };
+        }
+        if self.unused.borrow().names.contains(object) {
+            return Ok(None);
+        }
         loop {
             match self.conn.prepare_cached(sql) {
                 Ok(statement) => return Ok(Some(statement)),
                 Err(error)
                     if missing_table(&error) == Some(object) && self.schema.borrow().object(object).is_some() =>
                 {
+                    // Another table that had to be made changed the version, so this is forgotten the next time.
+                    self.unused.borrow_mut().names.insert(object.to_owned());
                     return Ok(None);
                 }
                 Err(error) if self.make_missing(&error)? => {}

@@ -37,7 +37,15 @@ const PARTS: [(&str, &str); 10] = [
 
 impl Selected {
     fn column(&mut self, expr: Expr) -> usize {
-        let known = self.columns.iter().position(|column| *column == expr);
+        let same = |column: &Expr| match (column, &expr) {
+            // A field is one in memory, and there may be hundreds to compare.
+            (Expr::Field { node: a, field: one }, Expr::Field { node: b, field: other }) => {
+                a == b && Arc::ptr_eq(one, other)
+            }
+            (Expr::Field { .. }, _) | (_, Expr::Field { .. }) => false,
+            (one, other) => one == other,
+        };
+        let known = self.columns.iter().position(same);
         known.unwrap_or_else(|| {
             self.columns.push(expr);
             self.columns.len() - 1
