@@ -8,8 +8,11 @@
 //! Everything is built in release. `--debug` uses debug builds, to try the measuring itself; `--as-built` takes the
 //! programs that were built before. A missing `sf` leaves out what it
 //! would be compared with. The command fails when a bar does not hold.
+//!
+//! `cargo xtask bench emulator …` measures the emulator alone (`bench/emulator.rs`).
 
 mod backup;
+mod emulator;
 mod figure;
 mod org;
 mod peer;
@@ -75,6 +78,11 @@ impl Wanted {
 }
 
 pub fn run(arguments: &[String]) -> Result<()> {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "emulator"
+    {
+        return emulator::run(rest);
+    }
     let wanted = Wanted::parse(arguments)?;
     let place = Place::find()?;
     if !clients::runs(Command::new("curl").arg("--version")) {

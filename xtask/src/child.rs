@@ -88,7 +88,7 @@ pub fn kill_with_descendants(process: u32) {
 }
 
 /// The sum of the high-water marks of a process and its descendants.
-fn resident_peak_bytes(process: u32) -> Option<u64> {
+pub fn resident_peak_bytes(process: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let own: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;

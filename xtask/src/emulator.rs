@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `orgkeep emulator` as a program of its own, on a free port, until it is dropped.
+//! `orgkeep emulator` as a program of its own, or the emulator's example `serve`, on a free port, until it is dropped.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -21,14 +21,25 @@ pub struct Emulator {
 impl Emulator {
     /// Starts it with these further arguments; what it says besides the first line goes to `log`.
     pub fn start(orgkeep: &Path, arguments: &[&str], log: &Path) -> Result<Emulator> {
-        let mut child = Command::new(orgkeep)
-            .args(["emulator", "--json", "--port", "0"])
-            .args(arguments)
-            .stdin(Stdio::null())
+        let mut command = Command::new(orgkeep);
+        command.args(["emulator", "--json", "--port", "0"]).args(arguments).stdin(Stdio::null());
+        Emulator::spawn(command, log)
+    }
+
+    /// Starts the example `serve`, which is built without the rest of the product, with these further arguments.
+    pub fn serve(serve: &Path, arguments: &[&str], log: &Path) -> Result<Emulator> {
+        let mut command = Command::new(serve);
+        // It ends when its input does.
+        command.arg("0").args(arguments).stdin(Stdio::piped());
+        Emulator::spawn(command, log)
+    }
+
+    fn spawn(mut command: Command, log: &Path) -> Result<Emulator> {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(child::create(log)?)
             .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", orgkeep.display()))?;
+            .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
         let mut stdout = BufReader::new(child.stdout.take().ok_or("the emulator has no output")?);
         let mut line = String::new();
         let read = stdout.read_line(&mut line).map_err(|error| error.to_string());
@@ -40,6 +51,11 @@ impl Emulator {
                 Err(format!("the emulator did not start: {error}\n{}", child::tail(&said)))
             }
         }
+    }
+
+    /// The number of the process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// A text of the first org: `id`, `username`, `access_token`, …
@@ -64,5 +80,7 @@ impl Drop for Emulator {
 fn announced(line: &str) -> Result<(String, Value)> {
     let ready: Value = serde_json::from_str(line).map_err(|error| format!("it said {line:?}: {error}"))?;
     let url = ready["url"].as_str().ok_or_else(|| format!("it named no address: {line}"))?.to_owned();
-    Ok((url, ready["orgs"][0].clone()))
+    // `serve` has one org, and tells of it without a list.
+    let org = ready.get("orgs").map_or(&ready, |orgs| &orgs[0]).clone();
+    Ok((url, org))
 }

@@ -18,6 +18,7 @@ type Result<T> = std::result::Result<T, String>;
 const USAGE: &str = "\
 usage: cargo xtask test [--quick] [--only WORD]         everything that must pass
        cargo xtask bench [NAME…] [--json] [--rows N]    what holds beside other programs, measured
+       cargo xtask bench emulator [NAME…] [--json] [--rows N] [--records N]   how fast and how large the emulator is
        cargo xtask schema [FIXTURES]                    builds the emulator's standard schema from recorded describes";
 
 #[allow(clippy::disallowed_macros, reason = "a developer's tool talks to a terminal")]

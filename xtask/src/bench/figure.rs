@@ -12,6 +12,8 @@ pub enum Bar {
     Ratio(f64),
     /// Ours by itself.
     Ours(f64),
+    /// The least that ours may be, by itself.
+    Least(f64),
     /// Shown, and nothing to hold.
     None,
 }
@@ -56,6 +58,63 @@ pub const RESTORE: Kind = Kind {
     what: "restore of hard-deleted records / sf data import bulk of the same rows",
     bar: Bar::Ratio(1.0),
 };
+pub const EMULATOR_START: Kind = Kind {
+    name: "emulator_start_seconds",
+    what: "start with every standard object, until it takes requests",
+    bar: Bar::Ours(0.5),
+};
+pub const EMULATOR_PAGES: Kind = Kind {
+    name: "emulator_pages_megabytes_per_cpu_second",
+    what: "result pages, by the emulator's processor time / a static file, by its server's",
+    bar: Bar::Least(150.0),
+};
+pub const EMULATOR_PAGES_WALL: Kind = Kind {
+    name: "emulator_pages_megabytes_per_second",
+    what: "curl receiving result pages / curl receiving a static file",
+    bar: Bar::None,
+};
+pub const EMULATOR_JOB: Kind = Kind {
+    name: "emulator_query_job_rows_per_cpu_second",
+    what: "rows of a query job, by the emulator's processor time",
+    bar: Bar::None,
+};
+pub const EMULATOR_REST: Kind = Kind {
+    name: "emulator_rest_rows_per_cpu_second",
+    what: "records of REST's pages of 2,000, by the emulator's processor time",
+    bar: Bar::None,
+};
+pub const EMULATOR_INSERT: Kind = Kind {
+    name: "emulator_insert_rows_per_second",
+    what: "rows of jobs that insert 20 columns / the same by the emulator's processor time",
+    bar: Bar::Least(20_000.0),
+};
+pub const EMULATOR_UPDATE: Kind = Kind {
+    name: "emulator_update_rows_per_second",
+    what: "rows of a job that updates / the same by the emulator's processor time",
+    bar: Bar::Least(20_000.0),
+};
+pub const EMULATOR_UPSERT: Kind = Kind {
+    name: "emulator_upsert_rows_per_second",
+    what: "rows of a job that upserts / the same by the emulator's processor time",
+    bar: Bar::Least(20_000.0),
+};
+pub const EMULATOR_MEMORY: Kind = Kind {
+    name: "emulator_peak_megabytes",
+    what: "peak memory with --records in a store file: written, found again, read, written to",
+    bar: Bar::Ours(1000.0),
+};
+/// Those of `bench emulator`.
+pub const EMULATOR: [&Kind; 9] = [
+    &EMULATOR_START,
+    &EMULATOR_INSERT,
+    &EMULATOR_JOB,
+    &EMULATOR_PAGES,
+    &EMULATOR_PAGES_WALL,
+    &EMULATOR_REST,
+    &EMULATOR_UPDATE,
+    &EMULATOR_UPSERT,
+    &EMULATOR_MEMORY,
+];
 pub const ALL: [&Kind; 7] = [&BACKUP, &MEMORY, &CURL, &SIZE, &INCREMENTAL, &SCAN, &RESTORE];
 
 /// One measured: medians of several rounds. `other` is absent where the other program is not on this machine.
@@ -75,14 +134,16 @@ impl Figure {
         match self.kind.bar {
             Bar::Ratio(bar) => self.ratio().map(|ratio| ratio <= bar),
             Bar::Ours(bar) => Some(self.ours <= bar),
+            Bar::Least(bar) => Some(self.ours >= bar),
             Bar::None => None,
         }
     }
 
-    /// One line of `--json`. `bar` limits `ratio`, and `ours` where the name ends with `megabytes`.
+    /// One line of `--json`. `bar` limits `ratio`, and `ours` where the name ends with `megabytes`; of the emulator's figures it
+    /// limits `ours`, from below where the name says `per`.
     pub fn json(&self) -> Value {
         let bar = match self.kind.bar {
-            Bar::Ratio(bar) | Bar::Ours(bar) => Some(bar),
+            Bar::Ratio(bar) | Bar::Ours(bar) | Bar::Least(bar) => Some(bar),
             Bar::None => None,
         };
         json!({
@@ -99,6 +160,7 @@ impl Figure {
         let bar = match self.kind.bar {
             Bar::Ratio(bar) => format!("ratio ≤ {bar}"),
             Bar::Ours(bar) => format!("ours ≤ {bar}"),
+            Bar::Least(bar) => format!("ours ≥ {bar}"),
             Bar::None => "–".to_owned(),
         };
         let missing = || "–".to_owned();
@@ -161,6 +223,9 @@ mod tests {
         assert_eq!(figure(&BACKUP, 6.0, None).holds(), None);
         assert_eq!(figure(&MEMORY, 299.0, None).holds(), Some(true));
         assert_eq!(figure(&CURL, 1.0, Some(2.0)).holds(), None);
+        const SPEED: Kind = Kind { name: "rows_per_second", what: "", bar: Bar::Least(20.0) };
+        assert_eq!(figure(&SPEED, 21.0, None).holds(), Some(true));
+        assert_eq!(figure(&SPEED, 19.0, Some(1.0)).holds(), Some(false));
     }
 
     #[test]

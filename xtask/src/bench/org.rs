@@ -12,6 +12,7 @@ use crate::{Result, child};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 const POLL: Duration = Duration::from_millis(50);
+const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 pub struct Org<'a> {
     pub emulator: &'a Emulator,
@@ -72,6 +73,40 @@ impl<'a> Org<'a> {
         }
     }
 
+    /// Receives the result pages of a finished query job as they are and keeps none; gives their bytes.
+    pub fn received(&self, job: &str) -> Result<u64> {
+        let headers = self.folder.join("page.headers");
+        let mut bytes = 0;
+        let mut from = String::new();
+        loop {
+            let mut curl = self.curl();
+            curl.arg("--dump-header").arg(&headers).args(["--output", NOWHERE, "--write-out", "%{size_download}"]);
+            curl.arg(self.url(&format!("jobs/query/{job}/results{from}")));
+            let told = child::kept(&mut curl, &self.folder.join("curl"), LIMIT)?.text();
+            bytes += told.trim().parse::<u64>().map_err(|error| format!("curl told no size: {told}: {error}"))?;
+            match header(&headers, "sforce-locator")?.as_str() {
+                "null" => return Ok(bytes),
+                next => from = format!("?locator={next}"),
+            }
+        }
+    }
+
+    /// The REST answer to a query, page by page, at most so many; gives how many records came.
+    pub fn paged(&self, soql: &str, most_pages: usize) -> Result<u64> {
+        let mut first = self.curl();
+        first.args(["--get", "--data-urlencode"]).arg(format!("q={soql}")).arg(self.url("query"));
+        let mut page = self.json(&mut first)?;
+        let mut records = 0;
+        for turn in 1.. {
+            records += page["records"].as_array().map_or(0, |records| records.len() as u64);
+            match page["nextRecordsUrl"].as_str().filter(|_| turn < most_pages) {
+                Some(next) => page = self.json(self.curl().arg(format!("{}{next}", self.emulator.url)))?,
+                None => break,
+            }
+        }
+        Ok(records)
+    }
+
     /// The rows of a query as CSV in one file.
     pub fn csv(&self, soql: &str, file: &Path) -> Result<()> {
         let mut text = String::new();
@@ -85,7 +120,10 @@ impl<'a> Org<'a> {
 
     /// Runs an ingest job with the rows of a CSV file to its end. A row that fails is an error.
     pub fn ingest(&self, object: &str, operation: &str, csv: &Path) -> Result<()> {
-        let order = json!({"object": object, "operation": operation, "contentType": "CSV", "lineEnding": "LF"});
+        let mut order = json!({"object": object, "operation": operation, "contentType": "CSV", "lineEnding": "LF"});
+        if operation == "upsert" {
+            order["externalIdFieldName"] = "Id".into();
+        }
         let job = self.json(self.curl().args(["--json", &order.to_string()]).arg(self.url("jobs/ingest")))?;
         let job = id(&job)?;
         let url = format!("jobs/ingest/{job}");
