@@ -144,9 +144,9 @@ pub fn error_json(error: &ApiError) -> Value {
         Some(Value::Object(members)) => members.clone(),
         _ => serde_json::Map::new(),
     };
-    // Where the path leads nowhere the code stands first, as recorded; everywhere else the message does.
+    // Where the path leads nowhere, and of duplicates, the code stands first, as recorded; everywhere else the message does.
     let nowhere = error.code == "NOT_FOUND" && error.message == "The requested resource does not exist";
-    if nowhere {
+    if nowhere || error.code == "DUPLICATES_DETECTED" {
         one.insert("errorCode".into(), Value::from(error.code.as_str()));
     }
     one.insert("message".into(), Value::from(error.message.as_str()));

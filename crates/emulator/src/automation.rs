@@ -9,7 +9,9 @@
 
 mod assignment;
 mod condition;
+mod duplicate;
 mod effect;
+mod matching;
 mod validation;
 mod workflow;
 
@@ -26,6 +28,7 @@ use crate::store::{Row, Tx};
 use crate::user::Caller;
 use crate::value::Value;
 use assignment::AssignmentRule;
+use duplicate::{DuplicateRule, Reported};
 use effect::{Effect, Moment};
 use validation::ValidationRule;
 use workflow::WorkflowRule;
@@ -48,6 +51,7 @@ pub struct OfObject {
     validations: Vec<ValidationRule>,
     workflow: Vec<WorkflowRule>,
     assignment: Vec<AssignmentRule>,
+    duplicates: Vec<DuplicateRule>,
     effects: Vec<Effect>,
 }
 
@@ -74,6 +78,10 @@ struct Reading {
     automation: Arc<Automation>,
 }
 
+/// What the rules found of a record that they let pass.
+#[derive(Default)]
+pub struct Judged(Vec<Reported>);
+
 /// What becomes of a component that is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -94,6 +102,7 @@ pub fn judge(schema: &Schema, kind: &str, full_name: &str, node: Option<&Node>) 
     let Some(node) = node else { return Verdict::Works };
     match kind {
         "ValidationRule" => validation::judge(schema, full_name, node),
+        "DuplicateRule" | "MatchingRule" => duplicate::judge(schema, kind, full_name, node),
         "AssignmentRule" => assignment::judge(schema, full_name, node),
         "WorkflowFieldUpdate" | "WorkflowRule" => workflow::judge(schema, kind, full_name, node),
         _ => Verdict::Works,
@@ -133,6 +142,7 @@ impl Automation {
         validation::read(tx, &mut objects, &mut standings);
         workflow::read(tx, &mut objects, &mut standings);
         assignment::read(tx, &mut objects, &mut standings);
+        duplicate::read(tx, &mut objects, &mut standings);
         effect::read(tx, &mut objects, &mut standings);
         let objects = objects.into_iter().map(|(name, of)| (name, Arc::new(of))).collect();
         Automation { objects, record_types: RecordTypeRules::deployed(tx), standings }
@@ -238,7 +248,8 @@ impl OfObject {
     }
 
     /// What happens when the record was written.
-    pub fn after(&self, tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
+    pub fn after(&self, tx: &mut Tx<'_>, caller: &Caller, draft: &Draft, judged: Judged) -> Result<(), SaveError> {
+        duplicate::report(&self.duplicates, tx, caller, &draft.id, judged.0)?;
         self.triggers_after(tx, caller, draft)?;
         let Some(mut working) = self.reread(tx, draft) else { return Ok(()) };
         let assigned = assignment::assign(tx, caller, &self.assignment, &mut working)?;
@@ -264,8 +275,9 @@ impl OfObject {
     /// Refuses what the rules do not allow. The draft's formulas must have been computed.
     ///
     /// # Errors
-    /// `FIELD_CUSTOM_VALIDATION_EXCEPTION`, once for each rule that is broken.
-    pub fn check(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
-        validation::check(&self.validations, tx, caller, draft)
+    /// `FIELD_CUSTOM_VALIDATION_EXCEPTION`, once for each rule that is broken; else `DUPLICATES_DETECTED`.
+    pub fn check(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<Judged, SaveError> {
+        validation::check(&self.validations, tx, caller, draft)?;
+        duplicate::check(&self.duplicates, tx, caller, draft).map(Judged)
     }
 }

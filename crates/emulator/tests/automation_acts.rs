@@ -250,3 +250,140 @@ async fn a_project_brings_the_effects_of_its_triggers() {
     let error = orgkeep_emulator::Emulator::start(wrong).err().unwrap().to_string();
     assert!(error.contains("other.json") && error.contains("sometimes"), "{error}");
 }
+
+/// A duplicate rule of contacts with its matching rule: by e-mail, and by name and phone.
+fn duplicates(on_insert: &str, operations: &str) -> Vec<u8> {
+    let item = |field: &str, method: &str| {
+        format!(
+            "<matchingRuleItems><blankValueBehavior>NullNotAllowed</blankValueBehavior><fieldName>{field}</fieldName>\
+             <matchingMethod>{method}</matchingMethod></matchingRuleItems>"
+        )
+    };
+    let rule = |name: &str, filter: &str, items: &str| {
+        format!(
+            "<matchingRules><fullName>{name}</fullName>{filter}<label>{name}</label>{items}<ruleStatus>Active</ruleStatus></matchingRules>"
+        )
+    };
+    let matching = format!(
+        "<MatchingRules xmlns=\"http://soap.sforce.com/2006/04/metadata\">{}{}</MatchingRules>",
+        rule("Contact_Email", "", &item("Email", "Exact")),
+        rule(
+            "Name_Phone",
+            "<booleanFilter>1 AND 2 AND 3</booleanFilter>",
+            &(item("FirstName", "FirstName") + &item("LastName", "LastName") + &item("Phone", "Phone")),
+        )
+    );
+    let matched = |name: &str| {
+        format!(
+            "<duplicateRuleMatchRules><matchRuleSObjectType>Contact</matchRuleSObjectType><matchingRule>{name}</matchingRule>\
+             <objectMapping xsi:nil=\"true\"/></duplicateRuleMatchRules>"
+        )
+    };
+    let duplicate = format!(
+        "<DuplicateRule xmlns=\"http://soap.sforce.com/2006/04/metadata\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\">\
+         <actionOnInsert>{on_insert}</actionOnInsert><actionOnUpdate>Block</actionOnUpdate><alertText>Use one of these records?</alertText>\
+         <description xsi:nil=\"true\"/><duplicateRuleFilter><booleanFilter xsi:nil=\"true\"/><duplicateRuleFilterItems><field>Title</field>\
+         <operation>notEqual</operation><value>Twin</value><sortOrder>1</sortOrder><table>Contact</table></duplicateRuleFilterItems></duplicateRuleFilter>\
+         {}{}<isActive>true</isActive><masterLabel>Doubles</masterLabel>{operations}<operationsOnUpdate>Alert</operationsOnUpdate>\
+         <securityOption>BypassSharingRules</securityOption><sortOrder>1</sortOrder></DuplicateRule>",
+        matched("Contact_Email"),
+        matched("Name_Phone")
+    );
+    zip(&[
+        ("package.xml", &package(&[("DuplicateRule", &["Contact.Doubles"]), ("MatchingRules", &["Contact"])])),
+        ("matchingRules/Contact.matchingRule", &matching),
+        ("duplicateRules/Contact.Doubles.duplicateRule", &duplicate),
+    ])
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicate_rules_refuse_warn_or_report() {
+    let client = Client::new();
+    let alert = "<operationsOnInsert>Alert</operationsOnInsert><operationsOnInsert>Report</operationsOnInsert>";
+    deploy_well(&client, &duplicates("Allow", alert)).await;
+    let first = client
+        .create(
+            "Contact",
+            &json!({"FirstName": "Ann", "LastName": "Meyer", "Email": "ann@example.com", "Phone": "(555) 123-4567"}),
+        )
+        .await;
+    // The recorded answer, misspelled key and all.
+    let reply = client
+        .version("51.0")
+        .json("POST", "/sobjects/Contact", &json!({"LastName": "X", "Email": "ANN@example.com"}))
+        .await;
+    let url = format!("/services/data/v51.0/sobjects/Contact/{first}");
+    let record = json!({"attributes": {"type": "Contact", "url": url}, "Id": first});
+    assert_eq!(reply.status, 400);
+    assert_eq!(
+        reply.json(),
+        json!([{
+            "duplicateResut": {
+                "allowSave": true, "duplicateRule": "Doubles", "duplicateRuleEntityType": "Contact", "errorMessage": "Use one of these records?",
+                "matchResults": [{
+                    "entityType": "Contact", "errors": [], "matchEngine": "ExactMatchEngine",
+                    "matchRecords": [{"additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0, "record": record}],
+                    "rule": "Contact_Email", "size": 1, "success": true,
+                }],
+            },
+            "errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?",
+        }])
+    );
+    // Alike, not equal: another engine.
+    let reply = client
+        .json("POST", "/sobjects/Contact", &json!({"FirstName": "A", "LastName": "Meyers", "Phone": "555 123 4567"}))
+        .await;
+    assert_eq!(reply.json()[0]["duplicateResut"]["matchResults"][0]["matchEngine"], "FuzzyMatchEngine");
+    // In collections, Bulk and SOAP.
+    let records =
+        json!({"records": [{"attributes": {"type": "Contact"}, "LastName": "X", "Email": "ann@example.com"}]});
+    let reply = client.json("POST", "/composite/sobjects", &records).await.json();
+    assert_eq!(
+        reply[0]["errors"],
+        json!([{"statusCode": "DUPLICATES_DETECTED", "message": "Use one of these records?", "fields": []}])
+    );
+    let failed = bulk(
+        &client,
+        json!({"object": "Contact", "operation": "insert"}),
+        "LastName,Email\nX,ann@example.com\nY,y@example.com\n",
+    )
+    .await;
+    assert_eq!(failed, ["DUPLICATES_DETECTED:Use one of these records?:--"]);
+    let create = "<urn:create><urn:sObjects><s:type>Contact</s:type><LastName>S</LastName><Email>ann@example.com</Email></urn:sObjects></urn:create>";
+    let said = soap(&client, "", create).await;
+    assert!(
+        said.contains("<errors xsi:type=\"DuplicateError\"><message>Use one of these records?</message><statusCode>DUPLICATES_DETECTED</statusCode><duplicateResult><allowSave>true</allowSave>")
+            && said.contains(&format!("<sf:Id>{first}</sf:Id>")),
+        "{said}"
+    );
+    // Who says so saves all the same, and the duplicate is reported.
+    let headers = [
+        ("content-type", "application/json"),
+        ("sforce-duplicate-rule-header", "allowSave=true; runAsCurrentUser=true"),
+    ];
+    let body = json!({"LastName": "X", "Email": "ann@example.com"}).to_string();
+    let reply = client.send_with("POST", "/sobjects/Contact", &headers, body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let second = reply.json()["id"].clone();
+    let said =
+        soap(&client, "<urn:DuplicateRuleHeader><urn:allowSave>true</urn:allowSave></urn:DuplicateRuleHeader>", create)
+            .await;
+    assert!(said.contains("<success>true</success>"), "{said}");
+    let sets = client.query("SELECT Id, RecordCount, DuplicateRule.DeveloperName FROM DuplicateRecordSet").await;
+    assert_eq!(
+        (sets.len(), &sets[0]["RecordCount"], &sets[0]["DuplicateRule"]["DeveloperName"]),
+        (1, &json!(3), &json!("Doubles"))
+    );
+    let items = client.query("SELECT RecordId FROM DuplicateRecordItem").await;
+    assert!([json!(first), second].iter().all(|id| items.iter().any(|item| item["RecordId"] == *id)));
+    // What the filter leaves out is no duplicate; an update is judged when it changes what is matched by.
+    client.create("Contact", &json!({"LastName": "T", "Email": "ann@example.com", "Title": "Twin"})).await;
+    let other = client.create("Contact", &json!({"LastName": "O", "Email": "o@example.com"})).await;
+    let path = format!("/sobjects/Contact/{other}");
+    assert_eq!(client.json("PATCH", &path, &json!({"LastName": "P"})).await.status, 204);
+    let reply = client.send_with("PATCH", &path, &headers, json!({"Email": "ann@example.com"}).to_string()).await;
+    assert_eq!(reply.json()[0]["duplicateResut"]["allowSave"], false, "blocked whatever the header says");
+    // Without an alert it is saved.
+    deploy_well(&client, &duplicates("Allow", "<operationsOnInsert>Report</operationsOnInsert>")).await;
+    client.create("Contact", &json!({"LastName": "Q", "Email": "ann@example.com"})).await;
+}

@@ -35,9 +35,9 @@ pub struct WorkflowRule {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trigger {
-    OnCreateOnly,
-    OnCreateOrTriggeringUpdate,
-    OnAllChanges,
+    Creation,
+    CreationOrTriggeringUpdate,
+    AllChanges,
 }
 
 /// What one field becomes.
@@ -173,9 +173,9 @@ fn rule(
     updates: &HashMap<String, Node>,
 ) -> Result<WorkflowRule, Verdict> {
     let trigger = match node.text_of("triggerType") {
-        "onCreateOnly" => Trigger::OnCreateOnly,
-        "onAllChanges" => Trigger::OnAllChanges,
-        _ => Trigger::OnCreateOrTriggeringUpdate,
+        "onCreateOnly" => Trigger::Creation,
+        "onAllChanges" => Trigger::AllChanges,
+        _ => Trigger::CreationOrTriggeringUpdate,
     };
     let mut found = Vec::new();
     for action in node.all("actions").filter(|action| action.text_of("type") == "FieldUpdate") {
@@ -190,8 +190,8 @@ fn rule(
 
 impl WorkflowRule {
     fn fires(&self, tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> bool {
-        let in_time = draft.is_new() || self.trigger != Trigger::OnCreateOnly;
-        let once = self.trigger == Trigger::OnCreateOrTriggeringUpdate;
+        let in_time = draft.is_new() || self.trigger != Trigger::Creation;
+        let once = self.trigger == Trigger::CreationOrTriggeringUpdate;
         in_time && self.condition.holds(tx, caller, draft) && !(once && self.condition.held(tx, caller, draft))
     }
 }

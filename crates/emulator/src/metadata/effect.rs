@@ -4,6 +4,7 @@
 mod custom_metadata;
 mod list_view;
 mod permission;
+mod setup_row;
 mod status;
 
 use super::Problem;
@@ -25,6 +26,9 @@ pub fn save(tx: &mut Tx<'_>, draft: &Draft) -> Result<Option<String>, Problem> {
         "PermissionSet" => permission::save_set(tx, &draft.full_name, node).map(Some),
         "Profile" => permission::save_profile(tx, &draft.full_name, node).map(Some),
         "RecordType" => Ok(record_type(tx, &draft.full_name, node)),
+        "ApexClass" | "ApexComponent" | "ApexPage" | "ApexTrigger" | "DuplicateRule" => {
+            Ok(setup_row::save(tx, &draft.kind, &draft.full_name, node, &draft.files))
+        }
         "StandardValueSet" => status::save(tx, &draft.full_name, node).map(|()| None),
         _ => Ok(None),
     }
@@ -44,6 +48,9 @@ pub fn remove(tx: &mut Tx<'_>, kind: &str, full_name: &str) -> bool {
         "CustomMetadata" => custom_metadata::remove(tx, full_name),
         "ListView" => list_view::remove(tx, full_name),
         "PermissionSet" => permission::remove_set(tx, full_name),
+        "ApexClass" | "ApexComponent" | "ApexPage" | "ApexTrigger" | "DuplicateRule" => {
+            setup_row::remove(tx, kind, full_name)
+        }
         "RecordType" => {
             let (object, name) = full_name.split_once('.').unwrap_or_default();
             let Some(kinds) = tx.schema.object("RecordType").cloned() else { return false };

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::plan::Plan;
 use super::rules::OwnerChange;
 use super::{Fields, Input, audit, formula, hierarchy, history, number, record_type, reference, rollup, rules, unique};
-use crate::automation::{self, OfObject};
+use crate::automation::{self, Judged, OfObject};
 use crate::error::SaveError;
 use crate::id;
 use crate::rights;
@@ -64,10 +64,13 @@ pub(super) fn insert_with(
     require(&plan, &draft)?;
     reference::check(tx, caller, &plan, &mut draft)?;
     rules::check(tx, caller, &draft)?;
-    if let Some(automation) = &automation {
-        formula::compute(tx, &plan, &mut draft);
-        automation.check(tx, caller, &draft)?;
-    }
+    let judged = match &automation {
+        Some(automation) => {
+            formula::compute(tx, &plan, &mut draft);
+            automation.check(tx, caller, &draft)?
+        }
+        None => Judged::default(),
+    };
     unique::check(tx, &plan, &draft)?;
     lock_masters(tx, &plan, &draft)?;
     draft.id = tx.next_id(&object);
@@ -87,7 +90,7 @@ pub(super) fn insert_with(
     rules::after(tx, caller, &draft)?;
     rollup::feed(tx, &plan, &draft);
     if let Some(automation) = &automation {
-        automation.after(tx, caller, &draft)?;
+        automation.after(tx, caller, &draft, judged)?;
     }
     Ok(draft.id)
 }
@@ -137,12 +140,10 @@ pub fn update_with(
             formula::compute(tx, &plan, draft);
             automation.check(tx, caller, draft)
         }
-        None => Ok(()),
+        None => Ok(Judged::default()),
     };
-    if write_update(tx, caller, &plan, &mut draft, judge)?
-        && let Some(automation) = &automation
-    {
-        automation.after(tx, caller, &draft)?;
+    if let (Some(judged), Some(automation)) = (write_update(tx, caller, &plan, &mut draft, judge)?, &automation) {
+        automation.after(tx, caller, &draft, judged)?;
     }
     Ok(())
 }
@@ -176,28 +177,28 @@ pub(crate) fn resave(
         again.automation.triggers_before(tx, caller, &mut draft)?;
     }
     let told = draft.old.replace(row.values);
-    if write_update(tx, caller, &plan, &mut draft, |_, _| Ok(()))? && again.fires {
+    if write_update(tx, caller, &plan, &mut draft, |_, _| Ok(Judged::default()))?.is_some() && again.fires {
         draft.old = told;
         again.automation.triggers_after(tx, caller, &draft)?;
     }
     Ok(())
 }
 
-/// From a draft's values to the row and what follows. False when the row said nothing any more and is gone.
+/// From a draft's values to the row and what follows: what `judge` found, or none when the row said nothing any more and is gone.
 fn write_update(
     tx: &mut Tx<'_>,
     caller: &Caller,
     plan: &Plan,
     draft: &mut Draft,
-    judge: impl FnOnce(&Tx<'_>, &mut Draft) -> Result<(), SaveError>,
-) -> Result<bool, SaveError> {
+    judge: impl FnOnce(&Tx<'_>, &mut Draft) -> Result<Judged, SaveError>,
+) -> Result<Option<Judged>, SaveError> {
     record_type::narrow(tx, caller, plan.record_type, draft)?;
     rules::before(tx, caller, draft)?;
     require_given(draft)?;
     reference::check(tx, caller, plan, draft)?;
     hierarchy::check(tx, draft)?;
     rules::check(tx, caller, draft)?;
-    judge(tx, draft)?;
+    let judged = judge(tx, draft)?;
     unique::check(tx, plan, draft)?;
     name_by_id(plan, draft);
     audit::stamp(tx.now, caller, plan, draft)?;
@@ -205,7 +206,7 @@ fn write_update(
     write_changes(tx, draft)?;
     if !caller.bypass && rights::removes(draft) {
         tx.delete_row(&draft.object, &draft.id)?;
-        return Ok(false);
+        return Ok(None);
     }
     put_blobs(tx, draft)?;
     history::record(tx, caller, draft)?;
@@ -216,7 +217,7 @@ fn write_update(
         let changed: Vec<&str> = changes.iter().map(|&at| draft.object.fields[at].name.as_str()).collect();
         formula::refresh_onlookers(tx, plan, &draft.id, &changed);
     }
-    Ok(true)
+    Ok(Some(judged))
 }
 
 /// The object as the transaction's schema has it; the caller may hold an older one.

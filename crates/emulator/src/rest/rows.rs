@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::ctx::Ctx;
-use crate::error::ApiError;
+use crate::error::{ApiError, SaveError};
 use crate::event::bus::uuid;
 use crate::id;
 use crate::org::{Row, Tx};
@@ -21,7 +21,7 @@ use crate::soql::{self, Options};
 pub fn create(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str) -> Result<Answer, ApiError> {
     let object = object(tx, name)?;
     let fields = fields_of(&object, call.json()?)?;
-    let id = record::insert(tx, &ctx.caller, &object, fields)?;
+    let id = record::insert(tx, &ctx.caller, &object, fields).map_err(|error| of_version(ctx, error))?;
     recent::remember(ctx, call, &object, &id);
     let says_created = call.path.len() == 3 && ctx.version_number() >= 46;
     Ok(created(ctx, &object, &id, says_created))
@@ -83,7 +83,7 @@ pub fn update(ctx: &Ctx, tx: &mut Tx<'_>, call: &Call, name: &str, id: &str) -> 
     check_unchanged(call, &row)?;
     let id = row.id().to_owned();
     let fields = fields_of(&object, call.json()?)?;
-    record::update(tx, &ctx.caller, &object, &id, fields)?;
+    record::update(tx, &ctx.caller, &object, &id, fields).map_err(|error| of_version(ctx, error))?;
     recent::remember(ctx, call, &object, &id);
     Ok(Answer::empty(204))
 }
@@ -150,4 +150,13 @@ pub fn read(ctx: &Ctx, tx: &Tx<'_>, call: &Call, object: &Object, id: &str) -> R
     }
     let text = prepared.text(tx, &ctx.version, soql::Which::All)?;
     if text.records == 0 { Err(ApiError::not_found()) } else { Ok(Answer::text(text.json)) }
+}
+
+/// A refusal that names records, with their addresses in the version of the call.
+fn of_version(ctx: &Ctx, mut error: SaveError) -> SaveError {
+    if let Some(extra) = &mut error.extra {
+        let text = extra.to_string().replace("/services/data/v67.0/", &format!("{}/", ctx.data_path()));
+        **extra = serde_json::from_str(&text).unwrap_or_default();
+    }
+    error
 }

@@ -169,7 +169,39 @@ fn saved(outcome: &Result<String, SaveError>) -> String {
 pub fn errors(error: &SaveError) -> String {
     let one = |error: &SaveError| {
         let fields: String = error.fields.iter().map(|field| tag("fields", field)).collect();
-        format!("<errors>{fields}{}{}</errors>", tag("message", &error.message), tag("statusCode", &error.code))
+        let rest = tag("message", &error.message) + &tag("statusCode", &error.code);
+        match error.extra.as_ref().and_then(|extra| extra.get("duplicateResut")) {
+            Some(result) => {
+                format!("<errors xsi:type=\"DuplicateError\">{fields}{rest}{}</errors>", duplicates(result))
+            }
+            None => format!("<errors>{fields}{rest}</errors>"),
+        }
     };
     error.all().map(one).collect()
+}
+
+/// What a duplicate rule found, in the order of the WSDL.
+fn duplicates(result: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let all = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+    let record = |found: &serde_json::Value| {
+        let (kind, id) = (&found["record"]["attributes"]["type"], &found["record"]["Id"]);
+        let (kind, id) = (tag("sf:type", &text(kind)), tag("sf:Id", &text(id)));
+        let confidence = format!("{:.1}", found["matchConfidence"].as_f64().unwrap_or(0.0));
+        format!(
+            "<matchRecords>{}<record xsi:type=\"sf:sObject\">{kind}{id}</record></matchRecords>",
+            tag("matchConfidence", &confidence)
+        )
+    };
+    let matched = |one: &serde_json::Value| {
+        let records: String = all(&one["matchRecords"]).iter().map(record).collect();
+        let field = |name: &str| tag(name, &text(&one[name]));
+        let head = field("entityType") + &field("matchEngine");
+        format!("<matchResults>{head}{records}{}{}{}</matchResults>", field("rule"), field("size"), field("success"))
+    };
+    let results: String = all(&result["matchResults"]).iter().map(matched).collect();
+    let field = |name: &str| tag(name, &text(&result[name]));
+    let head =
+        field("allowSave") + &field("duplicateRule") + &field("duplicateRuleEntityType") + &field("errorMessage");
+    format!("<duplicateResult>{head}{results}</duplicateResult>")
 }

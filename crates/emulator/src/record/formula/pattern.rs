@@ -212,7 +212,7 @@ impl Reader {
                 } else {
                     self.next()?.to_string()
                 };
-                PROPERTIES.contains(&name.as_str()).then(|| Item::Kind(name, c == 'P'))
+                PROPERTIES.contains(&name.as_str()).then_some(Item::Kind(name.clone(), c == 'P'))
             }
             'n' => Some(Item::Range('\n', '\n')),
             'r' => Some(Item::Range('\r', '\r')),
