@@ -21,6 +21,7 @@ pub mod avro;
 pub mod bus;
 pub mod capture;
 pub mod change;
+pub mod mask;
 pub mod shape;
 pub mod topic;
 

@@ -525,10 +525,29 @@ async fn topics_need_the_permission_to_see_all_records() {
         json!({"ParentId": set, "SobjectType": "Lead", "PermissionsRead": true, "PermissionsViewAllRecords": true});
     caller.create("ObjectPermissions", rights).await;
     caller.create("PermissionSetAssignment", json!({"AssigneeId": user, "PermissionSetId": set})).await;
+    // Field-level security: an administrator takes two fields from the profile.
+    let statement = "SELECT Id FROM FieldPermissions WHERE Parent.Profile.Name = 'Standard User' AND Field IN ('Lead.Fax', 'Lead.Address')";
+    let rows = caller.query(statement).await.expect(200);
+    assert_eq!(rows["totalSize"], 2);
+    for row in rows["records"].as_array().unwrap() {
+        let path = format!("/sobjects/FieldPermissions/{}", row["Id"].as_str().unwrap());
+        assert_eq!(caller.delete(&path).await.status, 204);
+    }
     caller.create("Account", json!({"Name": "not theirs"})).await;
-    caller.create("Lead", json!({"LastName": "theirs", "Company": "theirs"})).await;
-    let heard = listener.hear(&mut stream, 1).await;
+    let lead = json!({"LastName": "theirs", "Company": "theirs", "Industry": "Energy", "Fax": "5", "City": "Ulm"});
+    let lead = caller.create("Lead", lead).await;
+    let body = json!({"Industry": "Apparel", "Fax": "6", "City": null, "Title": "Dr."});
+    caller.patch(&format!("/sobjects/Lead/{lead}"), body).await.expect(204);
+    let heard = listener.hear(&mut stream, 2).await;
     assert_eq!((heard[0].entity.as_str(), heard[0].text("Name.LastName")), ("Lead", "theirs"));
+    assert_eq!(heard[0].text("Industry"), "Energy");
+    assert!(!heard[0].fields.contains_key("Fax") && !heard[0].fields.contains_key("Address.City"));
+    assert_eq!(
+        (&heard[1].changed[..], heard[1].nulled.len()),
+        (&["Title", "Industry", "LastModifiedDate"].map(str::to_owned)[..], 0)
+    );
+    let all = Listener::of(&caller).all(from(ALL, ReplayPreset::Custom, heard[0].replay_id.clone())).await;
+    assert_eq!(all[0].changed, ["Title", "Fax", "Industry", "LastModifiedDate", "Address.City"]);
     assert!(listener.topic("/data/LeadChangeEvent").await.unwrap().can_subscribe);
     assert!(!listener.topic("/data/UserChangeEvent").await.unwrap().can_subscribe);
 }

@@ -40,6 +40,11 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
+    /// What was not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
@@ -74,6 +79,19 @@ impl<'a> Reader<'a> {
         let (&byte, rest) = self.rest.split_first()?;
         self.rest = rest;
         (byte < 2).then_some(byte == 1)
+    }
+
+    pub fn texts(&mut self) -> Option<Vec<String>> {
+        let mut texts = Vec::new();
+        loop {
+            let count = self.long()?;
+            if count == 0 {
+                return Some(texts);
+            }
+            for _ in 0..u64::try_from(count).ok()? {
+                texts.push(self.text()?.to_owned());
+            }
+        }
     }
 }
 

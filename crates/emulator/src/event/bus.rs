@@ -38,6 +38,8 @@ pub struct Kept {
 #[derive(Clone, Debug)]
 pub struct Event {
     pub replay: i64,
+    /// The event object: `AccountChangeEvent`.
+    pub topic: String,
     pub schema_id: String,
     pub payload: Vec<u8>,
 }
@@ -103,7 +105,8 @@ pub fn after(tx: &Tx<'_>, replay: i64, limit: usize, mut is_wanted: impl FnMut(&
         position = row.get_unwrap(0);
         let topic: String = row.get_unwrap(1);
         if is_wanted(&topic) {
-            found.push(Event { replay: position, schema_id: row.get_unwrap(2), payload: row.get_unwrap(3) });
+            let (schema_id, payload) = (row.get_unwrap(2), row.get_unwrap(3));
+            found.push(Event { replay: position, topic, schema_id, payload });
         }
     }
     (found, position)

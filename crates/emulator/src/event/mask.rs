@@ -98,8 +98,10 @@ fn unmarked(bitmaps: Vec<String>, hidden: &[bool]) -> Option<Vec<String>> {
         };
         let bits: Option<Vec<u32>> = digits.chars().rev().map(|digit| digit.to_digit(16)).collect();
         let mut bits = bits?;
-        for at in (0..hidden.len()).filter(|&at| hidden[at] && at / 4 < bits.len()) {
-            bits[at / 4] &= !(1 << (at % 4));
+        for (at, _) in hidden.iter().enumerate().filter(|(_, is_hidden)| **is_hidden) {
+            if let Some(digit) = bits.get_mut(at / 4) {
+                *digit &= !(1 << (at % 4));
+            }
         }
         let digits = bits.iter().rev().filter_map(|bits| char::from_digit(*bits, 16));
         left.push(format!("0x{}", digits.collect::<String>().to_ascii_uppercase()));

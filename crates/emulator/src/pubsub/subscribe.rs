@@ -11,6 +11,7 @@
 //! that clock is noticed with the next request to the org, or the next empty answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
@@ -23,8 +24,10 @@ use super::Visit;
 use super::refusal::Refusal;
 use super::wire::{ConsumerEvent, FetchRequest, FetchResponse, ProducerEvent, ReplayPreset};
 use crate::event::bus::{self, Event};
+use crate::event::mask;
 use crate::event::topic::{self, Topic};
 use crate::org::Tx;
+use crate::schema::Object;
 use crate::user::Caller;
 
 const KEEPALIVE: Duration = Duration::from_secs(270);
@@ -115,10 +118,12 @@ impl Subscription {
         let limit = usize::try_from(begun.pending.min(EVENTS_MAX)).unwrap_or_default();
         let (events, position) = self.visit.org.read(|tx| {
             let mut heard = HashMap::new();
-            bus::after(tx, begun.position, limit, |event| {
+            let (mut events, position) = bus::after(tx, begun.position, limit, |event| {
                 begun.topic.carries(event)
                     && *heard.entry(event.to_owned()).or_insert_with(|| may_hear(tx, &caller, event))
-            })
+            });
+            hide(tx, &caller, &mut events);
+            (events, position)
         });
         begun.position = position;
         if events.is_empty() {
@@ -232,5 +237,22 @@ fn may_hear(tx: &Tx<'_>, caller: &Caller, event: &str) -> bool {
     match topic::entity_of(tx, event) {
         Some(entity) => topic::may_hear_of(caller, &entity),
         None => tx.schema.object(event).is_some_and(|object| caller.sees(object)),
+    }
+}
+
+/// Takes out of the events what the user may not see.
+fn hide(tx: &Tx<'_>, caller: &Caller, events: &mut [Event]) {
+    let mut entities: HashMap<String, Option<Arc<Object>>> = HashMap::new();
+    for event in events {
+        let find = || {
+            let entity = topic::entity_of(tx, &event.topic).or_else(|| tx.schema.object(&event.topic).cloned())?;
+            let is_masked = (0..entity.fields.len()).any(|at| !caller.sees_at(&entity, at));
+            is_masked.then_some(entity)
+        };
+        let Some(entity) = entities.entry(event.topic.clone()).or_insert_with(find) else { continue };
+        let is_hidden = |field: &str| entity.position(field).is_some_and(|at| !caller.sees_at(entity, at));
+        let masked =
+            bus::schema(tx, &event.schema_id).and_then(|schema| mask::masked(&schema, &event.payload, is_hidden));
+        event.payload = masked.expect("a payload is as the schema that is kept with it says");
     }
 }
