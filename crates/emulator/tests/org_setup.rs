@@ -219,6 +219,14 @@ async fn results_of_list_views_have_the_form_that_was_recorded() {
 async fn articles_are_published_taken_back_archived_and_deleted_as_clients_ask() {
     // Knowledge Developer Guide; requests as sfdoc sends them.
     let client = Client::with(Settings { features: [Feature::Knowledge].into(), ..settings() });
+    let page = async |accept: &str| {
+        let request = http::Request::get("/").header("accept", accept).body(axum::body::Body::empty()).unwrap();
+        let body = client.emulator.handle(request).await.into_body();
+        String::from_utf8(axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap()
+    };
+    let told: Value = serde_json::from_str(&page("application/json").await).unwrap();
+    assert_eq!(told["orgs"][0]["features"], json!(["knowledge"]), "the start page tells of the feature");
+    assert!(page("text/html").await.contains("with knowledge"));
     let path = "/knowledgeManagement/articleVersions/masterVersions";
     let draft = client.create("Knowledge__kav", &json!({"Title": "How", "UrlName": "how"})).await;
     let status = async |id: &str| {

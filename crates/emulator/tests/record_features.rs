@@ -364,7 +364,7 @@ fn features_have_names() {
 }
 
 #[test]
-fn a_feature_stays_on_in_the_orgs_store_and_is_shown_on_its_page() {
+fn a_feature_stays_on_in_the_orgs_store() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("org.sqlite");
     let start = |features: &[Feature]| {

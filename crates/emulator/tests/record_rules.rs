@@ -222,6 +222,14 @@ fn an_email_makes_a_task_and_only_a_draft_is_changed() {
     assert_eq!(desk.get(&draft, "ActivityId"), Value::Null);
     desk.update("EmailMessage", &draft, &[("Subject", "Ho"), ("Status", "3")]).expect("a draft, sent now");
     assert!(!desk.get(&draft, "ActivityId").is_null());
+    // Object Reference: an activity can be named for messages of cases alone.
+    let account = desk.make("Account", &[("Name", "A")]);
+    let given = [("Subject", "Hi"), ("Status", "3"), ("ActivityId", task.as_str())];
+    let (code, _, fields) = desk.refused("EmailMessage", &[&given[..], &[("RelatedToId", &account)]].concat());
+    assert_eq!((code.as_str(), fields), ("INSUFFICIENT_ACCESS_OR_READONLY", vec!["ActivityId".to_owned()]));
+    let tasks = desk.count("Task");
+    let again = desk.make("EmailMessage", &[&given[..], &[("ParentId", &case)]].concat());
+    assert_eq!((desk.get(&again, "ActivityId"), desk.count("Task")), (Value::from(task.as_str()), tasks));
     let plain = Desk::new();
     plain.make("EmailMessage", &[("Subject", "Hi"), ("Status", "3")]);
     assert_eq!(plain.count("Task"), 0, "without the feature");

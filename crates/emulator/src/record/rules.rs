@@ -102,7 +102,7 @@ pub fn check(tx: &Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveErro
         "Asset" => asset::check(draft),
         "Contract" | "Order" => order::check(tx, draft),
         "OrderItem" | "QuoteLineItem" => order::check_line(tx, draft),
-        "EmailMessage" => email::check(draft),
+        "EmailMessage" => email::check(tx, draft),
         "EventRelation" | "TaskRelation" => invitee::check(tx, draft),
         "FeedItem" | "FeedComment" => feed::check(draft),
         "QueueSobject" => together_unique(tx, draft, &["QueueId", "SobjectType"]),

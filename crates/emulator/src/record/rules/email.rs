@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! E-mail messages (`salesforce-api.md` 6.9): only a draft can be changed. With [`Feature::EnhancedEmail`] a message that is no
-//! draft makes a closed task, which is its activity.
+//! draft makes a closed task, which is its activity. Whoever creates a message may name its activity only where it is about a
+//! case: for anything else the org makes the activity itself (Object Reference, "EmailMessage", `ActivityId`), and refuses a
+//! given one with `INSUFFICIENT_ACCESS_OR_READONLY` as users of the API report. A restore that writes tasks and then messages
+//! meets both.
 //!
-//! Guesses: the refusal's code, the task's subject, and that a draft has no task before it is sent.
+//! Guesses: the code for a change of what is no draft, the task's subject, and that a draft has no task before it is sent.
 
 use super::create;
 use crate::error::SaveError;
@@ -14,7 +17,13 @@ use crate::value::Value;
 
 const DRAFT: &str = "5";
 
-pub fn check(draft: &Draft) -> Result<(), SaveError> {
+pub fn check(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
+    let of_case =
+        ["ParentId", "RelatedToId"].iter().any(|field| draft.text(field).is_some_and(|id| id.starts_with("500")));
+    let own_activity = draft.is_new() && draft.given("ActivityId") && !draft.get("ActivityId").is_null();
+    if own_activity && !of_case && tx.set_up().has(Feature::EnhancedEmail) {
+        return Err(SaveError { fields: vec!["ActivityId".to_owned()], ..SaveError::insufficient_access() });
+    }
     if draft.is_new() || draft.was("Status").as_str() == Some(DRAFT) {
         return Ok(());
     }
