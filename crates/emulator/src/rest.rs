@@ -27,6 +27,7 @@ mod replicate;
 mod rich_text;
 mod rows;
 mod search;
+mod setup;
 mod tooling;
 mod xml_body;
 
@@ -188,6 +189,9 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
     let looks_into = xml::is_preferred(&headers);
     let mut call = Call { method, path, query, headers, body, looks_into };
     namespace::apply(ctx, &mut call);
+    if let Some(answer) = setup::route(ctx, &call) {
+        return answer;
+    }
     if is_read(&call.method) {
         ctx.org.read(|tx| read(ctx, tx, &call))
     } else {

@@ -387,3 +387,84 @@ async fn duplicate_rules_refuse_warn_or_report() {
     deploy_well(&client, &duplicates("Allow", "<operationsOnInsert>Report</operationsOnInsert>")).await;
     client.create("Contact", &json!({"LastName": "Q", "Email": "ann@example.com"})).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn rules_are_found_and_switched_off_through_the_tooling_api() {
+    let client = Client::new();
+    let rule = |name: &str, active: bool| {
+        format!(
+            "<validationRules><fullName>{name}</fullName><active>{active}</active><errorConditionFormula>Name = \"{name}\"</errorConditionFormula>\
+             <errorDisplayField>Name</errorDisplayField><errorMessage>Not {name}</errorMessage></validationRules>"
+        )
+    };
+    let object = format!(
+        "<CustomObject xmlns=\"http://soap.sforce.com/2006/04/metadata\">{}{}</CustomObject>",
+        rule("Bad", true),
+        rule("Worse", false)
+    );
+    deploy_well(
+        &client,
+        &zip(&[("package.xml", &package(&[("CustomObject", &["Account"])])), ("objects/Account.object", &object)]),
+    )
+    .await;
+    let query = async |soql: &str| {
+        let query: String = url::form_urlencoded::byte_serialize(soql.as_bytes()).collect();
+        client.get(&format!("/tooling/query?q={query}")).await
+    };
+    let found = query("SELECT Id, ValidationName, EntityDefinition.QualifiedApiName FROM ValidationRule WHERE Active = true AND EntityDefinition.QualifiedApiName = 'Account'").await.json();
+    assert_eq!((&found["totalSize"], &found["records"][0]["ValidationName"]), (&json!(1), &json!("Bad")));
+    assert_eq!(found["records"][0]["EntityDefinition"]["QualifiedApiName"], "Account");
+    let id = found["records"][0]["Id"].as_str().unwrap().to_owned();
+    let all = query("SELECT ValidationName FROM ValidationRule WHERE ValidationName LIKE '%or%' OR Active = true ORDER BY ValidationName DESC").await.json();
+    assert_eq!((&all["records"][0]["ValidationName"], &all["totalSize"]), (&json!("Worse"), &json!(2)));
+    assert_eq!(
+        query("SELECT COUNT() FROM ValidationRule WHERE Id IN ('000000000000000')").await.json()["totalSize"],
+        0
+    );
+    let (status, code, text) = query("SELECT Metadata FROM ValidationRule").await.refusal();
+    assert_eq!((status, code.as_str()), (400, "MALFORMED_QUERY"));
+    assert!(text.ends_with("no more than one row for retrieval. Result size: 2"), "{text}");
+    assert_eq!(query("SELECT Nothing FROM ValidationRule").await.refusal().1, "INVALID_FIELD");
+    // Switched off as restores do it: what was read goes back with one member changed.
+    let path = format!("/tooling/sobjects/ValidationRule/{id}");
+    let rule = client.get(&path).await.json();
+    assert_eq!(rule["FullName"], "Account.Bad");
+    let mut metadata = rule["Metadata"].clone();
+    assert_eq!(
+        (&metadata["active"], &metadata["errorConditionFormula"], &metadata["description"]),
+        (&json!(true), &json!("Name = \"Bad\""), &Value::Null)
+    );
+    let refused = client.json("POST", "/sobjects/Account", &json!({"Name": "Bad"})).await.refusal();
+    assert_eq!(refused.1, "FIELD_CUSTOM_VALIDATION_EXCEPTION");
+    metadata["active"] = false.into();
+    let reply = client.json("PATCH", &path, &json!({"Metadata": metadata})).await;
+    assert_eq!((reply.status, reply.text()), (204, ""));
+    client.create("Account", &json!({"Name": "Bad"})).await;
+    assert_eq!(client.get(&path).await.json()["Active"], false);
+    assert_eq!(client.get("/tooling/sobjects/ValidationRule/03dEM00000000zzz").await.status, 404);
+    // Apex code stands in rows of its own.
+    let files = trigger("Here", "Account", "before insert, after update", "Active");
+    deploy_well(
+        &client,
+        &zip(&[
+            ("package.xml", &package(&[("ApexTrigger", &["Here"])])),
+            (&files[0].0, &files[0].1),
+            (&files[1].0, &files[1].1),
+        ]),
+    )
+    .await;
+    let row = query(
+        "SELECT Name, TableEnumOrId, Status, UsageBeforeInsert, UsageAfterUpdate, UsageAfterDelete FROM ApexTrigger",
+    )
+    .await
+    .json();
+    let row = &row["records"][0];
+    assert_eq!(
+        (&row["Name"], &row["TableEnumOrId"], &row["Status"]),
+        (&json!("Here"), &json!("Account"), &json!("Active"))
+    );
+    assert_eq!(
+        (&row["UsageBeforeInsert"], &row["UsageAfterUpdate"], &row["UsageAfterDelete"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+}

@@ -18,7 +18,7 @@ pub mod archive;
 mod asynchronous;
 pub mod component;
 pub mod container;
-mod crud;
+pub(crate) mod crud;
 pub mod deploy;
 mod effect;
 pub mod elements;
@@ -83,7 +83,7 @@ pub(crate) fn step_generation(tx: &Tx<'_>) {
 /// The refusal of users who may do nothing with this API.
 const NO_ACCESS: &str = "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions";
 
-fn may_use(caller: &crate::Caller) -> bool {
+pub(crate) fn may_use(caller: &crate::Caller) -> bool {
     caller.can("ModifyAllData") || caller.can("ModifyMetadata")
 }
 

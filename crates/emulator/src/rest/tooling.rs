@@ -2,6 +2,7 @@
 //! The Tooling API's own rows and describes: `/tooling/sobjects/…` (`salesforce-api.md` 2.2, 4.4).
 //!
 //! Objects that clients ask for there are the same rows as elsewhere; what differs is their address, which has `tooling/` in it.
+//! Components as rows are another part's (`setup`).
 //! Objects of the tooling API that the org does not have, such as `SourceMember`, are 404, which clients take for "not tracked".
 //! Running Apex or its tests is refused by name.
 
