@@ -91,7 +91,8 @@ impl Store {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "NORMAL")?;
         }
-        conn.pragma_update(None, "temp_store", "MEMORY")?;
+        // Who keeps millions of rows in a file does not want them in memory when they are sorted.
+        conn.pragma_update(None, "temp_store", if path.is_some() { "FILE" } else { "MEMORY" })?;
         conn.pragma_update(None, "cache_size", -65_536)?;
         conn.execute_batch(OWN_TABLES)?;
         conn.execute_batch(crate::rest::cursor::TABLES)?;

@@ -19,7 +19,7 @@ use crate::faces::lock;
 use crate::log::Family;
 use crate::org::Org;
 use crate::schema::{FieldType, Schema};
-use crate::soql::{self, Dialect, Prepared, Which};
+use crate::soql::{self, Dialect, Prepared};
 use crate::value::parse_date_time;
 
 use super::batch::Batch;
@@ -29,8 +29,6 @@ use super::xml::escape;
 
 /// The most bytes of a result file (`salesforce-api.md` 3.3).
 const RESULT_MAX_BYTES: u64 = 1_000_000_000;
-/// Records read at once where they are built one by one.
-const PAGE_RECORDS: usize = 2_000;
 const EMPTY: &[u8] = b"Records not found for this query";
 const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><queryResult \
                         xmlns=\"http://www.force.com/2009/06/asyncapi/dataload\" \
@@ -114,13 +112,11 @@ fn csv(org: &Org, batch: &Batch, prepared: &Prepared, files: &mut Files) -> Resu
 
 fn records(org: &Org, job: &Job, batch: &Batch, prepared: &Prepared, files: &mut Files) -> Result<(), Stop> {
     let schema = org.schema();
-    let ids = org.read(|tx| prepared.ids(tx))?;
-    for page in ids.chunks(PAGE_RECORDS) {
-        if batch.is_stopped() {
-            return Err(Stop::Aborted);
-        }
-        let records = org.read(|tx| prepared.records(tx, &job.order.version, Which::Ids(page)))?;
-        for mut record in records {
+    org.read(|tx| {
+        prepared.each_record(tx, &job.order.version, |mut record| {
+            if batch.is_stopped() {
+                return Err(Stop::Aborted);
+            }
             let line = if job.content == Content::Json {
                 epochs(&mut record, &schema);
                 render(&record, true)
@@ -129,10 +125,9 @@ fn records(org: &Org, job: &Job, batch: &Batch, prepared: &Prepared, files: &mut
                 sobject(&mut text, "records", &record, &schema);
                 text.into_bytes()
             };
-            files.add(&line).map_err(Stop::Unwritable)?;
-        }
-    }
-    Ok(())
+            files.add(&line).map_err(Stop::Unwritable)
+        })
+    })
 }
 
 /// Dates and times as numbers, wherever a record says of which object it is.

@@ -119,11 +119,16 @@ fn had_rows(tx: &Tx<'_>, object: &crate::schema::Object) -> bool {
 pub fn live_rows(tx: &Tx<'_>, object: &crate::schema::Object) -> u64 {
     let condition = if object.has("IsDeleted") { " WHERE \"IsDeleted\" = 0" } else { "" };
     let sql = format!("SELECT COUNT(*) FROM \"{}\"{condition}", object.name);
-    count(tx, &sql)
+    let statement = tx.conn.unless_unused(&sql, &object.name).expect("every object has its table or none");
+    number(statement)
 }
 
 fn count(tx: &Tx<'_>, sql: &str) -> u64 {
-    let statement = tx.conn.if_there(sql).expect("every object has its table or none, and the store its own");
+    number(tx.conn.if_there(sql).expect("every object has its table or none, and the store its own"))
+}
+
+/// What a statement counts; 0 where its table was never used.
+fn number(statement: Option<rusqlite::CachedStatement<'_>>) -> u64 {
     let counted = statement.map_or(Ok(0_i64), |mut statement| statement.query_row([], |row| row.get(0)));
     counted.expect("the store can be read").unsigned_abs()
 }

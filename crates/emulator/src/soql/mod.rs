@@ -187,6 +187,19 @@ impl Prepared {
         rows::Ground::new(tx, &self.schema, &self.base(version)).records(&self.plan, self.rows(which), which.most())
     }
 
+    /// Gives each of [`Prepared::records`] as it is read, so that none has to be kept. An error of `each` ends the reading.
+    pub fn each_record<E: From<ApiError>>(
+        &self,
+        tx: &Tx<'_>,
+        version: &str,
+        each: impl FnMut(serde_json::Value) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.plan.kind == Kind::Count {
+            return Ok(());
+        }
+        rows::Ground::new(tx, &self.schema, &self.base(version)).every(&self.plan, each)
+    }
+
     /// The same as text, parted by commas: what a JSON list has between its brackets.
     pub fn text(&self, tx: &Tx<'_>, version: &str, which: Which<'_>) -> Result<Text, ApiError> {
         if self.plan.kind == Kind::Count {

@@ -94,6 +94,21 @@ impl<'a> Ground<'a> {
         Ok(Text { json, records: ends.len(), is_more, most_children: self.most_children.get() })
     }
 
+    /// Gives every matching record to `each`, whose error ends the reading.
+    pub fn every<E: From<ApiError>>(&self, plan: &Plan, mut each: impl FnMut(Json) -> Result<(), E>) -> Result<(), E> {
+        let mut stop = None;
+        let read = self.each(plan, Rows::Matching, usize::MAX, |record| {
+            each(serde_json::to_value(record)?).map_err(|error| {
+                stop = Some(error);
+                serde_json::Error::custom("the reading was ended")
+            })
+        });
+        match stop {
+            Some(error) => Err(error),
+            None => read.map(|_| ()).map_err(E::from),
+        }
+    }
+
     /// Gives at most so many records to `each`, and says whether there was one more. Where they did not come in the order of the
     /// Ids asked for, it tells their places in that order.
     fn each(
