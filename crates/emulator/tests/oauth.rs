@@ -411,6 +411,15 @@ async fn grants_that_are_off_say_so() {
         error(&caller.form(TOKEN, &[("grant_type", "device"), ("code", "x")]).await),
         refused(400, "unsupported_grant_type", "grant type not supported")
     );
+    let others = ["urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:saml2-bearer"];
+    for grant in others {
+        let asked = [("grant_type", grant), ("client_id", credentials.client_id.as_str())];
+        let refusal = refused(400, "unsupported_grant_type", "grant type not supported");
+        assert_eq!(error(&caller.form(TOKEN, &asked).await), refusal, "{grant}");
+    }
+    let asked = [("response_type", "device_code"), ("client_id", credentials.client_id.as_str())];
+    let refusal = refused(400, "unsupported_grant_type", "grant type not supported");
+    assert_eq!(error(&caller.form(TOKEN, &asked).await), refusal, "no device gets a code");
     let missing = [
         ("grant_type", "authorization_code"),
         ("client_id", credentials.client_id.as_str()),
