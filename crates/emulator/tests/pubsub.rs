@@ -12,6 +12,7 @@ use std::time::Duration;
 use apache_avro::types::Value as Avro;
 use caller::{Caller, settings};
 use listener::deeds::{component, deploy, deploy_event, job, signed_in, soap, user_session};
+use listener::recorded;
 use listener::wire::{ProducerEvent, PublishRequest};
 use listener::{FetchRequest, Heard, Listener, ReplayPreset, from, settle};
 use orgkeep_emulator::record::Input;
@@ -122,39 +123,6 @@ async fn values_of_each_type_are_written_as_the_schema_says() {
 
 #[tokio::test(start_paused = true)]
 async fn schemas_have_the_fields_of_recorded_ones() {
-    // From schemas of a Developer Edition org that a client keeps: name, type, doc.
-    const CONTACT: [(&str, &str, &str); 30] = [
-        ("AccountId", "string", "ForeignKey:EntityId"),
-        ("Name", "PersonName", "Data:PersonName"),
-        ("OtherAddress", "Address", "Data:Address"),
-        ("MailingAddress", "Address", "Data:Address"),
-        ("Phone", "string", "Data:Phone"),
-        ("Fax", "string", "Data:Phone"),
-        ("MobilePhone", "string", "Data:Phone"),
-        ("HomePhone", "string", "Data:Phone"),
-        ("OtherPhone", "string", "Data:Phone"),
-        ("AssistantPhone", "string", "Data:Phone"),
-        ("ReportsToId", "string", "ForeignKey:EntityId"),
-        ("Email", "string", "Data:Email"),
-        ("Title", "string", "Data:Text"),
-        ("Department", "string", "Data:Text"),
-        ("AssistantName", "string", "Data:Text"),
-        ("LeadSource", "string", "Data:DynamicEnum"),
-        ("Birthdate", "long", "Data:DateOnly"),
-        ("Description", "string", "Data:StringPlusClob"),
-        ("OwnerId", "string", "ForeignKey:EntityId"),
-        ("CreatedDate", "long", "CreatedDate:DateTime"),
-        ("CreatedById", "string", "ForeignKey:EntityId"),
-        ("LastModifiedDate", "long", "Data:DateTime"),
-        ("LastModifiedById", "string", "ForeignKey:EntityId"),
-        ("LastCURequestDate", "long", "Data:DateTime"),
-        ("LastCUUpdateDate", "long", "Data:DateTime"),
-        ("EmailBouncedReason", "string", "Data:Text"),
-        ("EmailBouncedDate", "long", "Data:DateTime"),
-        ("Jigsaw", "string", "Data:Text"),
-        ("CleanStatus", "string", "Data:StaticEnum"),
-        ("IndividualId", "string", "ForeignKey:EntityId"),
-    ];
     let (_caller, listener) = org().await;
     let topic = listener.topic("/data/ContactChangeEvent").await.unwrap();
     let schema: Value = serde_json::from_str(&listener.schema(&topic.schema_id).await.unwrap().schema_json).unwrap();
@@ -171,7 +139,7 @@ async fn schemas_have_the_fields_of_recorded_ones() {
         (field["name"].as_str().unwrap().to_owned(), kind, field["doc"].as_str().unwrap().to_owned())
     };
     let ours: Vec<_> = fields[1..].iter().map(named).collect();
-    let wanted = CONTACT.map(|(name, kind, doc)| (name.to_owned(), kind.to_owned(), doc.to_owned()));
+    let wanted = recorded::CONTACT.map(|(name, kind, doc)| (name.to_owned(), kind.to_owned(), doc.to_owned()));
     let both: Vec<_> = ours.into_iter().filter(|(name, ..)| wanted.iter().any(|(known, ..)| known == name)).collect();
     assert_eq!(both, wanted);
     let address = fields.iter().find(|field| field["name"] == "OtherAddress").unwrap();
@@ -793,4 +761,17 @@ async fn what_is_not_there_is_refused_and_faults_strike() {
     assert_eq!((last.family.as_str(), last.path.as_str()), ("pubsub", "/eventbus.v1.PubSub/GetTopic"));
     assert_eq!(last.user_id.as_deref(), Some(caller.credentials.user_id.as_str()));
     assert_eq!(caller.org().daily_usage().0, 0, "the API has allocations of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn archived_activities_are_told_as_gaps() {
+    let (caller, mut listener) = org().await;
+    let closed = json!({"Subject": "Old", "Status": "Completed", "ActivityDate": "2026-03-01"});
+    let task = caller.create("Task", closed).await;
+    let made = listener.earliest("/data/TaskChangeEvent").await.remove(0);
+    caller.org().clock().advance(Duration::from_secs(367 * 86_400));
+    let mut later = Listener::of(&signed_in(&caller).await);
+    let heard = later.earliest("/data/TaskChangeEvent").await;
+    assert_eq!(made.kind, "CREATE");
+    assert_eq!(told(&heard), [("GAP_UPDATE", "Task", vec![task.as_str()])]);
 }

@@ -65,6 +65,8 @@ struct Touched {
     id: String,
     /// As it was before the transaction; none for a new record.
     before: Option<Row>,
+    /// What is told of it instead of what changed.
+    gap: Option<ChangeType>,
 }
 
 struct Message {
@@ -128,7 +130,14 @@ impl Capture {
     /// A record is about to be written or removed.
     pub fn touch(&self, tx: &Tx<'_>, object: &Object, id: &str) {
         if let Some(shape) = self.shape(tx, object).filter(|shape| !self.knows(shape, id)) {
-            self.note(shape, id, tx.row(object, id));
+            self.note(shape, id, tx.row(object, id), None);
+        }
+    }
+
+    /// A record is changed outside of what saves do, and only that it was is told.
+    pub fn touch_gap(&self, tx: &Tx<'_>, object: &Object, id: &str, gap: ChangeType) {
+        if let Some(shape) = self.shape(tx, object).filter(|shape| !self.knows(shape, id)) {
+            self.note(shape, id, None, Some(gap));
         }
     }
 
@@ -137,7 +146,7 @@ impl Capture {
         let Some(shape) = self.shape(tx, object) else { return };
         let Some(id) = object.position("Id").and_then(|at| values[at].as_str()) else { return };
         if !self.knows(&shape, id) {
-            self.note(shape, id, None);
+            self.note(shape, id, None, None);
         }
     }
 
@@ -162,10 +171,10 @@ impl Capture {
         self.running.borrow().places.contains_key(&(place(shape), id.to_owned()))
     }
 
-    fn note(&self, shape: Arc<Shape>, id: &str, before: Option<Row>) {
+    fn note(&self, shape: Arc<Shape>, id: &str, before: Option<Row>, gap: Option<ChangeType>) {
         let running = &mut *self.running.borrow_mut();
         running.places.insert((place(&shape), id.to_owned()), running.touched.len());
-        running.touched.push(Touched { shape, id: id.to_owned(), before });
+        running.touched.push(Touched { shape, id: id.to_owned(), before, gap });
     }
 
     /// How many platform events the transaction has published so far.
@@ -262,11 +271,12 @@ impl Capture {
         let mut alike: HashMap<(usize, Change), usize> = HashMap::new();
         let mut overflown: Vec<Told> = Vec::new();
         let mut counted = 0;
-        for Touched { shape, id, before } in touched {
-            let after = tx.row(&shape.entity, &id);
-            let Some((mut change, changes)) = Change::between(&shape, before.as_ref(), after.as_ref()) else {
-                continue;
+        for Touched { shape, id, before, gap } in touched {
+            let change = match gap {
+                Some(kind) => Some((Change::bare(kind, &shape), 1)),
+                None => Change::between(&shape, before.as_ref(), tx.row(&shape.entity, &id).as_ref()),
             };
+            let Some((mut change, changes)) = change else { continue };
             counted += changes;
             if counted > limit {
                 if !overflown.iter().any(|known| Arc::ptr_eq(&known.shape, &shape)) {

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod deeds;
+pub mod recorded;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

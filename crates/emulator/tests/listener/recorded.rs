@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What real orgs answered, as clients of the Pub/Sub API keep it in public.
+
+/// From schemas of a Developer Edition org that a client keeps: name, type, doc.
+pub const CONTACT: [(&str, &str, &str); 30] = [
+    ("AccountId", "string", "ForeignKey:EntityId"),
+    ("Name", "PersonName", "Data:PersonName"),
+    ("OtherAddress", "Address", "Data:Address"),
+    ("MailingAddress", "Address", "Data:Address"),
+    ("Phone", "string", "Data:Phone"),
+    ("Fax", "string", "Data:Phone"),
+    ("MobilePhone", "string", "Data:Phone"),
+    ("HomePhone", "string", "Data:Phone"),
+    ("OtherPhone", "string", "Data:Phone"),
+    ("AssistantPhone", "string", "Data:Phone"),
+    ("ReportsToId", "string", "ForeignKey:EntityId"),
+    ("Email", "string", "Data:Email"),
+    ("Title", "string", "Data:Text"),
+    ("Department", "string", "Data:Text"),
+    ("AssistantName", "string", "Data:Text"),
+    ("LeadSource", "string", "Data:DynamicEnum"),
+    ("Birthdate", "long", "Data:DateOnly"),
+    ("Description", "string", "Data:StringPlusClob"),
+    ("OwnerId", "string", "ForeignKey:EntityId"),
+    ("CreatedDate", "long", "CreatedDate:DateTime"),
+    ("CreatedById", "string", "ForeignKey:EntityId"),
+    ("LastModifiedDate", "long", "Data:DateTime"),
+    ("LastModifiedById", "string", "ForeignKey:EntityId"),
+    ("LastCURequestDate", "long", "Data:DateTime"),
+    ("LastCUUpdateDate", "long", "Data:DateTime"),
+    ("EmailBouncedReason", "string", "Data:Text"),
+    ("EmailBouncedDate", "long", "Data:DateTime"),
+    ("Jigsaw", "string", "Data:Text"),
+    ("CleanStatus", "string", "Data:StaticEnum"),
+    ("IndividualId", "string", "ForeignKey:EntityId"),
+];
