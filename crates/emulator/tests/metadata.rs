@@ -755,3 +755,36 @@ async fn an_external_client_app_is_made_and_comes_back() {
     let policies = files.values().map(|body| String::from_utf8_lossy(body).into_owned()).collect::<String>();
     assert!(policies.contains("<permittedUsersPolicyType>AllSelfAuthorized</permittedUsersPolicyType>"), "{policies}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn big_objects_are_deployed_with_their_index() {
+    let client = Client::new();
+    let field = |name: &str| {
+        format!(
+            "<fields><fullName>{name}</fullName><label>{name}</label><length>16</length><required>true</required><type>Text</type></fields>"
+        )
+    };
+    let object = format!(
+        "<CustomObject xmlns=\"http://soap.sforce.com/2006/04/metadata\"><deploymentStatus>Deployed</deploymentStatus>{}{}\
+         <indexes><fullName>Reading_Index</fullName><fields><name>Meter__c</name><sortDirection>DESC</sortDirection></fields><label>Reading Index</label></indexes>\
+         <label>Reading</label><pluralLabel>Readings</pluralLabel></CustomObject>",
+        field("Meter__c"),
+        field("Value__c")
+    );
+    let types: &[(&str, &[&str])] = &[("CustomObject", &["Reading__b"])];
+    deploy_well(&client, &zip(&[("package.xml", &package(types)), ("objects/Reading__b.object", &object)])).await;
+    let described = client.get("/sobjects/Reading__b/describe").await.json();
+    assert_eq!(
+        (&described["queryable"], &described["updateable"], &described["undeletable"]),
+        (&json!(true), &json!(false), &json!(false))
+    );
+    let fields: Vec<&str> =
+        described["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["Id", "CreatedDate", "CreatedById", "Meter__c", "Value__c"]);
+    client.create("Reading__b", &json!({"Meter__c": "M1", "Value__c": "7"})).await;
+    assert_eq!(client.query("SELECT Value__c FROM Reading__b WHERE Meter__c = 'M1'").await[0]["Value__c"], "7");
+    assert_eq!(client.json("GET", "/sobjects/Reading__Share/describe", &json!(null)).await.status, 404);
+    let (files, _) = retrieve(&client, &package(types)).await;
+    let back = std::str::from_utf8(&files["objects/Reading__b.object"]).unwrap();
+    assert_eq!(porter::normal(back), porter::normal(&object));
+}

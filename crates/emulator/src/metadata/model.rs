@@ -493,6 +493,10 @@ impl Model {
     /// Histories, shares and feeds are made once; change events have the fields of their object as they are now.
     fn make_companions(&mut self) {
         for (name, history) in std::mem::take(&mut self.companions) {
+            // Nobody owns, follows or shares rows of big objects.
+            if name.ends_with("__b") {
+                continue;
+            }
             let Some(object) = self.objects.get(&name).filter(|_| name.ends_with("__c")) else { continue };
             let enabled = custom::Enabled {
                 history,

@@ -32,9 +32,9 @@ pub fn make(name: &str, node: &Node, strict: bool) -> Result<Object, Problem> {
     let kind = match name.rsplit_once("__").map(|(_, kind)| kind) {
         Some("c") if node.text_of("customSettingsType") == "Hierarchy" => Kind::HierarchySetting,
         Some("c") if node.text_of("customSettingsType") == "List" => Kind::ListSetting,
-        Some("c" | "e") => Kind::Object,
+        Some("b" | "c" | "e") => Kind::Object,
         Some("mdt") => Kind::Metadata,
-        Some(other @ ("b" | "x" | "kav")) => {
+        Some(other @ ("x" | "kav")) => {
             return Err(Problem::at(node, format!("objects of kind __{other} are not emulated")));
         }
         _ => {
@@ -42,9 +42,9 @@ pub fn make(name: &str, node: &Node, strict: bool) -> Result<Object, Problem> {
             return Err(Problem::at(node, text));
         }
     };
-    let is_event = name.ends_with("__e");
+    let (is_event, is_big) = (name.ends_with("__e"), name.ends_with("__b"));
     if strict {
-        required(node, kind, is_event)?;
+        required(node, kind, is_event || is_big)?;
     }
     let given = |name: &str| Some(node.text_of(name)).filter(|text| !text.is_empty());
     let label = given("label").unwrap_or(name);
@@ -61,14 +61,21 @@ pub fn make(name: &str, node: &Node, strict: bool) -> Result<Object, Problem> {
         (object.queryable, object.retrieveable, object.searchable, object.replicateable) = (false, false, false, false);
         (object.updateable, object.deletable, object.undeletable, object.layoutable) = (false, false, false, false);
     }
+    if is_big {
+        // Big objects have no name, no owner and no recycle bin, and their rows are replaced rather than changed.
+        object.fields.retain(|field| matches!(field.name.as_str(), "Id" | "CreatedDate" | "CreatedById"));
+        (object.searchable, object.replicateable, object.triggerable, object.mru_enabled) =
+            (false, false, false, false);
+        (object.updateable, object.deletable, object.undeletable, object.layoutable) = (false, false, false, false);
+    }
     Ok(object)
 }
 
-fn required(node: &Node, kind: Kind, is_event: bool) -> Result<(), Problem> {
+fn required(node: &Node, kind: Kind, is_nameless: bool) -> Result<(), Problem> {
     let mut names = vec!["label"];
     if kind == Kind::Object {
         names.extend(["pluralLabel", "deploymentStatus"]);
-        if !is_event {
+        if !is_nameless {
             if node.first("nameField").is_none() {
                 return Err(Problem::at(node, "Must specify a nameField of type Text or AutoNumber"));
             }
