@@ -36,9 +36,10 @@ pub fn judge(schema: &Schema, full_name: &str, node: &Node) -> Verdict {
     }
 }
 
-/// A custom field that is not there is an error. A standard one may be there in a real org.
+/// A custom field that is not there is an error. A standard one may be there in a real org, and one of a package with it.
 pub fn absent(field: &str) -> Verdict {
-    if field.contains("__") {
+    let own = field.rsplit('.').next().unwrap_or(field);
+    if own.matches("__").count() == 1 {
         Verdict::Wrong(format!("Field {field} does not exist. Check spelling."))
     } else {
         Verdict::Dormant(format!("there is no field {field} here"))
