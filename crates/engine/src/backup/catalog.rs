@@ -3,7 +3,7 @@
 //!
 //! The reason is what the org says (`queryable`, `associateEntityType`), not a list of names that goes stale. Names decide only where
 //! the API gives no flag: suffixes of platform events and external objects (`salesforce-api.md` 2.4), objects that show the
-//! schema as rows, and objects that must be asked for by their parents.
+//! schema as rows or compute theirs, and objects that must be asked for by their parents.
 //!
 //! Describes come 25 in a call. What the backup before knew is asked for only where it has changed since.
 
@@ -219,8 +219,29 @@ fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
     if name.ends_with("__mdt") {
         return Some("custom metadata is metadata, not data");
     }
+    if name == "UserRecordAccess" {
+        return Some("it answers what one user may do with given records, and stores nothing");
+    }
     if SCHEMA_AS_ROWS.contains(&name) {
         return Some("it shows the org's schema as rows, and the schema is kept as describes");
     }
     (!summary.queryable).then_some("the org says that it cannot be queried")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stores_no_rows_of_its_own_is_told_from_what_may_hold_data() {
+        let summary = |name: &str| ObjectSummary { name: name.to_owned(), queryable: true, ..ObjectSummary::default() };
+        for name in ["UserRecordAccess", "FieldDefinition", "AccountChangeEvent", "Order__e", "Order__x", "Order__mdt"]
+        {
+            assert!(no_rows(&summary(name)).is_some(), "{name}");
+        }
+        for name in ["Account", "ContentDocumentLink", "Order__c", "Order__b"] {
+            assert!(no_rows(&summary(name)).is_none(), "{name}");
+        }
+        assert!(no_rows(&ObjectSummary { queryable: false, ..summary("Account") }).is_some());
+    }
 }
