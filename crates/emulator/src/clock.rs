@@ -21,7 +21,8 @@ pub struct Clock {
 #[derive(Debug)]
 struct Inner {
     start_ms: i64,
-    started: Instant,
+    /// `None` where it moves only when it is told to.
+    started: Option<Instant>,
     offset_ms: AtomicI64,
 }
 
@@ -36,12 +37,23 @@ impl Clock {
 
     /// A clock that shows `ms` (milliseconds since 1970 UTC) now and runs from there.
     pub fn starting_at(ms: i64) -> Clock {
-        Clock { inner: Arc::new(Inner { start_ms: ms, started: Instant::now(), offset_ms: AtomicI64::new(0) }) }
+        Clock::new(ms, Some(Instant::now()))
+    }
+
+    /// A clock that shows `ms` (milliseconds since 1970 UTC) until it is moved: what happens one after the other then happens at
+    /// the same time, however slow the machine is.
+    pub fn standing_at(ms: i64) -> Clock {
+        Clock::new(ms, None)
+    }
+
+    fn new(start_ms: i64, started: Option<Instant>) -> Clock {
+        Clock { inner: Arc::new(Inner { start_ms, started, offset_ms: AtomicI64::new(0) }) }
     }
 
     /// Milliseconds since 1970 UTC.
     pub fn now(&self) -> i64 {
-        let elapsed = i64::try_from(self.inner.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let elapsed = self.inner.started.map_or(Duration::ZERO, |started| started.elapsed());
+        let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         self.inner.start_ms.saturating_add(elapsed).saturating_add(self.inner.offset_ms.load(Ordering::Relaxed))
     }
 
@@ -64,5 +76,14 @@ mod tests {
         assert_eq!(clock.now(), 3_000);
         clock.clone().advance(Duration::from_millis(5));
         assert_eq!(clock.now(), 3_005);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standing_clock_moves_only_when_told() {
+        let clock = Clock::standing_at(1_000);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(clock.now(), 1_000);
+        clock.advance(Duration::from_millis(5));
+        assert_eq!(clock.now(), 1_005);
     }
 }

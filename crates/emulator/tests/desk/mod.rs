@@ -21,7 +21,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new() -> Desk {
-        let org = Org::open(0, Schema::standard(), Clock::starting_at(START_MS), None).expect("an org in memory opens");
+        let org = Org::open(0, Schema::standard(), Clock::standing_at(START_MS), None).expect("an org in memory opens");
         let caller = org.caller(&org.id_of("User", "Username", "admin@org-1.orgkeep.example"));
         Desk { org, caller }
     }
