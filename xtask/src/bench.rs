@@ -62,19 +62,26 @@ impl Wanted {
                     wanted.rows = rows.ok_or("--rows needs a number of at least 1000")?;
                 }
                 name if ALL.iter().any(|kind| kind.name.contains(name)) => wanted.names.push(name.to_owned()),
-                other => {
-                    let names: Vec<&str> = ALL.iter().map(|kind| kind.name).collect();
-                    return Err(format!("{other} is not measured; there are {}", names.join(", ")));
-                }
+                other => return Err(not_measured(other, &ALL)),
             }
         }
         Ok(wanted)
     }
 
     fn any(&self, kinds: &[&Kind]) -> bool {
-        self.names.is_empty()
-            || kinds.iter().any(|kind| self.names.iter().any(|name| kind.name.contains(name.as_str())))
+        chosen(&self.names, kinds)
     }
+}
+
+/// Whether one of these figures was asked for; without names all are.
+fn chosen(names: &[String], kinds: &[&Kind]) -> bool {
+    names.is_empty() || kinds.iter().any(|kind| names.iter().any(|name| kind.name.contains(name.as_str())))
+}
+
+/// A word that is neither an option nor a part of the name of a figure.
+fn not_measured(word: &str, figures: &[&Kind]) -> String {
+    let names: Vec<&str> = figures.iter().map(|kind| kind.name).collect();
+    format!("{word} is not measured; there are {}", names.join(", "))
 }
 
 pub fn run(arguments: &[String]) -> Result<()> {

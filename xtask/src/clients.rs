@@ -72,31 +72,26 @@ pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
     let modules = folder.join("node_modules");
     let node_version = format!("{node}@{NODE}");
     installed_once(&folder, &format!("{SALESFORCE_CLI} {JSFORCE} {SFDMU} {node_version}"), |log| {
-        if !runs(Command::new("npm").arg("--version")) {
-            return Err("there is no npm on this machine".to_owned());
-        }
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
-        let mut npm = Command::new("npm");
-        npm.current_dir(&folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-        child::kept(npm.args([SALESFORCE_CLI, JSFORCE, SFDMU, &node_version]), log, INSTALL_LIMIT).map(drop)
+        npm_install(&folder, &[SALESFORCE_CLI, JSFORCE, SFDMU, &node_version], log)
     })?;
     Ok([modules.join(node).join("bin"), modules.join(".bin")])
+}
+
+fn npm_install(folder: &Path, packages: &[&str], log: &Path) -> Result<()> {
+    if !runs(Command::new("npm").arg("--version")) {
+        return Err("there is no npm on this machine".to_owned());
+    }
+    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
+    let mut npm = Command::new("npm");
+    npm.current_dir(folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
+    child::kept(npm.args(packages), log, INSTALL_LIMIT).map(drop)
 }
 
 /// The folder in whose `node_modules` Playwright lies.
 pub fn playwright(place: &Place) -> Result<PathBuf> {
     let folder = place.clients().join("browser");
-    installed_once(&folder, PLAYWRIGHT, |log| {
-        if !runs(Command::new("npm").arg("--version")) {
-            return Err("there is no npm on this machine".to_owned());
-        }
-        std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        std::fs::write(folder.join("package.json"), "{\"private\":true}\n").map_err(|error| error.to_string())?;
-        let mut npm = Command::new("npm");
-        npm.current_dir(&folder).args(["install", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
-        child::kept(npm.arg(PLAYWRIGHT), log, INSTALL_LIMIT).map(drop)
-    })?;
+    installed_once(&folder, PLAYWRIGHT, |log| npm_install(&folder, &[PLAYWRIGHT], log))?;
     Ok(folder)
 }
 

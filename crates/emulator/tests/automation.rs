@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acts;
 mod client;
 mod porter;
 
-use std::time::Duration;
-
-use client::{Client, csv};
+use acts::{bulk, criterion, field, soap};
+use client::Client;
 use porter::{deploy, deploy_well, package, problems, zip};
 use serde_json::{Value, json};
 
@@ -57,34 +57,6 @@ async fn told(client: &Client, object: &str, record: &Value) -> Vec<(String, Vec
     };
     assert_eq!(reply.status, 400);
     errors.as_array().unwrap().iter().map(one).collect()
-}
-
-/// Runs a Bulk 2.0 job: the error of each row that failed.
-async fn bulk(client: &Client, order: Value, data: &str) -> Vec<String> {
-    let job = client.json("POST", "/jobs/ingest", &order).await.json();
-    let path = format!("/jobs/ingest/{}", job["id"].as_str().unwrap_or_else(|| panic!("{job}")));
-    client.send("PUT", &format!("{path}/batches"), "text/csv", data.to_owned()).await;
-    client.json("PATCH", &path, &json!({"state": "UploadComplete"})).await;
-    for _ in 0..100 {
-        if client.get(&path).await.json()["state"] == "JobComplete" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let reply = client.get(&format!("{path}/failedResults")).await;
-    csv(reply.text()).1.into_iter().map(|row| row[1].clone()).collect()
-}
-
-/// A call of the partner API: the body of the answer.
-async fn soap(client: &Client, header: &str, body: &str) -> String {
-    let text = format!(
-        "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:urn=\"urn:partner.soap.sforce.com\" \
-         xmlns:s=\"urn:sobject.partner.soap.sforce.com\"><soapenv:Header><urn:SessionHeader><urn:sessionId>{}</urn:sessionId>\
-         </urn:SessionHeader>{header}</soapenv:Header><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>",
-        client.token
-    );
-    let headers = [("content-type", "text/xml; charset=UTF-8"), ("soapaction", "\"\"")];
-    client.send_with("POST", "/services/Soap/u/67.0", &headers, text).await.text().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -371,16 +343,6 @@ fn workflow_rule(name: &str, trigger: &str, condition: &str, actions: &[&str]) -
     format!(
         "<rules><fullName>{name}</fullName>{actions}<active>true</active>{condition}<triggerType>{trigger}</triggerType></rules>"
     )
-}
-
-fn criterion(field: &str, operation: &str, value: &str) -> String {
-    format!(
-        "<criteriaItems><field>{field}</field><operation>{operation}</operation><value>{value}</value></criteriaItems>"
-    )
-}
-
-async fn field(client: &Client, id: &str, object: &str, name: &str) -> Value {
-    client.get(&format!("/sobjects/{object}/{id}?fields={name}")).await.json()[name].clone()
 }
 
 #[tokio::test(start_paused = true)]

@@ -241,7 +241,6 @@ async fn take(
     {
         catalog.compare(&before, point.sequence)?;
     }
-    let catalog = catalog;
     let run = Run {
         org,
         unfinished: &unfinished,

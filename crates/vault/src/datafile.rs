@@ -52,8 +52,8 @@ pub(crate) struct Encoded {
     pub stats: Value,
 }
 
-/// How a file is written. Where `lasting`, it is read more often than written and worth more compression. Columns that say the
-/// same in every row take a few bytes as they are; a codec would cost memory and time in each, also when they are read.
+/// How a file is written. Where `lasting`, it is read more often than written and worth more compression. Columns that
+/// have no values, or bits, take a few bytes as they are; a codec would cost memory and time in each, also when they are read.
 fn properties(lasting: bool, batches: &[RecordBatch]) -> WriterProperties {
     let id = || ColumnPath::from(ID);
     let mut properties = WriterProperties::builder()

@@ -20,7 +20,7 @@ use super::figure::{
     EMULATOR_START, EMULATOR_UPDATE, EMULATOR_UPSERT, Figure, Kind, median,
 };
 use super::org::Org;
-use super::tell;
+use super::{chosen, not_measured, tell};
 use crate::emulator::Emulator;
 use crate::place::Place;
 use crate::{Result, child, note};
@@ -61,18 +61,14 @@ impl Wanted {
                 "--rows" => wanted.rows = number(1_000)?,
                 "--records" => wanted.records = number(1_000)?,
                 name if EMULATOR.iter().any(|kind| kind.name.contains(name)) => wanted.names.push(name.to_owned()),
-                other => {
-                    let names: Vec<&str> = EMULATOR.iter().map(|kind| kind.name).collect();
-                    return Err(format!("{other} is not measured; there are {}", names.join(", ")));
-                }
+                other => return Err(not_measured(other, &EMULATOR)),
             }
         }
         Ok(wanted)
     }
 
     fn any(&self, kinds: &[&Kind]) -> bool {
-        self.names.is_empty()
-            || kinds.iter().any(|kind| self.names.iter().any(|name| kind.name.contains(name.as_str())))
+        chosen(&self.names, kinds)
     }
 }
 

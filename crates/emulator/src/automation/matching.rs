@@ -172,6 +172,10 @@ impl Matching {
     }
 }
 
+/// Words of a company's name that say nothing of which company it is.
+const LEGAL_FORMS: [&str; 12] =
+    ["inc", "incorporated", "ltd", "limited", "llc", "corp", "corporation", "co", "company", "gmbh", "ag", "the"];
+
 fn alike(method: Method, a: &str, b: &str) -> bool {
     match method {
         Method::Exact => a.to_lowercase() == b.to_lowercase(),
@@ -180,41 +184,7 @@ fn alike(method: Method, a: &str, b: &str) -> bool {
             let initial = |short: &str, long: &str| short.chars().count() == 1 && long.starts_with(short);
             a == b || initial(&a, &b) || initial(&b, &a) || (a.len().min(b.len()) >= 5 && one_apart(&a, &b))
         }
-        Method::Company => {
-            words(
-                a,
-                &[
-                    "inc",
-                    "incorporated",
-                    "ltd",
-                    "limited",
-                    "llc",
-                    "corp",
-                    "corporation",
-                    "co",
-                    "company",
-                    "gmbh",
-                    "ag",
-                    "the",
-                ],
-            ) == words(
-                b,
-                &[
-                    "inc",
-                    "incorporated",
-                    "ltd",
-                    "limited",
-                    "llc",
-                    "corp",
-                    "corporation",
-                    "co",
-                    "company",
-                    "gmbh",
-                    "ag",
-                    "the",
-                ],
-            )
-        }
+        Method::Company => words(a, &LEGAL_FORMS) == words(b, &LEGAL_FORMS),
         Method::Phone => {
             let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
             let (a, b) = (digits(a), digits(b));

@@ -7,7 +7,7 @@
 //!
 //! Describes come 25 in a call. What the backup before knew is asked for only where it has changed since.
 
-use super::read::refusal;
+use super::read::refused;
 use crate::describes::Describes;
 use crate::error::Result;
 use crate::event::Gap;
@@ -51,7 +51,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// What is not read any more of an object, said once.
     pub fn no_longer_shown(&self) -> Vec<Gap> {
-        let (backup, fields) = self.gone.iter().next().map_or((0, &[][..]), |(backup, fields)| (*backup, &fields[..]));
+        let Some((backup, fields)) = &self.gone else { return Vec::new() };
         let reason = format!(
             "the org no longer shows it: it was deleted, or hidden from this user; backup {backup} holds what it had"
         );
@@ -199,7 +199,7 @@ async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<V
         };
         describes.push(match described {
             Ok(describe) => Ok(describe),
-            Err(error) => Err(refusal(&error).ok_or(error)?),
+            Err(error) => Err(refused(error)?),
         });
     }
     Ok(describes)

@@ -5,10 +5,10 @@
 //! itself (`salesforce-api.md` 7.1).
 
 use super::catalog::Entry;
-use super::read::refusal;
+use super::read::{refused, was_too_much};
 use crate::error::Result;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Answered, Kind as ApiKind, MOST_QUERIES, Org, Query, Scope};
+use orgkeep_salesforce::{Answered, MOST_QUERIES, Org, Query, Scope};
 use std::collections::BTreeMap;
 
 /// Calls made at the same time.
@@ -36,17 +36,17 @@ async fn five(org: &Org, group: &[&Entry]) -> Result<Vec<Counted>> {
             for (entry, answer) in group.iter().zip(answers) {
                 let count = match answer {
                     Ok(answered) => number(&answered).ok_or_else(|| "the org gave no number".to_owned()),
-                    Err(error) => Err(refusal(&error).ok_or(error)?),
+                    Err(error) => Err(refused(error)?),
                 };
                 counted.push((entry.object.clone(), count));
             }
         }
         // Five together may be too much for an org that counts each of them.
-        Err(error) if refusal(&error).is_some() || error.kind == ApiKind::Unreachable => {
+        Err(error) if was_too_much(&error) => {
             for entry in group {
                 let count = match org.count(&entry.object, live(entry), Scope::All).await {
                     Ok(count) => Ok(count),
-                    Err(error) => Err(refusal(&error).ok_or(error)?),
+                    Err(error) => Err(refused(error)?),
                 };
                 counted.push((entry.object.clone(), count));
             }
@@ -60,7 +60,8 @@ fn number(answered: &Answered) -> Option<u64> {
     answered.rows.iter().next()?.next()??.parse().ok()
 }
 
-fn live(entry: &Entry) -> Option<&'static str> {
+/// The condition that leaves out deleted rows, where an object tells them apart.
+pub(super) fn live(entry: &Entry) -> Option<&'static str> {
     entry.spec.soft_deletes.then_some("IsDeleted = false")
 }
 

@@ -12,7 +12,7 @@ use crate::spec::Spec;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Kind as ApiKind, Org, RowStream, Rows, Scope};
-use orgkeep_vault::{BatchStream, Builder, Capture, CaptureKind, Captured, Scan};
+use orgkeep_vault::{Batch, BatchStream, Builder, Capture, CaptureKind, Captured, Scan};
 use tokio_util::task::AbortOnDropHandle;
 
 /// From so many rows on, a Bulk job costs less than REST pages of 2,000 rows each.
@@ -128,6 +128,16 @@ impl Failure {
     }
 }
 
+/// Why the org refuses one object; an error where that is not what happened.
+pub(super) fn refused(error: orgkeep_salesforce::Error) -> Result<String> {
+    Ok(refusal(&error).ok_or(error)?)
+}
+
+/// Whether several questions in one call may have been too much for an org that answers each of them.
+pub(super) fn was_too_much(error: &orgkeep_salesforce::Error) -> bool {
+    refusal(error).is_some() || error.kind == ApiKind::Unreachable
+}
+
 fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
     match refusal(&error) {
         Some(reason) => Failure::Refused(reason),
@@ -212,7 +222,6 @@ pub(super) async fn rows<S>(
 where
     S: futures::Stream<Item = orgkeep_salesforce::Result<Rows>> + Unpin,
 {
-    let deleted = spec.position("IsDeleted");
     let stamp = spec.stamp.as_deref().and_then(|stamp| spec.position(stamp));
     let mut bodies = match &spec.body {
         Some(body) => Some(Bodies::new(run, spec, body).await?),
@@ -225,11 +234,8 @@ where
             Some(bodies) => bodies.of(&rows, note).await?,
             None => Vec::new(),
         };
-        let mut builder = Builder::new(&spec.schema);
-        for (index, row) in rows.iter().enumerate() {
-            let gone = deleted.is_some_and(|column| rows.cell(index, column) == Some("true"));
-            let body = spec.body.is_some().then(|| references.get(index).and_then(|reference| reference.as_deref()));
-            builder.push(gone, row.chain(body));
+        let batch = batch(spec, &rows, &references);
+        for index in 0..rows.len() {
             if let Some(stamp) = stamp.and_then(|column| rows.cell(index, column))
                 && note.high_water.as_deref().is_none_or(|highest| stamp > highest)
             {
@@ -238,7 +244,6 @@ where
         }
         note.rows_read += rows.len() as u64;
         note.bytes_read += rows.bytes() as u64;
-        let batch = builder.finish();
         if let (Some(overlap), Some(column)) = (&mut overlap, stamp) {
             (0..rows.len()).for_each(|row| overlap.add(rows.cell(row, column), &batch, row));
         }
@@ -250,6 +255,18 @@ where
     }
     note.overlap = overlap.and_then(Overlap::digest);
     Ok(capture)
+}
+
+/// Rows as the vault keeps them, each with the reference of its body where the object has bodies.
+pub(super) fn batch(spec: &Spec, rows: &Rows, references: &[Option<String>]) -> Batch {
+    let deleted = spec.position("IsDeleted");
+    let mut builder = Builder::new(&spec.schema);
+    for (index, row) in rows.iter().enumerate() {
+        let gone = deleted.is_some_and(|column| rows.cell(index, column) == Some("true"));
+        let body = spec.body.is_some().then(|| references.get(index).and_then(|reference| reference.as_deref()));
+        builder.push(gone, row.chain(body));
+    }
+    builder.finish()
 }
 
 /// What this backup wants of an object, by the cheapest route that the org accepts.

@@ -42,10 +42,7 @@ async fn counted<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<(&'e En
 async fn recount(run: &Run<'_>, entry: &Entry) -> Result<u64> {
     match counted(run, &[entry]).await?.pop() {
         Some((_, Ok(rows))) => Ok(rows),
-        _ => {
-            let live = entry.spec.soft_deletes.then_some("IsDeleted = false");
-            Ok(run.org.count(&entry.object, live, read::scope(&entry.spec)).await?)
-        }
+        _ => Ok(run.org.count(&entry.object, count::live(entry), read::scope(&entry.spec)).await?),
     }
 }
 
@@ -133,7 +130,7 @@ async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
 /// Ids of the live rows. 5 million of them take about 200 MB.
 async fn ids_in_org(run: &Run<'_>, entry: &Entry) -> Result<Vec<String>> {
     let spec = &entry.spec;
-    let live = if spec.soft_deletes { " WHERE IsDeleted = false" } else { "" };
+    let live = count::live(entry).map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
     let soql = format!("SELECT Id FROM {}{live}", spec.object);
     let mut rows = run.org.query(&soql, &["Id".to_owned()], read::scope(spec)).boxed();
     let mut ids = Vec::new();

@@ -13,9 +13,7 @@ use crate::event::{Event, Route};
 use crate::note::{Note, Overlap};
 use crate::spec::Spec;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::Kind as ApiKind;
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
-use orgkeep_vault::{Batch, Builder};
 
 /// Up to so many rows an object is read together with others; more do not fit one page.
 pub(super) const SMALL_ROWS: u64 = 2_000;
@@ -52,7 +50,7 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Single<'e>>>
     let answers = match run.org.composite_queries(&queries).await {
         Ok(answers) => answers,
         // Five together may be too much for an org that answers each of them.
-        Err(error) if read::refusal(&error).is_some() || error.kind == ApiKind::Unreachable => {
+        Err(error) if read::was_too_much(&error) => {
             return Ok(group.iter().map(|entry| (*entry, None)).collect());
         }
         Err(error) => return Err(error.into()),
@@ -113,19 +111,9 @@ fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answer
 /// The digest of those of the rows that lie in an overlap.
 fn overlap(spec: &Spec, mut overlap: Overlap, rows: &Rows) -> Option<String> {
     let stamp = spec.position(spec.stamp.as_deref()?)?;
-    let batch = batch(spec, rows);
+    let batch = read::batch(spec, rows, &[]);
     (0..rows.len()).for_each(|row| overlap.add(rows.cell(row, stamp), &batch, row));
     overlap.digest()
-}
-
-fn batch(spec: &Spec, rows: &Rows) -> Batch {
-    let deleted = spec.position("IsDeleted");
-    let mut builder = Builder::new(&spec.schema);
-    for (index, row) in rows.iter().enumerate() {
-        let gone = deleted.is_some_and(|column| rows.cell(index, column) == Some("true"));
-        builder.push(gone, row);
-    }
-    builder.finish()
 }
 
 impl Run<'_> {
