@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::place::Place;
 use crate::{Result, child};
 
-const PYTHON: [&str; 8] = [
+const PYTHON: [&str; 9] = [
     "simple-salesforce==1.12.10",
     "cryptography==50.0.2",
     "pyarrow==26.0.1",
@@ -22,6 +22,7 @@ const PYTHON: [&str; 8] = [
     "grpcio-tools==1.85.1",
     "avro==1.12.2",
     "bitstring==5.0.0",
+    "blake3==1.0.11",
 ];
 const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One file per command: its arguments and what it does. Each ends in an [`crate::failure::Answer`] or a failure.
 
+pub mod attest;
 pub mod backup;
 pub mod backups;
 pub mod check;

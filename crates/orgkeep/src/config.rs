@@ -17,6 +17,7 @@
 //! the very same moment may lose one of the two changes.
 
 mod kept;
+mod seen;
 
 use crate::failure::{Failure, Kind};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use url::Url;
 
 pub use kept::Kept;
+pub use seen::Seen;
 
 /// One connector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

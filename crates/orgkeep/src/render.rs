@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reports of the engine as text for people: pure functions from a value to a text or a table.
 
+mod attest;
 mod backup;
 mod browse;
 mod comparison;
 mod plan;
 mod proof;
 
+pub use attest::{statement, verification};
 pub use backup::{backup, backup_shortfall, backup_total, backups, damage, objects};
 pub use browse::{history, listing, record};
 pub use comparison::{comparison, overview};

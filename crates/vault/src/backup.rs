@@ -5,7 +5,10 @@
 //!    over from an interrupted run, its outcomes are read from the tables' own commits, the same sequence goes on, and
 //!    files that no commit names are swept.
 //! 2. Captures, documents and blobs are added, each durable by itself.
-//! 3. [`Unfinished::finish`] writes the manifest, put-if-absent: only now does the backup exist for readers.
+//! 3. [`Unfinished::finish`] writes the seal of the manifest and then the manifest, put-if-absent: only now does the backup
+//!    exist for readers.
+//!
+//! What is held of every object is carried from manifest to manifest, so that a manifest says all of its state, and its root.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -22,6 +25,7 @@ use crate::columns::Schema;
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::log::Log;
+use crate::merkle::{self, Held};
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
 
@@ -42,6 +46,12 @@ pub struct Manifest {
     pub finished_at: DateTime<Utc>,
     /// What was captured in this backup, by object. An object that is not here is held as the backups before left it.
     pub objects: BTreeMap<String, Captured>,
+    /// What is held of every object as of this backup, captured in it or before. Empty in manifests of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub state: BTreeMap<String, Held>,
+    /// Merkle root of `state`, 64 hexadecimal digits; none in manifests of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// What the engine says of the backup: coverage, counts, calls. The vault does not look into it.
     pub content: Value,
     /// BLAKE3 of the JSON of this manifest.
@@ -75,7 +85,7 @@ pub struct Unfinished {
     lock: Lock,
     sequence: u64,
     interrupted: bool,
-    predecessor: Option<String>,
+    predecessor: Option<Arc<Manifest>>,
     outcomes: Arc<Mutex<BTreeMap<String, Captured>>>,
 }
 
@@ -186,7 +196,7 @@ impl OrgVault {
             lock: lock.clone(),
             sequence,
             interrupted: self.marker().await?.is_some(),
-            predecessor: last.map(|manifest| manifest.hash),
+            predecessor: last.map(Arc::new),
             outcomes: Arc::default(),
         };
         if unfinished.interrupted {
@@ -291,8 +301,12 @@ impl Unfinished {
         })
     }
 
-    /// Collects the outcomes of the interrupted run and removes the files that no commit names.
+    /// Collects the outcomes of the interrupted run and removes the files that no commit names, and seals that no manifest
+    /// followed.
     async fn recover(&self) -> Result<()> {
+        let seals = self.org.seals().await?;
+        let orphans: Vec<Path> = seals.range(self.sequence..).flat_map(|(_, paths)| paths.iter().cloned()).collect();
+        crate::sorter::remove(&self.org, &orphans).await;
         for object in self.org.tables().await? {
             let log = self.org.log(&object);
             let state = log.state().await?;
@@ -365,22 +379,43 @@ impl Unfinished {
         self.org.document(reference).await
     }
 
+    /// What is held of every object as of this backup: what was captured in it, else what the backup before held.
+    async fn state(&self) -> Result<BTreeMap<String, Held>> {
+        let held = |captured: &Captured| Held { live: captured.live, digest: captured.digest.clone() };
+        let mut state = match &self.predecessor {
+            None => BTreeMap::new(),
+            Some(before) if before.root.is_some() => before.state.clone(),
+            // Made by an earlier version: once, everything that was captured before is gathered.
+            Some(_) => {
+                let manifests = self.org.manifests().await?;
+                let captured = manifests.iter().flat_map(|manifest| &manifest.objects);
+                captured.map(|(object, captured)| (object.clone(), held(captured))).collect()
+            }
+        };
+        state.extend(self.outcomes().iter().map(|(object, captured)| (object.clone(), held(captured))));
+        Ok(state)
+    }
+
     /// Writes the manifest: from now on the backup exists. Busy if another process has finished this sequence.
     pub async fn finish(self, draft: ManifestDraft) -> Result<Manifest> {
+        let state = self.state().await?;
         let mut manifest = Manifest {
             format: crate::vault::FORMAT,
             org: self.org.id().into(),
             sequence: self.sequence,
-            predecessor: self.predecessor.clone(),
+            predecessor: self.predecessor.as_ref().map(|before| before.hash.clone()),
             started_at: draft.started_at,
             finished_at: draft.finished_at,
             objects: self.outcomes(),
+            root: Some(merkle::root(&state)?),
+            state,
             content: draft.content,
             hash: String::new(),
         };
         let json = serde_json::to_vec(&manifest)
             .map_err(|error| Error::because("the manifest cannot be written as JSON", error).of_kind(Kind::Invalid))?;
         manifest.hash = blake3::hash(&json).to_hex().to_string();
+        self.org.put_seal(&manifest, self.org.vault().signer().await?.as_ref()).await?;
         let path = self.org.manifest_path(self.sequence);
         if let Err(error) = self.org.store().put_opts(&path, packed::pack(&json).into(), PutMode::Create.into()).await {
             // The reply may have been lost after the write took place.

@@ -14,14 +14,15 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::{DocumentRef, Manifest, follows};
+use crate::capture::Captured;
 use crate::columns::Schema;
 use crate::datafile::{self, Reading};
-use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
+use crate::merkle::{self, Held};
 use crate::org::OrgVault;
 use crate::packed::ENDING;
-use crate::state::Scan;
+use crate::seal::speaks_of;
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,9 @@ impl OrgVault {
         self.forget_all();
         let mut check =
             Check { org: self.clone(), read_data, progress, report: CheckReport::default(), sequences: Vec::new() };
+        let vault_file = self.vault().examine().await;
+        check.seen(&crate::vaultfile::vault_path(), 0);
+        check.note(&crate::vaultfile::vault_path(), None, Vec::new(), vault_file)?;
         let manifests = check.manifests().await?;
         check.objects(&manifests).await?;
         check.blobs().await?;
@@ -140,10 +144,38 @@ impl Check<'_> {
             if let Some(manifest) = self.note(&meta.location, None, vec![sequence], loaded)? {
                 let chained = follows(manifests.last(), &manifest);
                 self.note(&meta.location, None, vec![sequence], chained)?;
+                let sealed = self.seal(&manifest).await;
+                self.note(&meta.location, None, vec![sequence], sealed)?;
                 manifests.push(manifest);
             }
         }
         Ok(manifests)
+    }
+
+    /// Whether a manifest is what was sealed, by this vault's key, and its root that of the state it names.
+    async fn seal(&mut self, manifest: &Manifest) -> Result<()> {
+        let Some(root) = &manifest.root else { return Ok(()) };
+        let wrong = |what| Err(Error::new(Kind::Corrupt, what).with("backup", manifest.sequence));
+        if merkle::root(&manifest.state)? != *root {
+            return wrong("the root of a backup is not that of its state");
+        }
+        let fits = |(object, captured): (&String, &Captured)| {
+            manifest
+                .state
+                .get(object)
+                .is_some_and(|held| (held.live, &held.digest) == (captured.live, &captured.digest))
+        };
+        if !manifest.objects.iter().all(fits) {
+            return wrong("the state of a backup is not what was captured in it");
+        }
+        let path = self.org.seal_path(manifest.sequence, &manifest.hash);
+        self.seen(&path, 0);
+        let (_, statement) = self.org.read_seal(&path).await?;
+        speaks_of(&statement, manifest)?;
+        if self.org.vault().public_key().await.as_ref() != Some(&statement.public_key) {
+            return wrong("a backup was sealed with the key of another vault");
+        }
+        Ok(())
     }
 
     async fn objects(&mut self, manifests: &[Manifest]) -> Result<()> {
@@ -170,8 +202,8 @@ impl Check<'_> {
                 manifest.objects.get(object).map(|captured| (manifest.sequence, captured.clone()))
             });
             if let (true, true, Some((sequence, captured))) = (sound, self.read_data, newest) {
-                let found = self.totals(object, sequence).await;
-                if let Some((live, digest)) = self.note(log.path(), Some(object), vec![sequence], found)?
+                let found = self.org.totals(object, sequence).await;
+                if let Some(Held { live, digest }) = self.note(log.path(), Some(object), vec![sequence], found)?
                     && (live, digest.as_str()) != (captured.live, captured.digest.as_str())
                 {
                     let what = format!(
@@ -279,19 +311,6 @@ impl Check<'_> {
                 .with("expected", expected));
         }
         Ok(())
-    }
-
-    async fn totals(&self, object: &str, sequence: u64) -> Result<(u64, String)> {
-        let mut rows = self.org.scan(object, sequence, Scan::default()).await?;
-        let (mut live, mut digest, mut hasher) = (0, Digest::default(), None);
-        while let Some(batch) = rows.next().await.transpose()? {
-            let hasher = hasher.get_or_insert_with(|| RowHasher::new(batch.schema()));
-            live += batch.len() as u64;
-            for row in 0..batch.len() {
-                digest.add(hasher.row(&batch, row));
-            }
-        }
-        Ok((live, digest.to_string()))
     }
 
     async fn blobs(&mut self) -> Result<()> {

@@ -81,6 +81,21 @@ impl Slot {
         unwrap(&wrapping, "orgkeep slot passphrase", wrapped)
     }
 
+    /// Whether the slot has the form of one: what it wraps cannot be seen without its secret.
+    pub(crate) fn examine(&self) -> Result<()> {
+        let (salt, wrapped) = match self {
+            Slot::Passphrase { memory_kib, iterations, lanes, salt, wrapped } => {
+                parameters(*memory_kib, *iterations, *lanes)?;
+                (salt, wrapped)
+            }
+            Slot::Recovery { salt, wrapped } => (salt, wrapped),
+        };
+        if decode(salt)?.len() != 16 || decode(wrapped)?.len() != 12 + 32 + 16 {
+            return Err(Error::new(Kind::Corrupt, "a key slot has not the form of one"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn open_with_recovery(&self, key: &RecoveryKey) -> Result<Option<Key>> {
         let Slot::Recovery { salt, wrapped } = self else { return Ok(None) };
         unwrap(&expand(key, &decode(salt)?), "orgkeep slot recovery", wrapped)
@@ -91,9 +106,13 @@ fn decode(text: &str) -> Result<Vec<u8>> {
     BASE64.decode(text).map_err(|error| Error::because("a key slot is not readable", error).of_kind(Kind::Corrupt))
 }
 
+fn parameters(memory_kib: u32, iterations: u32, lanes: u32) -> Result<Params> {
+    Params::new(memory_kib, iterations, lanes, Some(32))
+        .map_err(|error| Error::new(Kind::Corrupt, format!("a key slot has impossible parameters: {error}")))
+}
+
 fn stretch(passphrase: &Secret, salt: &[u8], memory_kib: u32, iterations: u32, lanes: u32) -> Result<Key> {
-    let params = Params::new(memory_kib, iterations, lanes, Some(32))
-        .map_err(|error| Error::new(Kind::Corrupt, format!("a key slot has impossible parameters: {error}")))?;
+    let params = parameters(memory_kib, iterations, lanes)?;
     let mut key = Key::new([0; 32]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase.expose().as_bytes(), salt, key.as_mut_slice())

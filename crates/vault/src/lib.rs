@@ -8,6 +8,7 @@
 //! This crate knows tables, blobs and keys, and nothing of any API of Salesforce: "org", "object" and "Id" are names to
 //! it. `docs/format.md` describes what it stores, for readers in other languages.
 
+mod attest;
 mod backup;
 mod batch;
 mod blobs;
@@ -25,18 +26,23 @@ mod location;
 mod lock;
 mod log;
 mod merge;
+mod merkle;
 mod org;
 mod output;
 mod packed;
 mod restore;
 mod runs;
+mod seal;
 mod secret;
+mod signing;
 mod sorter;
 mod state;
 mod store;
 mod text;
 mod vault;
+mod vaultfile;
 
+pub use attest::{Attestation, Difference, Verification};
 pub use backup::{DocumentRef, Manifest, ManifestDraft, Unfinished};
 pub use batch::Batch;
 pub use blobs::{BlobError, BlobRef, BlobWriter};
@@ -49,9 +55,11 @@ pub use export::write_parquet;
 pub use location::{Location, Place};
 pub use lock::{LEASE_MINUTES, Lock};
 pub use merge::{Change, Row, merge};
+pub use merkle::Held;
 pub use org::OrgVault;
 pub use restore::RestoreLedger;
 pub use runs::BatchStream;
+pub use seal::{Seal, Statement};
 pub use secret::{RecoveryKey, Secret};
 pub use sorter::Sorter;
 pub use state::{Scan, Version};

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::location::Place;
 use crate::log::{Log, State};
 use crate::store::VaultStore;
-use crate::vault::org_path;
+use crate::vault::{Vault, org_path};
 
 /// Everything that is kept of one org. Clones share it.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct OrgVault {
 
 struct Inner {
     id: String,
+    vault: Vault,
     store: Arc<VaultStore>,
     place: Place,
     /// Tells rows of this vault from those of another.
@@ -41,11 +42,12 @@ impl fmt::Debug for OrgVault {
 }
 
 impl OrgVault {
-    pub(crate) fn new(id: &str, vault: uuid::Uuid, store: Arc<VaultStore>, place: Place) -> OrgVault {
-        let origin = format!("{vault}/{id}");
+    pub(crate) fn new(id: &str, vault: Vault, store: Arc<VaultStore>, place: Place) -> OrgVault {
+        let origin = format!("{}/{id}", vault.id());
         OrgVault {
             inner: Arc::new(Inner {
                 id: id.into(),
+                vault,
                 store,
                 place,
                 origin,
@@ -58,6 +60,11 @@ impl OrgVault {
 
     pub fn id(&self) -> &str {
         &self.inner.id
+    }
+
+    /// The vault that this is a part of.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {

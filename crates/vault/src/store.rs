@@ -437,7 +437,7 @@ impl ObjectStore for VaultStore {
 }
 
 /// Waits until a file and its entry in the folder are on the disk.
-async fn flush(file: Option<PathBuf>) -> Result<()> {
+pub(crate) async fn flush(file: Option<PathBuf>) -> Result<()> {
     let Some(file) = file else { return Ok(()) };
     let flushed = tokio::task::spawn_blocking(move || {
         std::fs::File::open(&file)?.sync_all()?;

@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
@@ -19,7 +20,9 @@ use crate::keys::{self, Key, Slot};
 use crate::location::Place;
 use crate::org::OrgVault;
 use crate::secret::{RecoveryKey, Secret};
+use crate::signing::{Signer, SigningKey};
 use crate::store::VaultStore;
+use crate::vaultfile::{self, VaultFile, vault_path};
 
 /// The format that this code writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -41,16 +44,6 @@ pub enum Unlock {
 }
 
 #[derive(Serialize, Deserialize)]
-struct VaultFile {
-    /// Always `orgkeep vault`, so that any other JSON is told apart.
-    what: String,
-    format: u32,
-    id: Uuid,
-    encrypted: bool,
-    slots: Vec<Slot>,
-}
-
-#[derive(Serialize, Deserialize)]
 struct OrgKeyFile {
     wrapped: Option<String>,
 }
@@ -61,16 +54,20 @@ pub struct Vault {
     place: Place,
     id: Uuid,
     key: Option<Key>,
+    signing: Arc<Mutex<Signing>>,
+}
+
+/// What seals backups, as far as it is known.
+#[derive(Default)]
+struct Signing {
+    key: Option<SigningKey>,
+    signer: Option<Arc<Signer>>,
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Vault({}, encrypted: {})", self.id, self.key.is_some())
     }
-}
-
-fn vault_path() -> Path {
-    Path::from("vault.json")
 }
 
 pub(crate) fn org_path(org: &str) -> Path {
@@ -103,14 +100,15 @@ impl Vault {
             Protection::None => (None, Vec::new(), None),
         };
         let id = Uuid::new_v4();
-        let file = VaultFile { what: "orgkeep vault".into(), format: FORMAT, id, encrypted: key.is_some(), slots };
-        let json = serde_json::to_vec_pretty(&file).expect("the file is plain JSON");
+        let mut file = VaultFile::new(id, slots, key.is_some());
+        file.signing = Some(SigningKey::generate(key.as_ref())?);
+        let json = file.marked(key.as_ref());
         place
             .store
             .put_opts(&vault_path(), json.into(), PutMode::Create.into())
             .await
             .map_err(|error| Error::because("the vault cannot be written", error).with("path", vault_path()))?;
-        Ok((Vault { place, id, key }, recovery))
+        Ok((Vault::with(place, file, key), recovery))
     }
 
     /// Opens a vault that exists.
@@ -118,17 +116,7 @@ impl Vault {
     /// Denied for a wrong passphrase, NotFound where no vault is, Invalid for one of a newer format.
     pub async fn open(place: impl Into<Place>, unlock: Unlock) -> Result<Vault> {
         let place = place.into();
-        let bytes = match place.store.get(&vault_path()).await {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        let bytes = bytes.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => {
-                Error::new(Kind::NotFound, "there is no vault here").hint("make one with `orgkeep init`")
-            }
-            error => Error::because("the vault cannot be read", error),
-        })?;
-        let file = parse(&bytes)?;
+        let file = vaultfile::read(&place).await?.file;
         let key = match (file.encrypted, unlock) {
             (false, _) => None,
             (true, Unlock::None) => {
@@ -149,7 +137,39 @@ impl Vault {
                 )
             }
         };
-        Ok(Vault { place, id: file.id, key })
+        Ok(Vault::with(place, file, key))
+    }
+
+    fn with(place: Place, file: VaultFile, key: Option<Key>) -> Vault {
+        let signing = Signing { key: file.signing, signer: None };
+        Vault { place, id: file.id, key, signing: Arc::new(Mutex::new(signing)) }
+    }
+
+    /// The key that seals are signed with, in Base64; none before the first backup of a vault of an earlier version.
+    pub async fn public_key(&self) -> Option<String> {
+        self.signing.lock().await.key.as_ref().map(|key| key.public_key.clone())
+    }
+
+    /// What signs seals. Makes the key of a vault that has none yet.
+    pub(crate) async fn signer(&self) -> Result<Arc<Signer>> {
+        let mut signing = self.signing.lock().await;
+        if let Some(signer) = &signing.signer {
+            return Ok(signer.clone());
+        }
+        let key = match &signing.key {
+            Some(key) => key.clone(),
+            None => {
+                let new = SigningKey::generate(self.key.as_ref())?;
+                // Perhaps another process was faster: its key is the vault's.
+                vaultfile::update(&self.place, self.key.as_ref(), |file| {
+                    Ok(file.signing.get_or_insert_with(|| new.clone()).clone())
+                })
+                .await?
+            }
+        };
+        let signer = Arc::new(key.open(self.key.as_ref())?);
+        *signing = Signing { key: Some(key), signer: Some(signer.clone()) };
+        Ok(signer)
     }
 
     pub fn id(&self) -> Uuid {
@@ -158,6 +178,22 @@ impl Vault {
 
     pub fn encrypted(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// Whether `vault.json` is what a holder of the vault's key has written, with keys and slots of the right form.
+    pub(crate) async fn examine(&self) -> Result<()> {
+        let found = vaultfile::read(&self.place).await?;
+        if let Some(key) = &self.key {
+            if found.genuine(key) == Some(false) {
+                return Err(Error::new(Kind::Corrupt, "vault.json was changed by someone who has not the vault's key")
+                    .hint("a passphrase or the recovery key may no longer open the vault: bring back a copy of vault.json"));
+            }
+            found.file.slots.iter().try_for_each(Slot::examine)?;
+        }
+        if found.file.encrypted != self.key.is_some() || found.file.id != self.id {
+            return Err(Error::new(Kind::Corrupt, "vault.json is not the one that the vault was opened with"));
+        }
+        found.file.signing.map_or(Ok(()), |signing| signing.open(self.key.as_ref()).map(drop))
     }
 
     /// The ids of the orgs that the vault holds, sorted.
@@ -185,7 +221,7 @@ impl Vault {
             Some(vault_key) => Some(self.org_key(vault_key, org_id).await?),
         };
         let store = Arc::new(VaultStore::new(&self.place, key));
-        Ok(OrgVault::new(org_id, self.id, store, self.place.clone()))
+        Ok(OrgVault::new(org_id, self.clone(), store, self.place.clone()))
     }
 
     async fn org_key(&self, vault_key: &Key, org_id: &str) -> Result<Key> {
@@ -228,28 +264,4 @@ fn try_slots(slots: &[Slot], open: impl Fn(&Slot) -> Result<Option<Key>>) -> Res
         }
     }
     Ok(None)
-}
-
-fn parse(bytes: &[u8]) -> Result<VaultFile> {
-    #[derive(Deserialize)]
-    struct Head {
-        what: String,
-        format: u32,
-    }
-    let not_ours = || {
-        Error::new(Kind::Invalid, "vault.json is there but is not that of a vault")
-            .hint("check the path; a damaged vault.json can be replaced by a copy of it")
-    };
-    let head: Head = serde_json::from_slice(bytes).map_err(|_| not_ours())?;
-    if head.what != "orgkeep vault" {
-        return Err(not_ours());
-    }
-    if head.format > FORMAT {
-        return Err(Error::new(Kind::Invalid, "the vault has a newer format than this version of Orgkeep reads")
-            .with("format", head.format)
-            .with("newest readable", FORMAT)
-            .hint("update Orgkeep"));
-    }
-    serde_json::from_slice(bytes)
-        .map_err(|error| Error::because("vault.json is not readable", error).with("path", vault_path()))
 }

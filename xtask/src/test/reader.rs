@@ -46,6 +46,30 @@ fn compare(place: &Place, python: &Path) -> Result<()> {
         records += same(&ours, &theirs).map_err(|error| format!("{object} at backup {at}: {error}"))?;
     }
     say(&format!("    {records} records of {} exports are the same", OBJECTS.len() * BACKUPS.len()));
+    attested(place, &folder, &vault, python)
+}
+
+/// Python verifies what the command line attests of both backups, by themselves and from the rows of the vault, and notices a
+/// record that was forgotten.
+fn attested(place: &Place, folder: &Path, vault: &Vaulted, python: &Path) -> Result<()> {
+    let verify = |file: &Path, at: &str| {
+        let mut verifier = Command::new(python);
+        verifier.arg(place.root.join("crates/vault/tests/attestation.py")).arg(file);
+        verifier.arg(&vault.vault).arg(&vault.passphrase_file);
+        child::kept(&mut verifier, &folder.join(format!("attested-{at}")), LIMIT)
+    };
+    for at in BACKUPS {
+        let file = folder.join(format!("attestation-{at}.json"));
+        vault.orgkeep(&["attest", "acme", at, "--output", text(&file)?])?;
+        say(&format!("    {}", verify(&file, at)?.text().trim_end().replace('\n', "; ")));
+        let whole = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+        let mut other: Value = serde_json::from_str(&whole).map_err(|error| error.to_string())?;
+        other["state"]["Account"]["live"] = 1.into();
+        write(&file, &other.to_string())?;
+        if verify(&file, &format!("{at}-forged")).is_ok() {
+            return Err(format!("Python takes a forged attestation of backup {at} for good"));
+        }
+    }
     Ok(())
 }
 

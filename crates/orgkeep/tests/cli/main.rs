@@ -5,6 +5,7 @@ mod connections;
 mod demo;
 mod help;
 mod killed;
+mod proofs;
 mod refusals;
 mod restores;
 mod story;

@@ -7,6 +7,7 @@ mod access;
 mod blobs;
 mod capture;
 mod damage;
+mod proof;
 mod reading;
 mod restore;
 mod sweep;
