@@ -598,7 +598,7 @@ pub fn draft_of(kind: &str, full_name: &str, node: Node) -> Draft {
         file,
         ..Draft::default()
     };
-    if let Err(problem) = super::elements::check(&node, kind) {
+    if let Err(problem) = super::elements::check(&node, kind, draft::LATEST) {
         draft.refuse(problem);
     }
     draft.node = Some(node);

@@ -6,7 +6,8 @@
 //! with `=` is an enumeration. Three enumerations of over 400 values are left out: any word passes for them.
 //!
 //! Files are checked against it with Salesforce's own texts, and answers that carry components are brought into its order.
-//! Elements that must be there are not checked here: Salesforce is more lenient than its WSDL.
+//! Elements that must be there are not checked here, and words of enumerations count in any case: Salesforce is more lenient
+//! than its WSDL. Elements that only older versions have are known to packages of those versions.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
@@ -80,16 +81,29 @@ pub fn of(kind: &str) -> Option<Vec<&'static Element>> {
     Some(all)
 }
 
-/// Checks an element and all below it against a type. Types that the WSDL lacks are not checked.
+/// Elements that the WSDL has no more: type, element, and the last version that has it. Of `hidden` the documentation says 22,
+/// but projects deploy it with version 53.
+const FORMER: [(&str, &str, f64); 2] =
+    [("FlexiPageRegion", "componentInstances", 48.0), ("ProfileFieldLevelSecurity", "hidden", f64::MAX)];
+
+fn is_former(kind: &str, name: &str, version: f64) -> bool {
+    FORMER.iter().any(|(of, element, last)| *of == kind && *element == name && version <= *last)
+}
+
+/// Checks an element and all below it against a type, as a package of an API version is. Types that the WSDL lacks are not
+/// checked.
 ///
 /// # Errors
 /// The first thing that Salesforce's parser would stop at.
-pub fn check(node: &Node, kind: &str) -> Result<(), Problem> {
+pub fn check(node: &Node, kind: &str, version: f64) -> Result<(), Problem> {
     let Some(elements) = of(kind) else { return Ok(()) };
     let mut seen: HashSet<&str> = HashSet::new();
     for child in &node.children {
         let wrong = |text: String| Problem::at(child, text);
         let Some(element) = elements.iter().find(|element| element.name == child.name) else {
+            if is_former(kind, &child.name, version) {
+                continue;
+            }
             let text = format!("Element {{{NAMESPACE}}}{} invalid at this location in type {kind}", child.name);
             return Err(wrong(text));
         };
@@ -115,10 +129,11 @@ pub fn check(node: &Node, kind: &str) -> Result<(), Problem> {
                 if let Some(words) = table().enumerations.get(kind)
                     && !text.is_empty()
                     && !words.contains(text)
+                    && !words.iter().any(|word| word.eq_ignore_ascii_case(text))
                 {
                     return Err(wrong(format!("'{text}' is not a valid value for the enum '{kind}'")));
                 }
-                check(child, child.type_name().filter(|_| !child.children.is_empty()).unwrap_or(kind))?;
+                check(child, child.type_name().filter(|_| !child.children.is_empty()).unwrap_or(kind), version)?;
             }
         }
     }
@@ -144,7 +159,7 @@ mod tests {
 
     fn checked(text: &str) -> Result<(), String> {
         let root = xml::parse(text).unwrap();
-        check(&root, &root.name).map_err(|wrong| wrong.text)
+        check(&root, &root.name, 67.0).map_err(|wrong| wrong.text)
     }
 
     #[test]
@@ -163,6 +178,13 @@ mod tests {
             checked("<CustomField><label>a</label><label>b</label></CustomField>").unwrap_err().contains("duplicated")
         );
         assert_eq!(checked("<Unheard><of/></Unheard>"), Ok(()));
+        let override_ =
+            "<CustomObject><actionOverrides><type>lightningcomponent</type></actionOverrides></CustomObject>";
+        assert_eq!(checked(override_), Ok(()));
+        let page = "<FlexiPage><flexiPageRegions><componentInstances/></flexiPageRegions></FlexiPage>";
+        assert!(checked(page).unwrap_err().contains("componentInstances invalid"));
+        let root = xml::parse(page).unwrap();
+        assert!(check(&root, &root.name, 48.0).is_ok());
     }
 
     #[test]

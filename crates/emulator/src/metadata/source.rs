@@ -2,8 +2,8 @@
 //! SFDX projects as parcels: files of the source format become files of the Metadata API.
 //!
 //! Read are the package directories that `sfdx-project.json` names, or the folder itself. A file's path is cut at the first
-//! folder that a metadata type's files lie in. Objects and their translations are put together of the files they were
-//! taken apart into; `-meta.xml` is cut off where the Metadata API has none; folders between that a project has for order's
+//! folder that a metadata type's files lie in; a file in no such folder is known by its ending. Objects and their translations
+//! are put together of the files they were taken apart into, labels into the one file that an org has; `-meta.xml` is cut off where the Metadata API has none; folders between that a project has for order's
 //! sake are left out; contents of static resources become `.resource`, and folders of them zips. Files that the Metadata API
 //! names already are taken as they are. What belongs to no type (scripts, licences, configurations) is left out.
 
@@ -106,6 +106,9 @@ impl Composed {
                 return Ok(());
             }
         }
+        if let Some(target) = by_suffix(parts[parts.len() - 1]) {
+            self.files.insert(target, body);
+        }
         Ok(())
     }
 
@@ -118,7 +121,8 @@ impl Composed {
                 return self.piece(directory, parts[1], (stem, suffix), body);
             }
             "objects" | "labels" | "objectTranslations" => {
-                let name = plain.unwrap_or(file);
+                // An org has one file of labels, however many a project spreads them over.
+                let name = if directory == "labels" { "CustomLabels.labels" } else { plain.unwrap_or(file) };
                 if place(&format!("{directory}/{name}")).is_none() {
                     return Ok(false);
                 }
@@ -236,7 +240,9 @@ fn target(parts: &[&str]) -> Option<String> {
     let (directory, file) = (parts[0], parts[parts.len() - 1]);
     let inside = parts[1..parts.len() - 1].join("/");
     let slash = if inside.is_empty() { "" } else { "/" };
-    for one in types::in_directory(directory) {
+    // Types of folders are named by what they hold, which lies in the same directory.
+    let is_folder = |kind: &str| types::in_directory(directory).any(|one| one.folder_type() == Some(kind));
+    for one in types::in_directory(directory).filter(|one| !is_folder(one.name)) {
         let found = match one.form {
             Form::Bundle | Form::NestedBundle => Some(parts.join("/")),
             Form::Content => Some(format!("{directory}/{file}")),
@@ -265,6 +271,20 @@ fn target(parts: &[&str]) -> Option<String> {
         }
     }
     None
+}
+
+/// Where a file lies that is in no folder of its type: a project may keep classes and the like anywhere, as their ending says
+/// what they are. Types whose files need their folder have endings that others have too, or none.
+fn by_suffix(file: &str) -> Option<String> {
+    let plain = file.strip_suffix("-meta.xml");
+    let suffix = plain.unwrap_or(file).rsplit_once('.')?.1;
+    let mut found = types::all().iter().filter(|one| one.suffix == Some(suffix) && one.name != "StaticResource");
+    let one = found.next().filter(|_| found.next().is_none())?;
+    match one.form {
+        Form::Content => Some(format!("{}/{file}", one.directory)),
+        Form::Plain if container::parts_of(one.name).is_empty() => Some(format!("{}/{}", one.directory, plain?)),
+        _ => None,
+    }
 }
 
 fn parse(body: &[u8]) -> Result<Node, String> {
@@ -306,9 +326,16 @@ mod tests {
             ),
             ("main/default/classes/sub/C.cls", "class"),
             ("main/default/classes/sub/C.cls-meta.xml", "<ApexClass/>"),
+            ("service/D.cls", "class"),
+            ("service/D.cls-meta.xml", "<ApexClass/>"),
+            ("service/P.permissionset-meta.xml", "<PermissionSet/>"),
+            ("service/notes.txt", "nothing"),
+            ("labels/First.labels-meta.xml", "<CustomLabels><labels><fullName>A</fullName></labels></CustomLabels>"),
+            ("labels/Second.labels-meta.xml", "<CustomLabels><labels><fullName>B</fullName></labels></CustomLabels>"),
             ("main/default/lwc/hello/hello.js", "js"),
             ("main/default/reports/F.reportFolder-meta.xml", "<ReportFolder/>"),
             ("main/default/reports/F/R.report-meta.xml", "<Report/>"),
+            ("main/default/email/E.emailFolder-meta.xml", "<EmailFolder/>"),
             ("main/default/staticresources/s.json", "{}"),
             ("main/default/staticresources/s.resource-meta.xml", "<StaticResource/>"),
             ("main/default/layouts/A__c-A Layout.layout-meta.xml", "<Layout/>"),
@@ -321,10 +348,15 @@ mod tests {
             [
                 "classes/C.cls",
                 "classes/C.cls-meta.xml",
+                "classes/D.cls",
+                "classes/D.cls-meta.xml",
+                "email/E-meta.xml",
+                "labels/CustomLabels.labels",
                 "layouts/A__c-A Layout.layout",
                 "lwc/hello/hello.js",
                 "objectTranslations/A__c-de.objectTranslation",
                 "objects/A__c.object",
+                "permissionsets/P.permissionset",
                 "reports/F-meta.xml",
                 "reports/F/R.report",
                 "settings/Account.settings",

@@ -166,7 +166,9 @@ pub fn add_field(object: &mut Object, mut field: Field) {
         field.cascade_delete = true;
         object.fields.retain(|known| known.name != "OwnerId");
     }
-    field.permissionable = field.nillable && !field.is_master_detail();
+    // What nobody can be made to fill in can be hidden; checkboxes and what the server writes are never empty.
+    let is_required = !field.nillable && field.kind != FieldType::Boolean && !computed && !field.auto_number;
+    field.permissionable = !is_required && !field.is_master_detail();
     field.defaulted_on_create |= field.default_value.is_some();
     object.fields.retain(|known| known.name != field.name);
     if field.kind == FieldType::Location {

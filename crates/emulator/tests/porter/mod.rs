@@ -153,11 +153,16 @@ pub async fn list(client: &Client, kind: &str, folder: &str) -> Vec<String> {
 
 /// A file with its elements in the order of their names and of what they say, for comparison.
 pub fn normal(text: &str) -> String {
+    sorted(xml::parse(text).expect("well-formed"))
+}
+
+/// The same of an element, without what it is declared with.
+pub fn sorted(mut node: Node) -> String {
     fn sort(node: &mut Node) {
         node.children.iter_mut().for_each(sort);
         node.children.sort_by_cached_key(|child| (child.name.clone(), child.compact()));
     }
-    let mut root = xml::parse(text).expect("well-formed");
-    sort(&mut root);
-    root.compact()
+    sort(&mut node);
+    node.attributes.clear();
+    node.compact()
 }

@@ -10,6 +10,9 @@ use super::super::xml::{self, Node};
 use super::super::{Problem, elements};
 use super::parcel::{Parcel, Place, place};
 
+/// The version of calls that name none.
+pub const LATEST: f64 = 67.0;
+
 /// A component that a deploy wants to save.
 #[derive(Clone, Debug, Default)]
 pub struct Draft {
@@ -84,7 +87,7 @@ fn one(parcel: &Parcel, place: &Place, files: Vec<(String, Vec<u8>)>, drafts: &m
         files,
         ..Draft::default()
     };
-    parse(&mut draft);
+    parse(&mut draft, parcel.manifest.version.parse().unwrap_or(LATEST));
     if parts.is_empty() || draft.node.is_none() {
         drafts.push(draft);
         return;
@@ -131,7 +134,7 @@ fn main_file(files: &[(String, Vec<u8>)]) -> String {
 }
 
 /// Reads the XML of a draft, if it has any, and checks it.
-fn parse(draft: &mut Draft) {
+fn parse(draft: &mut Draft, version: f64) {
     let form = types::find(&draft.kind).map_or(Form::Plain, |one| one.form);
     let described = draft.files.iter().find(|(path, _)| path.ends_with("-meta.xml"));
     let content = draft.files.iter().find(|(path, _)| !path.ends_with("-meta.xml"));
@@ -177,7 +180,9 @@ fn parse(draft: &mut Draft) {
                     draft.kind
                 );
                 draft.refuse(Problem::at(&root, text));
-            } else if let Err(problem) = elements::check(&root, if same_folder { &draft.kind } else { &root.name }) {
+            } else if let Err(problem) =
+                elements::check(&root, if same_folder { &draft.kind } else { &root.name }, version)
+            {
                 let text = format!("Error parsing file: {}", problem.text);
                 draft.refuse(Problem { text, ..problem });
             }

@@ -43,6 +43,19 @@ const ACCESSES: [(&str, &str, &str); 3] = [
     ("pageAccesses", "apexPage", "ApexPage"),
 ];
 
+/// User permissions that come with features or were retired. Profiles of projects (NPSP's) name them; no recorded org has a column
+/// for them, so they are kept in the file and decide nothing.
+const OF_FEATURES: [&str; 8] = [
+    "CreateWorkBadgeDefinition",
+    "FieldServiceAccess",
+    "ManageClearbitIntegration",
+    "ManagePackageLicenses",
+    "ManageTranslation",
+    "ManageZapierIntegration",
+    "SendExternalEmailAvailable",
+    "ViewFlowUsageAndFlowEventData",
+];
+
 /// The name a profile's row has.
 pub fn profile_row_name(full_name: &str) -> String {
     let standard = STANDARD_PROFILES.iter().find(|(name, _)| *name == full_name).map(|(_, row)| (*row).to_owned());
@@ -89,6 +102,9 @@ fn user_permissions(tx: &Tx<'_>, node: &Node, whole: bool) -> Result<Fields, Pro
     }
     for one in node.all("userPermissions") {
         let name = one.text_of("name");
+        if OF_FEATURES.contains(&name) {
+            continue;
+        }
         let Some(field) = sets.field(&format!("Permissions{name}")) else {
             return Err(Problem::at(one, format!("Unknown user permission: {name}")));
         };
