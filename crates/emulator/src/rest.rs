@@ -11,6 +11,7 @@ mod children;
 mod columns;
 mod conditional;
 pub mod cursor;
+mod definition;
 pub(crate) mod describe;
 mod explain;
 mod external;
@@ -189,7 +190,7 @@ pub async fn route(ctx: &Ctx, mut request: Request) -> Result<Answer, ApiError> 
     let looks_into = xml::is_preferred(&headers);
     let mut call = Call { method, path, query, headers, body, looks_into };
     namespace::apply(ctx, &mut call);
-    if let Some(answer) = setup::route(ctx, &call) {
+    if let Some(answer) = setup::route(ctx, &call).or_else(|| definition::route(ctx, &call)) {
         return answer;
     }
     if is_read(&call.method) {

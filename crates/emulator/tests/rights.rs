@@ -30,24 +30,11 @@ fn fields(pairs: &[(&str, Input)]) -> Vec<(String, Input)> {
 
 /// Another user of the same emulator, signed in by SOAP.
 async fn as_user(caller: &Caller, name: &str) -> Caller {
-    let username = format!("{name}@org-1.orgkeep.example");
-    let said = login(caller, &username, &caller.credentials.password, &[]).await;
-    assert_eq!(said.status, 200, "{}", said.text());
-    let text = said.text();
-    let start = text.find("<sessionId>").unwrap() + "<sessionId>".len();
-    let token = text[start..start + text[start..].find('<').unwrap()].to_owned();
-    Caller { emulator: caller.emulator.clone(), credentials: caller.credentials.clone(), token, version: "67.0" }
+    caller.as_user(name).await
 }
 
 async fn login(caller: &Caller, username: &str, password: &str, headers: &[(&str, &str)]) -> caller::Said {
-    let body = format!(
-        "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:urn=\"urn:partner.soap.sforce.com\">\
-         <soapenv:Body><urn:login><urn:username>{username}</urn:username><urn:password>{password}</urn:password></urn:login>\
-         </soapenv:Body></soapenv:Envelope>"
-    );
-    let mut all = vec![("content-type", "text/xml"), ("soapaction", "login")];
-    all.extend_from_slice(headers);
-    caller.raw("POST", "/services/Soap/u/59.0", &all, body).await
+    caller.login(username, password, headers).await
 }
 
 /// A permission set for a user, with rows below it.

@@ -68,6 +68,11 @@ pub fn components_of(tx: &Tx<'_>, kind: &str) -> Vec<(Component, Node)> {
     known.into_iter().filter_map(|component| component::node(tx, &component).map(|node| (component, node))).collect()
 }
 
+/// Full names and Ids of all components of a type.
+pub fn components_named(tx: &Tx<'_>, kind: &str) -> impl Iterator<Item = (String, String)> {
+    component::all(tx, kind).into_iter().map(|component| (component.full_name, component.id))
+}
+
 const GENERATION: &str = "metadata generation";
 
 /// A number that grows whenever components are deployed or removed; what was read of them under the same number still holds.

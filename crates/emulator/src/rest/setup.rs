@@ -4,9 +4,10 @@
 //!
 //! Emulated: `tooling/query` over one of [`KINDS`] with fields, `EntityDefinition.…`, comparisons, LIKE, IN, AND, OR, NOT, ORDER
 //! BY, LIMIT and COUNT(); `tooling/sobjects/T/id` by GET, and by PATCH with `Metadata`, which is the same as `updateMetadata`.
-//! Anything else about these types is refused. Standard fields and rules of packages are not among the rows.
+//! Anything else about these types is refused. Standard fields and rules of packages are not among the rows: `definition` has
+//! all objects and fields.
 
-use std::cmp::Ordering;
+mod selection;
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,10 @@ use crate::error::ApiError;
 use crate::metadata::{self, Component, Node, crud, elements};
 use crate::org::Tx;
 use crate::rest::Call;
-use crate::soql::ast::{Condition, Item, Literal, Operator, Query, Value as Selected};
+use crate::soql::ast::Query;
 use crate::value::date_time_text;
+
+pub(super) use selection::{Asked, json_of as literal};
 
 /// The types whose components are rows here.
 const KINDS: [&str; 6] =
@@ -177,34 +180,11 @@ fn select(ctx: &Ctx, tx: &Tx<'_>, kind: &str, query: &Query) -> Result<Answer, A
     let all = metadata::components_of(tx, kind);
     let model = row(ctx, kind, &Component { full_name: "X.Y".to_owned(), ..blank(kind) }, &Node::named(kind));
     let asked = Asked { kind, model: Value::Object(model) };
-    let mut rows = Vec::new();
-    for (component, node) in all {
-        let row = Value::Object(row(ctx, kind, &component, &node));
-        if query.filter.as_ref().map_or(Ok(true), |filter| asked.holds(&row, filter))? {
-            rows.push(row);
-        }
-    }
-    for order in query.order.iter().rev() {
-        let path = asked.path(&order.value)?;
-        rows.sort_by(|a, b| {
-            let by = compare(at(a, &path), at(b, &path));
-            if order.descending { by.reverse() } else { by }
-        });
-    }
+    let rows = all.iter().map(|(component, node)| Value::Object(row(ctx, kind, component, node)));
+    let mut rows = asked.rows(rows, query)?;
     rows.truncate(query.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
-    let mut paths = Vec::new();
-    for item in &query.select {
-        match item {
-            Item::Value { value: Selected::Call { function, arguments }, .. }
-                if function.text.eq_ignore_ascii_case("count") && arguments.is_empty() =>
-            {
-                return Ok(Answer::ok(json!({"totalSize": rows.len(), "done": true, "records": []})));
-            }
-            Item::Value { value, .. } => paths.push(asked.path(value)?),
-            _ => return Err(ApiError::malformed_query("only fields can be selected of components")),
-        }
-    }
-    let whole = paths.iter().any(|path| matches!(path[0].as_str(), "FullName" | "Metadata"));
+    let paths = asked.selected(query)?;
+    let whole = paths.iter().flatten().any(|path| matches!(path[0].as_str(), "FullName" | "Metadata"));
     if whole && rows.len() > 1 {
         let text = format!(
             "When retrieving results with Metadata or FullName fields, the query qualifications must specify no more than one row for \
@@ -213,11 +193,7 @@ fn select(ctx: &Ctx, tx: &Tx<'_>, kind: &str, query: &Query) -> Result<Answer, A
         );
         return Err(ApiError::malformed_query(text));
     }
-    let records: Vec<Value> = rows.iter().map(|row| narrowed(ctx, row, &paths)).collect();
-    Ok(Answer::ok(json!({
-        "size": records.len(), "totalSize": records.len(), "done": true, "queryLocator": null, "entityTypeName": kind,
-        "records": records,
-    })))
+    Ok(asked.answer(ctx, &rows, paths.as_deref()))
 }
 
 fn blank(kind: &str) -> Component {
@@ -232,148 +208,4 @@ fn blank(kind: &str) -> Component {
         modified_by: String::new(),
         modified_ms: 0,
     }
-}
-
-/// What was asked for of a row.
-fn narrowed(ctx: &Ctx, row: &Value, paths: &[Vec<String>]) -> Value {
-    let mut out = Map::new();
-    out.insert("attributes".to_owned(), row["attributes"].clone());
-    for path in paths {
-        let value = at(row, path).clone();
-        match &path[..] {
-            [name] => out.insert(name.clone(), value),
-            [parent, name, ..] => {
-                let object = row["EntityDefinitionId"].as_str().unwrap_or_default();
-                let url = format!("{}/tooling/sobjects/EntityDefinition/{object}", ctx.data_path());
-                let fresh = json!({"attributes": {"type": "EntityDefinition", "url": url}});
-                let inner = out.entry(parent.clone()).or_insert(fresh);
-                inner[name] = value;
-                None
-            }
-            [] => None,
-        };
-    }
-    Value::Object(out)
-}
-
-fn at<'v>(row: &'v Value, path: &[String]) -> &'v Value {
-    path.iter().fold(row, |value, name| &value[name])
-}
-
-fn compare(a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => crate::store::compare_folded(a, b),
-        (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
-        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Value::Null, Value::Null) => Ordering::Equal,
-        (Value::Null, _) => Ordering::Less,
-        (_, Value::Null) => Ordering::Greater,
-        _ => a.to_string().cmp(&b.to_string()),
-    }
-}
-
-struct Asked<'k> {
-    kind: &'k str,
-    /// A row with all members that rows of the type have.
-    model: Value,
-}
-
-impl Asked<'_> {
-    /// The members that a path leads through, as rows spell them.
-    fn path(&self, value: &Selected) -> Result<Vec<String>, ApiError> {
-        let Selected::Path(path) = value else {
-            return Err(ApiError::malformed_query("functions of fields of components are not emulated"));
-        };
-        let mut here = &self.model;
-        let mut found = Vec::new();
-        for word in &path.0 {
-            let members = here.as_object().into_iter().flatten();
-            let Some((name, below)) = members.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&word.text))
-            else {
-                let text = format!(
-                    "No such column '{}' on entity '{}'. If you are attempting to use a custom field, be sure to append the '__c' after \
-                     the custom field name. Please reference your WSDL or the describe call for the appropriate names.",
-                    path.text(),
-                    self.kind
-                );
-                return Err(ApiError::invalid_field(text));
-            };
-            found.push(name.clone());
-            here = below;
-        }
-        Ok(found)
-    }
-
-    fn holds(&self, row: &Value, condition: &Condition) -> Result<bool, ApiError> {
-        let equals = |left: &Selected, literal: &Literal| -> Result<Option<Ordering>, ApiError> {
-            let path = self.path(left)?;
-            let value = at(row, &path);
-            let literal = json_of(literal)
-                .ok_or_else(|| ApiError::malformed_query("this literal is not emulated for components"))?;
-            let both_ids = path.last().is_some_and(|name| name.ends_with("Id"));
-            let literal = match literal.as_str().and_then(crate::id::to18).filter(|_| both_ids) {
-                Some(id) => Value::from(id),
-                None => literal,
-            };
-            let unknown = value.is_null() != literal.is_null();
-            Ok((!unknown).then(|| compare(value, &literal)))
-        };
-        Ok(match condition {
-            Condition::And(all) => {
-                all.iter().try_fold(true, |is, one| Ok::<_, ApiError>(is && self.holds(row, one)?))?
-            }
-            Condition::Or(all) => {
-                all.iter().try_fold(false, |is, one| Ok::<_, ApiError>(is || self.holds(row, one)?))?
-            }
-            Condition::Not(one) => !self.holds(row, one)?,
-            Condition::Compare { left, operator, right, .. } => {
-                let order = equals(left, right)?;
-                match operator {
-                    Operator::Equal => order == Some(Ordering::Equal),
-                    Operator::NotEqual => order != Some(Ordering::Equal),
-                    Operator::Less => order == Some(Ordering::Less),
-                    Operator::LessOrEqual => order.is_some_and(Ordering::is_le),
-                    Operator::Greater => order == Some(Ordering::Greater),
-                    Operator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-                }
-            }
-            Condition::In { left, negated, list } => {
-                let mut any = false;
-                for (literal, _) in list {
-                    any |= equals(left, literal)? == Some(Ordering::Equal);
-                }
-                any != *negated
-            }
-            Condition::Like { left, pattern, .. } => {
-                let path = self.path(left)?;
-                let Literal::Text(pattern) = pattern else { return Ok(false) };
-                let parts: Vec<String> = pattern.text.to_lowercase().split('%').map(str::to_owned).collect();
-                at(row, &path).as_str().is_some_and(|value| like(&value.to_lowercase(), &parts))
-            }
-            Condition::InQuery { .. } | Condition::Includes { .. } => {
-                return Err(ApiError::malformed_query("this condition is not emulated for components"));
-            }
-        })
-    }
-}
-
-/// Whether a text has these parts in their order, with anything between them.
-fn like(text: &str, parts: &[String]) -> bool {
-    let [first, middle @ .., last] = parts else { return parts.first().is_some_and(|whole| whole == text) };
-    let Some(mut rest) = text.strip_prefix(first.as_str()) else { return false };
-    for part in middle {
-        let Some((_, behind)) = rest.split_once(part.as_str()) else { return false };
-        rest = behind;
-    }
-    rest.ends_with(last.as_str())
-}
-
-fn json_of(literal: &Literal) -> Option<Value> {
-    Some(match literal {
-        Literal::Null => Value::Null,
-        Literal::Bool(on) => Value::Bool(*on),
-        Literal::Text(text) => Value::from(text.text.as_str()),
-        Literal::Number(number) => serde_json::from_str(number).ok()?,
-        Literal::Moment(_) | Literal::Relative(..) | Literal::Currency(_) => return None,
-    })
 }

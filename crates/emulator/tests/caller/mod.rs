@@ -77,6 +77,28 @@ impl Caller {
         &self.emulator.orgs()[0]
     }
 
+    /// Another user of the same emulator, signed in by SOAP.
+    pub async fn as_user(&self, name: &str) -> Caller {
+        let username = format!("{name}@org-1.orgkeep.example");
+        let said = self.login(&username, &self.credentials.password, &[]).await;
+        assert_eq!(said.status, 200, "{}", said.text());
+        let text = said.text();
+        let start = text.find("<sessionId>").unwrap() + "<sessionId>".len();
+        let token = text[start..start + text[start..].find('<').unwrap()].to_owned();
+        Caller { emulator: self.emulator.clone(), credentials: self.credentials.clone(), token, version: "67.0" }
+    }
+
+    pub async fn login(&self, username: &str, password: &str, headers: &[(&str, &str)]) -> Said {
+        let body = format!(
+            "<soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:urn=\"urn:partner.soap.sforce.com\">\
+             <soapenv:Body><urn:login><urn:username>{username}</urn:username><urn:password>{password}</urn:password></urn:login>\
+             </soapenv:Body></soapenv:Envelope>"
+        );
+        let mut all = vec![("content-type", "text/xml"), ("soapaction", "login")];
+        all.extend_from_slice(headers);
+        self.raw("POST", "/services/Soap/u/59.0", &all, body).await
+    }
+
     /// Any request, just as given.
     pub async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Said {
         let mut request = Request::builder().method(method).uri(path).header("host", HOST);
