@@ -6,6 +6,7 @@
 mod backup;
 mod browse;
 mod check;
+mod compact;
 mod compare;
 mod describes;
 mod error;
@@ -23,6 +24,7 @@ mod spec;
 pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, backups, objects};
 pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
 pub use check::check;
+pub use compact::compact;
 pub use compare::{ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, Side, compare};
 pub use error::{Error, Kind, Result};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};

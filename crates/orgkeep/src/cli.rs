@@ -2,7 +2,7 @@
 //! The command line. Each command's arguments and what it does are in its own file under `command/`; this one says
 //! which there are and what all of them take.
 
-use crate::command::{attest, backup, backups, check, compare, connect, emulator, export, init, ls, restore, show};
+use crate::command::{attest, backup, backups, check, compact, compare, connect, emulator, export, init, ls, restore, show};
 use crate::{demo, environment};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -42,6 +42,7 @@ pub enum Command {
     Export(export::Arguments),
     Restore(restore::Arguments),
     Check(check::Arguments),
+    Compact(compact::Arguments),
     Attest(attest::Arguments),
 }
 
@@ -61,6 +62,7 @@ impl Command {
             Command::Export(_) => "export",
             Command::Restore(_) => "restore",
             Command::Check(_) => "check",
+            Command::Compact(_) => "compact",
             Command::Attest(_) => "attest",
         }
     }

@@ -5,6 +5,7 @@ pub mod attest;
 pub mod backup;
 pub mod backups;
 pub mod check;
+pub mod compact;
 pub mod compare;
 pub mod connect;
 pub mod emulator;

@@ -88,6 +88,7 @@ async fn run(cli: Cli, screen: &Arc<Screen>, interrupt: &Interrupt) -> Result<An
         Command::Export(arguments) => command::export::run(arguments, &context).await,
         Command::Restore(arguments) => command::restore::run(arguments, &context).await,
         Command::Check(arguments) => command::check::run(arguments, &context).await,
+        Command::Compact(arguments) => command::compact::run(arguments, &context).await,
         Command::Attest(arguments) => command::attest::run(arguments, &context).await,
     }
 }

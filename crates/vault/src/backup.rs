@@ -28,6 +28,7 @@ use crate::log::Log;
 use crate::merkle::{self, Held};
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
+use crate::removed::{self, Removed};
 
 /// Spilled rows of a comparison that nobody finished are removed after this time.
 const LEFTOVER_HOURS: i64 = 24;
@@ -186,9 +187,7 @@ impl OrgVault {
 
     /// Begins the next backup, or goes on with the one that was interrupted.
     pub async fn begin(&self, lock: &Lock) -> Result<Unfinished> {
-        if lock.org() != self.id() {
-            return Err(Error::new(Kind::Bug, "the lock is that of another org").with("org", self.id()));
-        }
+        lock.of(self)?;
         let last = self.newest().await?;
         let sequence = last.as_ref().map_or(1, |manifest| manifest.sequence + 1);
         let unfinished = Unfinished {
@@ -203,7 +202,8 @@ impl OrgVault {
             unfinished.recover().await?;
         }
         unfinished.sweep_spills().await?;
-        unfinished.mark().await?;
+        removed::sweep(self, lock.at()).await?;
+        self.mark(sequence, lock.at()).await?;
         Ok(unfinished)
     }
 
@@ -222,6 +222,31 @@ impl OrgVault {
             }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    async fn mark(&self, sequence: u64, since: DateTime<Utc>) -> Result<()> {
+        let json = serde_json::to_vec(&Marker { sequence, since }).expect("the marker is plain JSON");
+        self.store().put(&self.marker_path(), json.into()).await.map(|_| ()).map_err(|error| {
+            Error::because("the mark of an unfinished backup cannot be written", error).with("org", self.id())
+        })
+    }
+
+    /// Marks work on the tables that is no backup, so that the next backup sweeps what an interruption of it leaves. Whether there was no
+    /// mark before.
+    pub(crate) async fn begin_work(&self, at: DateTime<Utc>) -> Result<bool> {
+        let fresh = self.marker().await?.is_none();
+        if fresh {
+            self.mark(0, at).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// Takes the mark away again that [`OrgVault::begin_work`] made.
+    pub(crate) async fn end_work(&self, marked: bool) {
+        if marked {
+            // Where this fails the next backup looks for leftovers and finds none.
+            let _ = self.store().delete(&self.marker_path()).await;
         }
     }
 
@@ -293,14 +318,6 @@ impl Unfinished {
         self.outcomes.lock().expect("no one panics while holding this lock").insert(captured.object.clone(), captured);
     }
 
-    async fn mark(&self) -> Result<()> {
-        let marker = Marker { sequence: self.sequence, since: self.at() };
-        let json = serde_json::to_vec(&marker).expect("the marker is plain JSON");
-        self.org.store().put(&self.org.marker_path(), json.into()).await.map(|_| ()).map_err(|error| {
-            Error::because("the mark of an unfinished backup cannot be written", error).with("org", self.org.id())
-        })
-    }
-
     /// Collects the outcomes of the interrupted run and removes the files that no commit names, and seals that no manifest
     /// followed.
     async fn recover(&self) -> Result<()> {
@@ -313,7 +330,9 @@ impl Unfinished {
             if let Some(state) = &state {
                 for version in (0..=state.version).rev() {
                     let Some(outcome) = log.outcome(version).await? else { continue };
-                    if outcome["sequence"].as_u64().is_none_or(|sequence| sequence < self.sequence) {
+                    // Merging files and taking rows out of them captures nothing.
+                    let Some(sequence) = outcome["sequence"].as_u64() else { continue };
+                    if sequence < self.sequence {
                         break;
                     }
                     if let Ok(captured) = serde_json::from_value::<Captured>(outcome["captured"].clone()) {
@@ -328,15 +347,16 @@ impl Unfinished {
         crate::blobs::sweep(&self.org, self).await
     }
 
-    /// Removes data files that no commit names.
+    /// Removes data files that no commit names and none took out of its table.
     pub(crate) async fn sweep(&self, log: &Log, named: &HashSet<String>) -> Result<()> {
         let failed = |error| Error::because("files left over cannot be removed", error).with("table", log.path());
+        let removed = Removed::of(&self.org).await?;
         let mut listed = self.org.store().list(Some(log.path()));
         let mut leftovers = Vec::new();
         while let Some(meta) = listed.next().await.transpose().map_err(failed)? {
             let name = meta.location.filename().unwrap_or_default();
             let depth = meta.location.parts().count() - log.path().parts().count();
-            if depth == 1 && name.ends_with(".parquet") && !named.contains(name) {
+            if depth == 1 && name.ends_with(".parquet") && !named.contains(name) && !removed.holds(&meta.location) {
                 leftovers.push(meta.location);
             }
         }

@@ -8,6 +8,10 @@
 //! Which body lies where is learnt by reading the Id column of all packs once and keeping 16 bytes of each hash.
 //! A body that is read is checked against its whole hash.
 
+mod compact;
+
+pub(crate) use compact::{compact, plan};
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -31,7 +35,7 @@ use crate::backup::Unfinished;
 use crate::columns::{BACKUP, ID};
 use crate::datafile;
 use crate::error::{Error, Kind, Result};
-use crate::log::{self, Commit, DataFile, Log, State};
+use crate::log::{self, Commit, DataFile, Log, Operation, State};
 use crate::org::OrgVault;
 
 /// A body from this size on is an object of its own.
@@ -351,10 +355,13 @@ impl BlobWriter {
         let commit = Commit {
             schema: before.is_none().then(schema),
             files: vec![file],
+            removed: Vec::new(),
+            operation: Operation::Write,
             outcome: json!({"sequence": sequence, "bodies": count, "bytes": length}),
             at: self.unfinished.at(),
         };
         let state = log.commit(before, commit).await?;
+        org.note_due(None, &state);
         let mut held = org.blob_index().lock().await;
         let old = held.take().unwrap_or_default();
         // The rows of the packs before keep their places: files come in order of sequence and version.

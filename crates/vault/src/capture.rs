@@ -22,10 +22,10 @@ use crate::compare::compare;
 use crate::datafile::Reading;
 use crate::digest::{Digest, RowHasher};
 use crate::error::Result;
-use crate::log::{self, Commit, DataFile, Log, State};
+use crate::log::{self, Commit, DataFile, Log, Operation, State};
 use crate::org::{OrgVault, check_name};
 use crate::output::Output;
-use crate::runs;
+use crate::runs::{self, Versions};
 use crate::sorter::{self, Collector, Purpose, StoredRun, batch_bytes, sorted_runs};
 
 /// What the rows of a capture are.
@@ -126,7 +126,7 @@ impl Capture {
         let Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished } = self;
         let rows_given = collector.rows_given;
         let mut output =
-            Output::new(org.clone(), log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1));
+            Output::new(org.clone(), log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
         let mut obsolete = Vec::new();
         let counts = match &held {
             None => {
@@ -135,14 +135,14 @@ impl Capture {
                     let counts = adopt(stored, &mut output);
                     Counts { deleted: output.rows() - counts.added, ..counts }
                 } else {
-                    obsolete.extend(stored.iter().map(|run| run.path.clone()));
-                    output.part = stored.len() as u64;
+                    obsolete.extend(stored.iter().flat_map(StoredRun::paths));
+                    output.part = obsolete.len() as u64;
                     rewrite(&org, &schema, &stored, &mut output).await?
                 }
             }
             Some(state) => {
                 let (stored, memory) = collector.finish().await?;
-                obsolete.extend(stored.iter().map(|run| run.path.clone()));
+                obsolete.extend(stored.iter().flat_map(StoredRun::paths));
                 compare(&org, &log, state, &schema, kind, (stored, memory), &mut output).await?
             }
         };
@@ -168,11 +168,14 @@ impl Capture {
             let commit = Commit {
                 schema: evolved.then(|| log::delta_schema(schema.columns())),
                 files,
+                removed: Vec::new(),
+                operation: Operation::Write,
                 outcome: json!({"sequence": sequence, "captured": &captured}),
                 at,
             };
-            log.commit(held, commit).await?;
+            let state = log.commit(held, commit).await?;
             org.forget_state(&object);
+            org.note_due(Some(&object), &state);
         }
         unfinished.committed(captured.clone());
         sorter::remove(&org, &obsolete).await;
@@ -192,16 +195,18 @@ fn adopt(stored: Vec<StoredRun>, output: &mut Output) -> Counts {
     for run in stored {
         counts.digest.add(run.digest);
         counts.live += run.live;
-        let name = run.path.filename().expect("a data file has a name").to_owned();
-        output.files.push(DataFile {
-            name,
-            bytes: run.encoded_bytes,
-            rows: run.rows,
-            sequence: output.sequence,
-            version: output.version,
-            part: run.part,
-            stats: run.stats,
-        });
+        for file in run.files {
+            let name = file.path.filename().expect("a data file has a name").to_owned();
+            output.files.push(DataFile {
+                name,
+                bytes: file.encoded_bytes,
+                rows: file.rows,
+                sequence: output.sequence,
+                version: output.version,
+                part: file.part,
+                stats: file.stats,
+            });
+        }
     }
     counts.added = counts.live;
     counts
@@ -210,7 +215,7 @@ fn adopt(stored: Vec<StoredRun>, output: &mut Output) -> Counts {
 /// Merges the runs of a first capture that overlap.
 async fn rewrite(org: &OrgVault, schema: &Schema, stored: &[StoredRun], output: &mut Output) -> Result<Counts> {
     let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: batch_bytes(stored.len()) };
-    let mut merged = runs::merge(org.store(), sorted_runs(stored, Vec::new()), reading, true);
+    let mut merged = runs::merge(org.store(), sorted_runs(stored, Vec::new()), reading, Versions::Newest, true);
     let mut counts = Counts::default();
     let mut hasher = RowHasher::new(schema);
     while let Some(batch) = merged.next().await.transpose()? {

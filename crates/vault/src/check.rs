@@ -223,7 +223,7 @@ impl Check<'_> {
         self.log(log, object, state).await?;
         for file in &state.files {
             let path = log.path().clone().join(file.name.as_str());
-            let backups = self.since(file.sequence);
+            let backups = self.since(file.backups().0);
             let found = self.file(log, object, state, file).await;
             self.seen(&path, file.bytes);
             self.note(&path, object, backups, found)?;

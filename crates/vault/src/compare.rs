@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
 use crate::org::OrgVault;
 use crate::output::Output;
-use crate::runs::{self, BatchStream, Rank, Run, Segment, end_before};
+use crate::runs::{self, BatchStream, Rank, Run, Segment, Versions, end_before};
 use crate::sorter::{StoredRun, batch_bytes, sorted_runs};
 
 /// Walks given and held rows side by side.
@@ -42,7 +42,7 @@ pub(crate) async fn compare(
         CaptureKind::Changes => bounds(&stored, &memory),
     };
     let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: batch_bytes(stored.len()) };
-    let given = runs::merge(org.store(), sorted_runs(&stored, memory), reading, true);
+    let given = runs::merge(org.store(), sorted_runs(&stored, memory), reading, Versions::Newest, true);
     let held = held_rows(org, log, state, schema, ids, range);
     let (mut given, mut held) = (Walk::new(given), Walk::new(held));
     given.load().await?;
@@ -133,7 +133,7 @@ async fn missing(
     Ok(())
 }
 
-/// Live rows and digest of the state of a table, as its newest commit of ours says.
+/// Live rows and digest of the state of a table, as its newest commit says that changed them.
 async fn totals(log: &Log, state: &State) -> Result<(u64, Digest)> {
     for version in (0..=state.version).rev() {
         if let Some(outcome) = log.outcome(version).await? {
@@ -180,22 +180,24 @@ fn held_rows(
             };
             !range.as_ref().is_some_and(outside)
         })
-        .map(|file| ranked(log, file))
+        .map(|file| ranked(log, file, u64::MAX))
         .collect();
     let held: Vec<Run> = runs::chains(files);
     let reading = Reading { schema: schema.clone(), ids, batch_bytes: batch_bytes(held.len()) };
-    runs::merge(org.store(), held, reading, true)
+    runs::merge(org.store(), held, reading, Versions::Newest, true)
 }
 
-/// A file of a table as part of a merge.
-pub(crate) fn ranked(log: &Log, file: &DataFile) -> (Rank, Segment) {
+/// A file of a table as part of a merge, with what it has to say of the state as of a backup.
+pub(crate) fn ranked(log: &Log, file: &DataFile, at: u64) -> (Rank, Segment) {
     // Without statistics a file may hold any Id: the lowest bound, and an end that nothing follows.
     let (low, high) = file.ids().unwrap_or(("", "\u{10ffff}"));
+    let (first, last) = file.backups();
     let segment = Segment::File {
         path: log.path().clone().join(file.name.as_str()),
         bytes: file.bytes,
         low: low.to_owned(),
         high: high.to_owned(),
+        newest_at: (first != last || last > at).then_some(at),
     };
     ((file.sequence, file.version, file.part), segment)
 }

@@ -145,8 +145,12 @@ async fn replace(
 }
 
 impl Lock {
-    pub(crate) fn org(&self) -> &str {
-        &self.inner.org
+    /// Fails unless this is the lock of that org.
+    pub(crate) fn of(&self, org: &OrgVault) -> Result<()> {
+        if self.inner.org == org.id() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Bug, "the lock is that of another org").with("org", org.id()))
     }
 
     /// When the lock was taken.

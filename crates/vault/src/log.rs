@@ -6,9 +6,11 @@
 //! There is one writer at a time (the lock of the org), so a commit that finds its version taken is refused, not rebased.
 //! A commit whose reply was lost is looked up before it counts as failed.
 //!
-//! Every data file of ours is called `<sequence>-<version>-<part>-<random>.parquet`: all its rows were captured by that
-//! backup, and files of one backup are ordered by the version of the table that added them.
+//! Every data file of ours is called `<sequence>-<version>-<part>-<random>.parquet`. Files that a backup captured have its
+//! sequence, and are ordered by the version of the table that added them; a merged file has the greatest sequence of its rows.
+//! Between files, the version decides only where two hold rows of one backup for the same Id.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,6 +47,13 @@ pub(crate) struct DataFile {
 }
 
 impl DataFile {
+    /// The first and the last backup that captured rows of the file.
+    pub(crate) fn backups(&self) -> (u64, u64) {
+        let bound = |of: &str| self.stats.pointer(of).and_then(Value::as_u64);
+        // Without statistics a file may hold rows of any backup up to the one in its name.
+        (bound("/minValues/_backup").unwrap_or(0), bound("/maxValues/_backup").unwrap_or(self.sequence))
+    }
+
     /// The smallest and the greatest Id in the file.
     pub(crate) fn ids(&self) -> Option<(&str, &str)> {
         Some((self.stats.pointer("/minValues/Id")?.as_str()?, self.stats.pointer("/maxValues/Id")?.as_str()?))
@@ -75,9 +84,23 @@ pub(crate) struct Commit {
     /// The columns, where they are new or have changed.
     pub schema: Option<Value>,
     pub files: Vec<DataFile>,
+    /// Files that no longer make up the table. They stay in the store until somebody removes them there.
+    pub removed: Vec<DataFile>,
+    pub operation: Operation,
     /// Kept in the commit's own information under `orgkeep`.
     pub outcome: Value,
     pub at: DateTime<Utc>,
+}
+
+/// Why a commit is made, in the words of Delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Rows are added.
+    Write,
+    /// The same rows in other files.
+    Optimize,
+    /// Rows are taken out.
+    Delete,
 }
 
 /// Where a table lies.
@@ -229,7 +252,10 @@ impl Log {
         let mut state = before.unwrap_or(State { version, columns: Vec::new(), files: Vec::new(), last_checkpoint: 0 });
         state.version = version;
         state.columns = columns_now;
+        let removed: HashSet<&str> = commit.removed.iter().map(|file| file.name.as_str()).collect();
+        state.files.retain(|file| !removed.contains(file.name.as_str()));
         state.files.extend(commit.files);
+        state.files.sort_by_key(|file| (file.sequence, file.version, file.part));
         if version - state.last_checkpoint >= CHECKPOINT_INTERVAL {
             state.last_checkpoint = version;
             // Only speeds up opening; what is committed stays committed whether this works or not.
@@ -280,8 +306,13 @@ fn lines(commit: &Commit, id: &str, create: bool) -> String {
     let at = commit.at.timestamp_millis();
     let mut actions = vec![json!({"commitInfo": {
         "timestamp": at,
-        "operation": if create { "CREATE TABLE" } else { "WRITE" },
-        "operationParameters": {"mode": "Append"},
+        "operation": match commit.operation {
+            _ if create => "CREATE TABLE",
+            Operation::Write => "WRITE",
+            Operation::Optimize => "OPTIMIZE",
+            Operation::Delete => "DELETE",
+        },
+        "operationParameters": if commit.operation == Operation::Write { json!({"mode": "Append"}) } else { json!({}) },
         "engineInfo": concat!("Orgkeep/", env!("CARGO_PKG_VERSION")),
         "orgkeep": commit.outcome,
     }})];
@@ -302,13 +333,24 @@ fn lines(commit: &Commit, id: &str, create: bool) -> String {
             "createdTime": at,
         }}));
     }
+    let data_change = commit.operation != Operation::Optimize;
+    for file in &commit.removed {
+        actions.push(json!({"remove": {
+            "path": file.name,
+            "deletionTimestamp": at,
+            "dataChange": data_change,
+            "extendedFileMetadata": true,
+            "partitionValues": {},
+            "size": file.bytes,
+        }}));
+    }
     for file in &commit.files {
         actions.push(json!({"add": {
             "path": file.name,
             "partitionValues": {},
             "size": file.bytes,
             "modificationTime": at,
-            "dataChange": true,
+            "dataChange": data_change,
             "stats": file.stats.to_string(),
         }}));
     }

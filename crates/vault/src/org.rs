@@ -32,6 +32,8 @@ struct Inner {
     manifests: Mutex<BTreeMap<u64, Arc<Manifest>>>,
     /// States of tables, and up to which backup each is known to be complete.
     states: Mutex<HashMap<String, (u64, Arc<State>)>>,
+    /// Tables whose files have become many; none stands for the bodies of files.
+    due: Mutex<BTreeSet<Option<String>>>,
     pub(crate) blobs: tokio::sync::Mutex<Option<Arc<crate::blobs::Index>>>,
 }
 
@@ -53,6 +55,7 @@ impl OrgVault {
                 origin,
                 manifests: Mutex::default(),
                 states: Mutex::default(),
+                due: Mutex::default(),
                 blobs: tokio::sync::Mutex::default(),
             }),
         }
@@ -95,6 +98,10 @@ impl OrgVault {
 
     pub(crate) fn known_manifests(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Manifest>>> {
         self.inner.manifests.lock().expect("no one panics while holding this lock")
+    }
+
+    pub(crate) fn due(&self) -> std::sync::MutexGuard<'_, BTreeSet<Option<String>>> {
+        self.inner.due.lock().expect("no one panics while holding this lock")
     }
 
     pub(crate) fn blob_index(&self) -> &tokio::sync::Mutex<Option<Arc<crate::blobs::Index>>> {

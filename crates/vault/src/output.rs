@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The data files that a capture adds to a table, written as rows come in order of Id.
 //!
-//! Rows are collected until they fill a run's memory, then stored as one file. Files are stored one after the other; they
+//! Rows are collected until they fill a file, then stored. Files are stored one after the other; they
 //! belong to the table only once a commit names them.
 
 use std::collections::VecDeque;
@@ -15,6 +15,10 @@ use crate::org::OrgVault;
 use crate::runs::Picks;
 use crate::sorter;
 
+/// Memory of the rows of one data file. Small beside a table of a million records, so that what has to be written anew when a
+/// few records are taken out of it is a small part of it.
+pub(crate) const FILE_BYTES: usize = 2 * 1024 * 1024;
+
 /// Writes rows that come in order of Id as data files of a table.
 pub(crate) struct Output {
     org: OrgVault,
@@ -22,6 +26,8 @@ pub(crate) struct Output {
     pub(crate) sequence: u64,
     pub(crate) version: u64,
     pub(crate) part: u64,
+    /// Whether rows get the sequence as their `_backup`; else they keep what they have.
+    numbered: bool,
     picks: Picks,
     held: VecDeque<Batch>,
     held_bytes: usize,
@@ -29,13 +35,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(org: OrgVault, log: Log, sequence: u64, version: u64) -> Output {
+    pub(crate) fn new(org: OrgVault, log: Log, sequence: u64, version: u64, numbered: bool) -> Output {
         Output {
             org,
             log,
             sequence,
             version,
             part: 0,
+            numbered,
             picks: Picks::default(),
             held: VecDeque::new(),
             held_bytes: 0,
@@ -69,9 +76,18 @@ impl Output {
     }
 
     async fn keep(&mut self, batch: Batch) -> Result<()> {
-        self.held_bytes += batch.memory_bytes();
-        self.held.push_back(batch.numbered(self.sequence));
-        if self.held_bytes >= sorter::RUN_BYTES { self.store_held().await } else { Ok(()) }
+        let mut rest = if self.numbered { batch.numbered(self.sequence) } else { batch };
+        while !rest.is_empty() {
+            let room = FILE_BYTES.saturating_sub(self.held_bytes) / rest.memory_bytes_per_row().max(1) + 1;
+            let part = rest.slice(0, room.min(rest.len()));
+            rest = rest.slice(part.len(), rest.len() - part.len());
+            self.held_bytes += part.memory_bytes();
+            self.held.push_back(part);
+            if self.held_bytes >= FILE_BYTES {
+                self.store_held().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn store_held(&mut self) -> Result<()> {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A streaming merge of runs, each sorted by Id: of every Id the row of the run with the highest rank.
+//! A streaming merge of runs, each sorted by Id: of every Id the row with the highest rank, or every version of it.
 //!
 //! A run is a chain of files that follow each other, or rows in memory. Files are opened when the merge reaches their
 //! smallest Id, so a chain costs the memory of one file. The run with the smallest Id gives all its rows up to the next
 //! smallest Id of any other run at once: where only one run covers a range of Ids, whole batches pass through as they
 //! were read, without a look at single rows.
 //!
-//! No Id may occur twice in one run.
+//! Rows of tables rank by the backup that captured them, then by the version of their file; other runs by their order. A merged
+//! file holds several versions of an Id, newest first. Where only the newest as of a backup is wanted, its other rows are
+//! left out as it is read, so that to the merge no Id occurs twice in one run.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
@@ -23,7 +25,7 @@ use crate::batch::Batch;
 use crate::datafile::{self, Reading};
 use crate::error::Result;
 
-/// Rows in order of Id. Every Id occurs once.
+/// Rows in order of Id. Every Id occurs once, unless all versions were asked for.
 pub type BatchStream = BoxStream<'static, Result<Batch>>;
 
 /// Rows per batch of a merge, unless they are large.
@@ -36,7 +38,14 @@ const WHOLE_ROWS: usize = 1024;
 pub(crate) type Rank = (u64, u64, u64);
 
 pub(crate) enum Segment {
-    File { path: Path, bytes: u64, low: String, high: String },
+    File {
+        path: Path,
+        bytes: u64,
+        low: String,
+        high: String,
+        /// Where the file may hold several versions of an Id, or later ones: as of which backup the newest is wanted.
+        newest_at: Option<u64>,
+    },
     Memory(Vec<Batch>),
 }
 
@@ -49,8 +58,18 @@ impl Segment {
     }
 }
 
+/// Which rows of an Id a merge gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions {
+    Newest,
+    /// The row of each backup that captured one, newest first.
+    All,
+}
+
 pub(crate) struct Run {
     pub rank: Rank,
+    /// Whether each row ranks by the backup that captured it, before what `rank` says.
+    pub by_backup: bool,
     pub segments: VecDeque<Segment>,
 }
 
@@ -73,7 +92,7 @@ pub(crate) fn chains(mut files: Vec<(Rank, Segment)>) -> Vec<Run> {
                 *end = high;
                 run.segments.push_back(segment);
             }
-            None => runs.push((high, Run { rank, segments: VecDeque::from([segment]) })),
+            None => runs.push((high, Run { rank, by_backup: true, segments: VecDeque::from([segment]) })),
         }
     }
     runs.into_iter().map(|(_, run)| run).collect()
@@ -81,10 +100,17 @@ pub(crate) fn chains(mut files: Vec<(Rank, Segment)>) -> Vec<Run> {
 
 struct Cursor {
     rank: Rank,
+    by_backup: bool,
     segments: VecDeque<Segment>,
     rows: Option<BatchStream>,
     batch: Option<Arc<Batch>>,
     row: usize,
+}
+
+impl Cursor {
+    fn rank_of(&self, batch: &Batch, row: usize) -> Rank {
+        if self.by_backup { (batch.backup(row), self.rank.1, self.rank.2) } else { self.rank }
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -117,6 +143,7 @@ impl PartialOrd for Entry {
 struct Merge {
     store: Arc<dyn ObjectStore>,
     reading: Reading,
+    versions: Versions,
     with_deleted: bool,
     cursors: Vec<Cursor>,
     heap: BinaryHeap<Entry>,
@@ -124,16 +151,23 @@ struct Merge {
 }
 
 /// Merges `runs`, rows in the form that `reading` says. Rows of records that are gone are left out unless `with_deleted`.
-pub(crate) fn merge(store: Arc<dyn ObjectStore>, runs: Vec<Run>, reading: Reading, with_deleted: bool) -> BatchStream {
+pub(crate) fn merge(
+    store: Arc<dyn ObjectStore>,
+    runs: Vec<Run>,
+    reading: Reading,
+    versions: Versions,
+    with_deleted: bool,
+) -> BatchStream {
     let mut heap = BinaryHeap::new();
     let mut cursors = Vec::new();
     for run in runs {
         if let Some(first) = run.segments.front() {
             heap.push(Entry { id: first.low().to_owned(), rank: run.rank, cursor: cursors.len(), read: false });
-            cursors.push(Cursor { rank: run.rank, segments: run.segments, rows: None, batch: None, row: 0 });
+            let Run { rank, by_backup, segments } = run;
+            cursors.push(Cursor { rank, by_backup, segments, rows: None, batch: None, row: 0 });
         }
     }
-    let merge = Merge { store, reading, with_deleted, cursors, heap, picks: Picks::default() };
+    let merge = Merge { store, reading, versions, with_deleted, cursors, heap, picks: Picks::default() };
     futures::stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|batch| (batch, merge))) })
         .boxed()
 }
@@ -145,8 +179,12 @@ impl Merge {
                 self.open(entry.cursor).await?;
                 continue;
             }
-            // Everything else at this Id is older: skip it.
-            while self.heap.peek().is_some_and(|other| other.id == entry.id) {
+            // Everything else at this Id is older, or was replaced within the same backup: skip it.
+            let newest = self.versions == Versions::Newest;
+            let skipped = |other: &Entry| {
+                other.id == entry.id && (newest || !other.read || other.rank.0 == entry.rank.0)
+            };
+            while self.heap.peek().is_some_and(skipped) {
                 let other = self.heap.pop().expect("it was just seen");
                 if other.read {
                     let row = self.cursors[other.cursor].row + 1;
@@ -160,6 +198,7 @@ impl Merge {
             let start = cursor.row;
             let end = match self.heap.peek() {
                 None => batch.len(),
+                Some(next) if next.id == entry.id => start + 1,
                 Some(next) => end_before(&batch, start, &next.id),
             };
             self.pick(&batch, start, end);
@@ -191,8 +230,12 @@ impl Merge {
         let Some(segment) = cursor.segments.pop_front() else { return Ok(()) };
         cursor.rows = Some(match segment {
             Segment::Memory(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
-            Segment::File { path, bytes, .. } => {
-                datafile::read(self.store.clone(), path, bytes, self.reading.clone()).await?
+            Segment::File { path, bytes, newest_at, .. } => {
+                let rows = datafile::read(self.store.clone(), path, bytes, self.reading.clone()).await?;
+                match newest_at {
+                    Some(at) if self.versions == Versions::Newest => newest(rows, at),
+                    _ => rows,
+                }
             }
         });
         self.fill(index).await
@@ -203,8 +246,8 @@ impl Merge {
         cursor.row = row;
         let batch = cursor.batch.as_ref().expect("a cursor that moves has a batch");
         if row < batch.len() {
-            let entry = Entry { id: batch.id(row).to_owned(), rank: cursor.rank, cursor: index, read: true };
-            self.heap.push(entry);
+            let rank = cursor.rank_of(batch, row);
+            self.heap.push(Entry { id: batch.id(row).to_owned(), rank, cursor: index, read: true });
             return Ok(());
         }
         self.fill(index).await
@@ -225,7 +268,10 @@ impl Merge {
         cursor.row = 0;
         cursor.batch = next.map(Arc::new);
         let entry = match (&cursor.batch, cursor.segments.front()) {
-            (Some(batch), _) => Entry { id: batch.id(0).to_owned(), rank: cursor.rank, cursor: index, read: true },
+            (Some(batch), _) => {
+                let rank = cursor.rank_of(batch, 0);
+                Entry { id: batch.id(0).to_owned(), rank, cursor: index, read: true }
+            }
             (None, Some(segment)) => {
                 Entry { id: segment.low().to_owned(), rank: cursor.rank, cursor: index, read: false }
             }
@@ -237,6 +283,25 @@ impl Merge {
         self.heap.push(entry);
         Ok(())
     }
+}
+
+/// Of rows sorted by Id, newest first, those that are the newest of their Id as of a backup.
+fn newest(rows: BatchStream, at: u64) -> BatchStream {
+    let mut last = String::new();
+    rows.map(move |batch| {
+        let batch = Arc::new(batch?);
+        let mut picks = Picks::default();
+        for row in 0..batch.len() {
+            let id = batch.id(row);
+            if batch.backup(row) <= at && id != last {
+                picks.push(&batch, row, row + 1);
+                last.clear();
+                last.push_str(id);
+            }
+        }
+        if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
+    })
+    .boxed()
 }
 
 /// The first row after `start` whose Id is not below `bound`, found by doubling steps: near ends are the usual case.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Sorts any number of rows by Id in bounded memory.
 //!
-//! Rows are held until they take [`RUN_BYTES`], then sorted and stored as one file, a run; at the end the runs and what is
+//! Rows are held until they take [`RUN_BYTES`], then sorted and stored as a run, in one file or, where it is to stay, in several
+//! small ones; at the end the runs and what is
 //! still in memory are merged. Of rows with the same Id the one that came last remains. Compressing a run takes place
 //! beside the collection of the next, but files are stored one after the other in a fixed order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::stream::StreamExt;
@@ -18,7 +20,8 @@ use crate::datafile::{self, Encoded, Reading};
 use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::org::OrgVault;
-use crate::runs::{self, BatchStream, Picks, Rank, Run, Segment};
+use crate::output::FILE_BYTES;
+use crate::runs::{self, BatchStream, Picks, Rank, Run, Segment, Versions};
 
 /// Memory of the rows of one run. A capture takes about three times as much: one run is collected, one compressed.
 pub(crate) const RUN_BYTES: usize = 8 * 1024 * 1024;
@@ -32,13 +35,19 @@ pub(crate) enum Purpose {
     Table { folder: Path, sequence: u64, version: u64 },
 }
 
-/// One stored run.
+/// One stored run: a file, or several that follow each other.
 pub(crate) struct StoredRun {
+    pub files: Vec<StoredFile>,
+    pub live: u64,
+    pub digest: Digest,
+    pub low: String,
+    pub high: String,
+}
+
+pub(crate) struct StoredFile {
     pub path: Path,
     pub encoded_bytes: u64,
     pub rows: u64,
-    pub live: u64,
-    pub digest: Digest,
     pub low: String,
     pub high: String,
     pub stats: serde_json::Value,
@@ -46,20 +55,32 @@ pub(crate) struct StoredRun {
 }
 
 impl StoredRun {
-    pub(crate) fn segment(&self) -> Segment {
-        Segment::File {
-            path: self.path.clone(),
-            bytes: self.encoded_bytes,
-            low: self.low.clone(),
-            high: self.high.clone(),
-        }
+    fn segments(&self) -> VecDeque<Segment> {
+        let segment = |file: &StoredFile| Segment::File {
+            path: file.path.clone(),
+            bytes: file.encoded_bytes,
+            low: file.low.clone(),
+            high: file.high.clone(),
+            newest_at: None,
+        };
+        self.files.iter().map(segment).collect()
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = Path> {
+        self.files.iter().map(|file| file.path.clone())
     }
 }
 
 struct Prepared {
-    encoded: Encoded,
+    files: Vec<PreparedFile>,
     live: u64,
     digest: Digest,
+    low: String,
+    high: String,
+}
+
+struct PreparedFile {
+    encoded: Encoded,
     low: String,
     high: String,
 }
@@ -73,6 +94,8 @@ pub(crate) struct Collector {
     held_bytes: usize,
     preparing: Option<JoinHandle<Result<Prepared>>>,
     pub(crate) runs: Vec<StoredRun>,
+    /// Files stored so far.
+    parts: u64,
     pub(crate) rows_given: u64,
 }
 
@@ -86,6 +109,7 @@ impl Collector {
             held_bytes: 0,
             preparing: None,
             runs: Vec::new(),
+            parts: 0,
             rows_given: 0,
         }
     }
@@ -126,27 +150,28 @@ impl Collector {
     async fn store_prepared(&mut self) -> Result<()> {
         let Some(preparing) = self.preparing.take() else { return Ok(()) };
         let prepared = preparing.await.map_err(stopped)??;
-        let part = self.runs.len() as u64;
-        let path = match &self.purpose {
-            Purpose::Spill(prefix) => {
-                self.org.path("spill").join(format!("{prefix}-{part:05}-{}.parquet", crate::keys::random_name()?))
-            }
-            Purpose::Table { folder, sequence, version } => {
-                folder.clone().join(crate::log::file_name(*sequence, *version, part)?)
-            }
-        };
-        let encoded_bytes = prepared.encoded.bytes.len() as u64;
-        datafile::store_file(self.org.store().as_ref(), &path, prepared.encoded.bytes).await?;
+        let mut files = Vec::with_capacity(prepared.files.len());
+        for PreparedFile { encoded, low, high } in prepared.files {
+            let part = self.parts;
+            let path = match &self.purpose {
+                Purpose::Spill(prefix) => {
+                    self.org.path("spill").join(format!("{prefix}-{part:05}-{}.parquet", crate::keys::random_name()?))
+                }
+                Purpose::Table { folder, sequence, version } => {
+                    folder.clone().join(crate::log::file_name(*sequence, *version, part)?)
+                }
+            };
+            let encoded_bytes = encoded.bytes.len() as u64;
+            datafile::store_file(self.org.store().as_ref(), &path, encoded.bytes).await?;
+            self.parts += 1;
+            files.push(StoredFile { path, encoded_bytes, rows: encoded.rows, low, high, stats: encoded.stats, part });
+        }
         self.runs.push(StoredRun {
-            path,
-            encoded_bytes,
-            rows: prepared.encoded.rows,
+            files,
             live: prepared.live,
             digest: prepared.digest,
             low: prepared.low,
             high: prepared.high,
-            stats: prepared.encoded.stats,
-            part,
         });
         Ok(())
     }
@@ -177,10 +202,11 @@ pub(crate) fn sorted_runs(stored: &[StoredRun], memory: Vec<Batch>) -> Vec<Run> 
     let mut runs: Vec<Run> = stored
         .iter()
         .enumerate()
-        .map(|(index, run)| Run { rank: rank(index), segments: [run.segment()].into() })
+        .map(|(index, run)| Run { rank: rank(index), by_backup: false, segments: run.segments() })
         .collect();
     if !memory.is_empty() {
-        runs.push(Run { rank: rank(stored.len()), segments: [Segment::Memory(memory)].into() });
+        let segments = [Segment::Memory(memory)].into();
+        runs.push(Run { rank: rank(stored.len()), by_backup: false, segments });
     }
     runs
 }
@@ -202,10 +228,37 @@ fn prepare(held: Vec<Batch>, number: Option<u64>) -> Result<Prepared> {
     }
     let last = &sorted[sorted.len() - 1];
     let (low, high) = (sorted[0].id(0).to_owned(), last.id(last.len() - 1).to_owned());
+    let parts = if number.is_some() { in_parts(sorted, FILE_BYTES) } else { vec![sorted] };
+    let files = parts.into_iter().map(|part| prepare_file(part, number.is_some())).collect::<Result<_>>()?;
+    Ok(Prepared { files, live, digest, low, high })
+}
+
+fn prepare_file(sorted: Vec<Batch>, lasting: bool) -> Result<PreparedFile> {
+    let last = &sorted[sorted.len() - 1];
+    let (low, high) = (sorted[0].id(0).to_owned(), last.id(last.len() - 1).to_owned());
     let batches: Vec<_> = sorted.iter().map(|batch| batch.record_batch().clone()).collect();
     drop(sorted);
-    let encoded = datafile::encode(&batches, number.is_some())?;
-    Ok(Prepared { encoded, live, digest, low, high })
+    Ok(PreparedFile { encoded: datafile::encode(&batches, lasting)?, low, high })
+}
+
+/// Cuts rows into parts that take about so much memory each.
+fn in_parts(batches: Vec<Batch>, part_bytes: usize) -> Vec<Vec<Batch>> {
+    let mut parts = vec![Vec::new()];
+    let mut held_bytes = 0;
+    for mut rest in batches {
+        while !rest.is_empty() {
+            if held_bytes >= part_bytes {
+                parts.push(Vec::new());
+                held_bytes = 0;
+            }
+            let room = (part_bytes - held_bytes) / rest.memory_bytes_per_row().max(1) + 1;
+            let part = rest.slice(0, room.min(rest.len()));
+            rest = rest.slice(part.len(), rest.len() - part.len());
+            held_bytes += part.memory_bytes();
+            parts.last_mut().expect("there is always one").push(part);
+        }
+    }
+    parts
 }
 
 /// Sorts by Id; of equal Ids the last remains. Rows that came in order are not moved.
@@ -264,8 +317,8 @@ impl Sorter {
         let (org, schema) = (self.collector.org.clone(), self.collector.schema.clone());
         let (stored, memory) = self.collector.finish().await?;
         let reading = Reading { schema, ids: None, batch_bytes: batch_bytes(stored.len()) };
-        let merged = runs::merge(org.store(), sorted_runs(&stored, memory), reading, true);
-        let paths: Vec<Path> = stored.into_iter().map(|run| run.path).collect();
+        let merged = runs::merge(org.store(), sorted_runs(&stored, memory), reading, Versions::Newest, true);
+        let paths: Vec<Path> = stored.iter().flat_map(StoredRun::paths).collect();
         let cleanup = futures::stream::once(async move {
             remove(&org, &paths).await;
             None

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading: the state of an object as of a backup, and the history of one record.
 //!
-//! The state at backup n holds, for each Id, the row with the greatest sequence not above n; of rows of one sequence the
-//! one whose file was committed last. Only finished backups can be asked for, so rows of one that is being made are never
+//! The state at backup n holds, for each Id, the row with the greatest `_backup` not above n; of rows of one backup the
+//! one whose file has the greatest version. Only finished backups can be asked for, so rows of one that is being made are never
 //! seen. Rows come sorted by Id, in bounded memory, from a merge of the table's files.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::datafile::{self, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, State};
 use crate::org::OrgVault;
-use crate::runs::{self, BatchStream};
+use crate::runs::{self, BatchStream, Versions};
 use crate::sorter::batch_bytes;
 
 /// What to read of a state. The default reads every live record with all its columns.
@@ -80,17 +80,17 @@ impl OrgVault {
             ids.dedup();
             ids.into()
         });
-        let visible: Vec<&DataFile> = state.files.iter().filter(|file| file.sequence <= at).collect();
+        let visible: Vec<&DataFile> = state.files.iter().filter(|file| file.backups().0 <= at).collect();
         let wanted = since(visible, options.since.as_ref());
         let files = wanted
             .into_iter()
             .filter(|file| ids.as_ref().is_none_or(|ids| may_hold(file, ids)))
-            .map(|file| ranked(&log, file))
+            .map(|file| ranked(&log, file, at))
             .collect();
         let runs = runs::chains(files);
         let reading = Reading { schema, ids, batch_bytes: batch_bytes(runs.len()) };
         let origin: Arc<str> = format!("{}/{object}", self.origin()).into();
-        let rows = runs::merge(self.store(), runs, reading, options.with_deleted);
+        let rows = runs::merge(self.store(), runs, reading, Versions::Newest, options.with_deleted);
         Ok(rows.map(move |batch| batch.map(|batch| batch.with_origin(Some(origin.clone())))).boxed())
     }
 
@@ -102,9 +102,8 @@ impl OrgVault {
         let ids: Arc<[String]> = [id.to_owned()].into();
         let reading =
             Reading { schema: Schema::new(state.columns.clone())?, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
-        let mut versions: Vec<Version> = Vec::new();
-        // Files are in order of sequence and commit.
-        for file in state.files.iter().filter(|file| file.sequence <= finished && may_hold(file, &ids)) {
+        let mut versions: Vec<(u64, Version)> = Vec::new();
+        for file in state.files.iter().filter(|file| file.backups().0 <= finished && may_hold(file, &ids)) {
             let path = log.path().clone().join(file.name.as_str());
             let mut rows = datafile::read(self.store(), path, file.bytes, reading.clone()).await?;
             while let Some(batch) = rows.next().await.transpose()? {
@@ -112,15 +111,15 @@ impl OrgVault {
                 for row in 0..batch.len() {
                     let version =
                         Version { backup: batch.backup(row), deleted: batch.deleted(row), batch: batch.clone(), row };
-                    // A second capture in one backup replaces the first: that one was never part of a state.
-                    if versions.last().is_some_and(|last| last.backup == version.backup) {
-                        versions.pop();
-                    }
-                    versions.push(version);
+                    versions.push((file.version, version));
                 }
             }
         }
-        Ok(versions)
+        versions.retain(|(_, version)| version.backup <= finished);
+        // A second capture in one backup replaces the first: that one was never part of a state.
+        versions.sort_by_key(|(file, version)| (version.backup, std::cmp::Reverse(*file)));
+        versions.dedup_by_key(|(_, version)| version.backup);
+        Ok(versions.into_iter().map(|(_, version)| version).collect())
     }
 }
 
@@ -149,23 +148,32 @@ fn may_hold(file: &DataFile, ids: &[String]) -> bool {
 /// is needed as long as it may hide rows of another one that is read.
 fn since<'a>(files: Vec<&'a DataFile>, since: Option<&(String, DateTime<Utc>)>) -> Vec<&'a DataFile> {
     let Some((column, time)) = since else { return files };
-    let mut wanted: Vec<&DataFile> = Vec::new();
-    // Oldest first, as the table's state has them.
-    for file in files {
+    let is_old = |file: &&DataFile| {
         let newest = file.stats["maxValues"][column.as_str()].as_str();
         let newest = newest.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         // Rows without a value have no place in the statistics; such a file says nothing.
-        let old = newest.is_some_and(|newest| newest < *time) && no_nulls(file, column);
-        let hides = wanted.iter().any(|older| overlap(older, file));
-        if !old || hides {
-            wanted.push(file);
-        }
+        newest.is_some_and(|newest| newest < *time) && no_nulls(file, column)
+    };
+    let (mut old, mut wanted): (Vec<&DataFile>, Vec<&DataFile>) = files.into_iter().partition(is_old);
+    // Whatever is taken in may itself be hidden in part by others.
+    let mut looked_at = 0;
+    while looked_at < wanted.len() {
+        let file = wanted[looked_at];
+        looked_at += 1;
+        let (hiding, rest) = old.into_iter().partition(|other| hides(other, file));
+        old = rest;
+        wanted.extend::<Vec<&DataFile>>(hiding);
     }
     wanted
 }
 
 fn no_nulls(file: &DataFile, column: &str) -> bool {
     file.stats["nullCount"][column] == 0
+}
+
+/// Whether a file may hold a newer version of a record in the other.
+fn hides(file: &DataFile, other: &DataFile) -> bool {
+    file.backups().1 >= other.backups().0 && overlap(file, other)
 }
 
 fn overlap(a: &DataFile, b: &DataFile) -> bool {

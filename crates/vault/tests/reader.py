@@ -143,15 +143,16 @@ def state(vault, org, name, sequence):
     path = f"orgs/{org}/objects/{name}"
     columns, files = table(vault, path)
     newest = {}
-    # The name begins with sequence and version: a later file replaces what an earlier one says.
-    for file in sorted(files):
-        if int(file.split("-")[0]) > sequence:
-            continue
+    for file in files:
+        version = int(file.split("-")[1])
         rows = pyarrow.parquet.read_table(io.BytesIO(vault.read(f"{path}/{file}"))).to_pylist()
         for row in rows:
-            newest[row["Id"]] = row
+            # Of two rows of one backup, the one in the file of the greater version is the later.
+            rank = (row["_backup"], version)
+            if row["_backup"] <= sequence and (row["Id"] not in newest or newest[row["Id"]][0] < rank):
+                newest[row["Id"]] = (rank, row)
     for identifier in sorted(newest, key=lambda identifier: identifier.encode()):
-        row = newest[identifier]
+        row = newest[identifier][1]
         if row["_deleted"]:
             continue
         misfits = json.loads(row["_misfit"]) if row["_misfit"] else {}

@@ -6,6 +6,7 @@
 mod access;
 mod blobs;
 mod capture;
+mod compaction;
 mod damage;
 mod proof;
 mod reading;

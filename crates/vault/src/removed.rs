@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Files that a commit took out of a table and that are still in the store, because somebody may be reading them.
+//!
+//! `removed.json` names them with the time. It is written before the commit, so that a file is never out of its table without
+//! being named here; whoever removes looks whether the table still names the file, as it does where the commit failed.
+//! Files are removed by the backup that begins after their time of grace. Only the holder of the org's lock writes this.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::log::{DataFile, Log};
+use crate::org::OrgVault;
+
+/// How long a file stays in the store after it was taken out of its table.
+const GRACE: TimeDelta = TimeDelta::hours(24);
+
+/// Paths of files, from the root of the vault, and when each was taken out of its table.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Removed(BTreeMap<String, DateTime<Utc>>);
+
+impl Removed {
+    pub(crate) async fn of(org: &OrgVault) -> Result<Removed> {
+        let unreadable =
+            |error| Error::because("the list of removed files cannot be read", error).with("org", org.id());
+        match org.store().get(&path(org)).await {
+            Ok(found) => {
+                let bytes = found.bytes().await.map_err(unreadable)?;
+                serde_json::from_slice(&bytes)
+                    .map_err(|error| Error::because("the list of removed files is not readable", error))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(Removed::default()),
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    async fn put(&self, org: &OrgVault) -> Result<()> {
+        let json = serde_json::to_vec(self).expect("the list is plain JSON");
+        org.store().put(&path(org), json.into()).await.map(|_| ()).map_err(|error| {
+            Error::because("the list of removed files cannot be written", error).with("org", org.id())
+        })
+    }
+
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        self.0.contains_key(path.as_ref())
+    }
+}
+
+fn path(org: &OrgVault) -> Path {
+    org.path("removed.json")
+}
+
+/// Notes files that are about to be taken out of a table.
+pub(crate) async fn note(org: &OrgVault, log: &Log, files: &[DataFile], at: DateTime<Utc>) -> Result<()> {
+    let mut removed = Removed::of(org).await?;
+    removed.0.extend(files.iter().map(|file| (log.path().clone().join(file.name.as_str()).to_string(), at)));
+    removed.put(org).await
+}
+
+/// Removes the files whose time of grace is over. What cannot be removed now stays noted.
+pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
+    let mut removed = Removed::of(org).await?;
+    let due: Vec<Path> =
+        removed.0.iter().filter(|(_, at)| now - **at >= GRACE).map(|(path, _)| Path::from(path.as_str())).collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut named: BTreeMap<Path, HashSet<String>> = BTreeMap::new();
+    for file in due {
+        let (Some(name), Some(folder)) = (file.filename().map(str::to_owned), parent(&file)) else { continue };
+        if !named.contains_key(&folder) {
+            let state = Log::new(org.store(), folder.clone()).state().await?;
+            let names = state.into_iter().flat_map(|state| state.files).map(|file| file.name).collect();
+            named.insert(folder.clone(), names);
+        }
+        let gone = named[&folder].contains(&name)
+            || matches!(org.store().delete(&file).await, Ok(()) | Err(object_store::Error::NotFound { .. }));
+        if gone {
+            removed.0.remove(file.as_ref());
+        }
+    }
+    removed.put(org).await
+}
+
+fn parent(path: &Path) -> Option<Path> {
+    let mut parts: Vec<_> = path.parts().collect();
+    parts.pop()?;
+    Some(Path::from_iter(parts))
+}
