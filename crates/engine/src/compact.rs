@@ -11,7 +11,11 @@ use std::time::Duration;
 const RENEW_EVERY: Duration = Duration::from_secs(120);
 
 /// Does some work under the lock and says meanwhile, every few minutes, that its holder is still at it.
-pub(crate) async fn renewing<T, E>(lock: &Lock, clock: &dyn Clock, work: impl Future<Output = Result<T, E>>) -> Result<T>
+pub(crate) async fn renewing<T, E>(
+    lock: &Lock,
+    clock: &dyn Clock,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T>
 where
     crate::Error: From<E>,
 {

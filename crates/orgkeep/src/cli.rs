@@ -2,7 +2,9 @@
 //! The command line. Each command's arguments and what it does are in its own file under `command/`; this one says
 //! which there are and what all of them take.
 
-use crate::command::{attest, backup, backups, check, compact, compare, connect, emulator, export, init, ls, restore, show};
+use crate::command::{
+    attest, backup, backups, check, compact, compare, connect, emulator, export, init, ls, restore, show,
+};
 use crate::{demo, environment};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;

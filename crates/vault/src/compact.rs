@@ -70,9 +70,8 @@ pub(crate) fn pick(groups: Vec<Vec<&DataFile>>) -> Option<Vec<DataFile>> {
     let mut groups: Vec<(u64, Vec<&DataFile>)> =
         groups.into_iter().map(|files| (files.iter().map(|file| file.rows).sum(), files)).collect();
     groups.sort_by_key(|(rows, _)| *rows);
-    let in_tier = |groups: &[(u64, Vec<&DataFile>)], of: u32| {
-        groups.iter().filter(|(rows, _)| tier(*rows) == of).count() as u64
-    };
+    let in_tier =
+        |groups: &[(u64, Vec<&DataFile>)], of: u32| groups.iter().filter(|(rows, _)| tier(*rows) == of).count() as u64;
     let full = groups.iter().map(|(rows, _)| tier(*rows)).find(|of| in_tier(&groups, *of) >= FAN)?;
     let mut count = groups.partition_point(|(rows, _)| tier(*rows) <= full);
     // What comes of it may fill its own tier: then those are merged in the same go.

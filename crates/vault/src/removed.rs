@@ -40,9 +40,11 @@ impl Removed {
 
     async fn put(&self, org: &OrgVault) -> Result<()> {
         let json = serde_json::to_vec(self).expect("the list is plain JSON");
-        org.store().put(&path(org), json.into()).await.map(|_| ()).map_err(|error| {
-            Error::because("the list of removed files cannot be written", error).with("org", org.id())
-        })
+        org.store()
+            .put(&path(org), json.into())
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::because("the list of removed files cannot be written", error).with("org", org.id()))
     }
 
     pub(crate) fn holds(&self, path: &Path) -> bool {

@@ -181,9 +181,8 @@ impl Merge {
             }
             // Everything else at this Id is older, or was replaced within the same backup: skip it.
             let newest = self.versions == Versions::Newest;
-            let skipped = |other: &Entry| {
-                other.id == entry.id && (newest || !other.read || other.rank.0 == entry.rank.0)
-            };
+            let skipped =
+                |other: &Entry| other.id == entry.id && (newest || !other.read || other.rank.0 == entry.rank.0);
             while self.heap.peek().is_some_and(skipped) {
                 let other = self.heap.pop().expect("it was just seen");
                 if other.read {

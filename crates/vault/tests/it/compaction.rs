@@ -98,8 +98,11 @@ async fn a_hundred_small_backups_leave_few_files_and_read_as_before() {
         assert_eq!((live, digest.to_string()), (captured.live, captured.digest.clone()), "backup {at}");
         let ids = vec!["00100037".to_owned(), "00100111".to_owned(), "00100405".to_owned()];
         let some = state(&org, at, Scan { ids: Some(ids.clone()), with_deleted: true, ..Scan::default() }).await;
-        let expected: Names =
-            states[at as usize].iter().filter(|(id, _)| ids.contains(id)).map(|(id, row)| (id.clone(), row.clone())).collect();
+        let expected: Names = states[at as usize]
+            .iter()
+            .filter(|(id, _)| ids.contains(id))
+            .map(|(id, row)| (id.clone(), row.clone()))
+            .collect();
         assert_eq!(some, expected, "backup {at}");
     }
     for number in [0, 37, 111, 399] {
