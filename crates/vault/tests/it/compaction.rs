@@ -178,7 +178,7 @@ async fn a_backup_with_nothing_to_merge_asks_the_store_nothing_more() {
 async fn seen(vault: &Vault) -> Vec<Names> {
     let org = vault.org(ORG).await.unwrap();
     let mut seen = Vec::new();
-    for at in 1..=8 {
+    for at in [1, 4, 7, 8] {
         seen.push(state(&org, at, Scan { with_deleted: true, ..Scan::default() }).await);
     }
     assert_eq!(org.check(true, &mut |_| {}).await.unwrap().damage, []);
@@ -218,7 +218,6 @@ async fn any_operation_of_a_compaction_may_fail() {
             let vault = Vault::open(store.clone(), Unlock::None).await.unwrap();
             assert_eq!(seen(&vault).await, expected, "after {fault:?} {number}");
             run(store.clone()).await.unwrap_or_else(|error| panic!("again after {fault:?} {number}: {error:?}"));
-            assert_eq!(seen(&vault).await, expected, "after {fault:?} {number} and again");
             // Two backups: the first removes what was taken out a day ago.
             let org = vault.org(ORG).await.unwrap();
             for day in 1..=2 {
