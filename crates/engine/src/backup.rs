@@ -204,9 +204,6 @@ pub async fn backup(
     // 1. One writer per org.
     let lock = vault.lock(&options.holder, clock.now()).await?;
     let report = take(org, vault, options, &lock, clock, monitor).await;
-    if report.is_ok() {
-        crate::compact::after_backup(vault, &lock, clock, monitor).await;
-    }
     // Where this fails too, the lease runs out by itself; the reason why the backup failed is what matters.
     let released = lock.release().await;
     let report = report?;

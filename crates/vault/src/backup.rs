@@ -6,7 +6,7 @@
 //!    files that no commit names are swept.
 //! 2. Captures, documents and blobs are added, each durable by itself.
 //! 3. [`Unfinished::finish`] writes the seal of the manifest and then the manifest, put-if-absent: only now does the backup
-//!    exist for readers.
+//!    exist for readers. Then tables that now have too many small files have them merged.
 //!
 //! What is held of every object is carried from manifest to manifest, so that a manifest says all of its state, and its root.
 
@@ -456,6 +456,8 @@ impl Unfinished {
         self.org.known_manifests().insert(self.sequence, Arc::new(manifest.clone()));
         // Where this fails the next backup looks for leftovers and finds none.
         let _ = self.org.store().delete(&self.org.marker_path()).await;
+        // The backup is finished; files that could not be merged now are merged after the next capture of their table.
+        let _ = self.org.compact_due(&self.lock).await;
         Ok(manifest)
     }
 }

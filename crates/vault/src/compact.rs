@@ -99,7 +99,7 @@ impl OrgVault {
     }
 
     /// Merges files of the tables that this process has seen to have too many. Asks the store nothing where there are none.
-    pub async fn compact_due(&self, lock: &Lock) -> Result<Compacted> {
+    pub(crate) async fn compact_due(&self, lock: &Lock) -> Result<Compacted> {
         let due: Vec<Option<String>> = std::mem::take(&mut *self.due()).into_iter().collect();
         self.compact_tables(lock, due).await
     }
@@ -119,12 +119,16 @@ impl OrgVault {
         lock.of(self)?;
         let Some(newest) = self.newest().await? else { return Ok(done) };
         let marked = self.begin_work(lock.at()).await?;
-        for table in tables {
-            match table {
-                Some(object) => self.compact_object(&object, newest.sequence, lock, &mut done).await?,
-                None => blobs::compact(self, lock, &mut done).await?,
+        let work = async {
+            for table in tables {
+                match table {
+                    Some(object) => self.compact_object(&object, newest.sequence, lock, &mut done).await?,
+                    None => blobs::compact(self, lock, &mut done).await?,
+                }
             }
-        }
+            Ok(())
+        };
+        lock.renewing(work).await?;
         self.end_work(marked).await;
         Ok(done)
     }

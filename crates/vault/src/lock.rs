@@ -10,6 +10,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::path::Path;
@@ -21,6 +22,7 @@ use crate::org::OrgVault;
 
 /// A lease that was not renewed for this long is left behind.
 pub const LEASE_MINUTES: i64 = 10;
+const RENEW_EVERY: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Held {
@@ -183,6 +185,24 @@ impl Lock {
                 Err(busy(other.as_ref()))
             }
             Err(error) => Err(Error::because("the lock of the org cannot be renewed", error).with("path", path)),
+        }
+    }
+
+    /// Does some work and says meanwhile, every two minutes, that the holder is still at it.
+    pub async fn renewing<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let since = tokio::time::Instant::now();
+        let renewal = async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                let passed = TimeDelta::from_std(since.elapsed()).unwrap_or_default();
+                if let Err(error) = self.renew(self.inner.at + passed).await {
+                    return error;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            error = renewal => Err(error),
         }
     }
 

@@ -233,3 +233,61 @@ impl MultipartUpload for FaultyUpload {
         self.upload.abort().await
     }
 }
+
+/// A store that counts the bytes of data files that are put into it.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    inner: Arc<dyn ObjectStore>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    pub fn new(inner: Arc<dyn ObjectStore>) -> Counted {
+        Counted { inner, bytes: Arc::default() }
+    }
+
+    /// Bytes put so far into files of tables.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::SeqCst) as u64
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("counted store")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Counted {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        if location.as_ref().contains("/objects/") && !location.as_ref().contains("_delta_log") {
+            self.bytes.fetch_add(payload.content_length(), Ordering::SeqCst);
+        }
+        self.inner.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
