@@ -6,6 +6,7 @@
 //! whenever it comes.
 
 mod currency;
+mod history;
 mod knowledge;
 mod person;
 
@@ -35,16 +36,19 @@ pub enum Feature {
     Knowledge,
     /// A row in the object's `…Share` for the owner of every record.
     OwnerShares,
+    /// Field history of what admins usually track; an org of which metadata says nothing tracks nothing.
+    FieldHistory,
 }
 
 impl Feature {
-    pub const ALL: [Feature; 6] = [
+    pub const ALL: [Feature; 7] = [
         Feature::PersonAccounts,
         Feature::MultiCurrency,
         Feature::SharedActivities,
         Feature::EnhancedEmail,
         Feature::Knowledge,
         Feature::OwnerShares,
+        Feature::FieldHistory,
     ];
 
     /// Its name on a command line: `person-accounts`.
@@ -56,6 +60,7 @@ impl Feature {
             Feature::EnhancedEmail => "enhanced-email",
             Feature::Knowledge => "knowledge",
             Feature::OwnerShares => "owner-shares",
+            Feature::FieldHistory => "field-history",
         }
     }
 }
@@ -165,6 +170,7 @@ pub(crate) fn complete(objects: &mut Vec<Object>, set_up: &SetUp) {
             Feature::MultiCurrency => currency::complete(objects, &set_up.currencies),
             Feature::SharedActivities => count_relations(objects),
             Feature::Knowledge => knowledge::complete(objects),
+            Feature::FieldHistory => history::complete(objects),
             Feature::EnhancedEmail | Feature::OwnerShares => {}
         }
     }

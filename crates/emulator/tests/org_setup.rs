@@ -60,11 +60,11 @@ async fn history_is_kept_of_the_fields_that_metadata_tracks() {
     let id = client.create("Boat__c", &json!({"Name": "Ark"})).await;
     let change = json!({"Name": "Arc", "Colour__c": "red", "Size__c": "big"});
     update(&client, "Boat__c", &id, change).await;
-    assert_eq!(history(&client, "Boat__History").await, ["Colour__c"]);
+    assert_eq!(history(&client, "Boat__History").await, ["Colour__c", "created"]);
     // One more is chosen later, of the fields that are there.
     deploy_well(&client, &boat(true, &text_field("Size__c", true))).await;
     update(&client, "Boat__c", &id, json!({"Colour__c": "blue", "Size__c": "small"})).await;
-    assert_eq!(history(&client, "Boat__History").await, ["Colour__c", "Colour__c", "Size__c"]);
+    assert_eq!(history(&client, "Boat__History").await, ["Colour__c", "Colour__c", "created", "Size__c"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,12 +84,18 @@ async fn twenty_fields_are_tracked_and_only_where_the_object_keeps_a_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standard_object_tracks_its_first_fields_until_metadata_says_which() {
+async fn a_standard_object_tracks_what_metadata_says_and_nothing_before() {
     let client = Client::new();
+    let id = client.create("Account", &json!({"Name": "Acme"})).await;
+    update(&client, "Account", &id, json!({"Name": "Before"})).await;
+    assert_eq!(history(&client, "AccountHistory").await, Vec::<String>::new());
+    let tracked = |name: &str| format!("<fields><fullName>{name}</fullName><trackHistory>true</trackHistory></fields>");
+    let chosen: String = ["Name", "BillingAddress", "Description", "OwnerId"].map(tracked).concat();
+    deploy_well(&client, &object("Account", &format!("<enableHistory>true</enableHistory>{chosen}"))).await;
     let id = client.create("Account", &json!({"Name": "Acme"})).await;
     let long = json!({"Name": "Acne", "BillingCity": "Oslo", "Description": "x".repeat(300)});
     update(&client, "Account", &id, long).await;
-    assert_eq!(history(&client, "AccountHistory").await, ["BillingCity", "Description", "Name"]);
+    assert_eq!(history(&client, "AccountHistory").await, ["BillingCity", "created", "Description", "Name"]);
     let rows = client.query("SELECT OldValue, NewValue FROM AccountHistory WHERE Field = 'Description'").await;
     assert!(rows[0]["NewValue"].is_null(), "of long text it is kept that it changed");
     let users = client.query("SELECT Id, Name FROM User WHERE Name IN ('Ada Admin', 'Sam Sales') ORDER BY Name").await;
@@ -107,11 +113,11 @@ async fn a_standard_object_tracks_its_first_fields_until_metadata_says_which() {
     update(&client, "Account", &id, json!({"Name": "Acme", "A__c": "1"})).await;
     assert_eq!(
         history(&client, "AccountHistory").await,
-        ["A__c", "BillingCity", "Description", "Name", "Owner", "Owner"]
+        ["A__c", "BillingCity", "created", "Description", "Name", "Name", "Owner", "Owner"]
     );
     deploy_well(&client, &object("Account", "<enableHistory>false</enableHistory>")).await;
     update(&client, "Account", &id, json!({"A__c": "2"})).await;
-    assert_eq!(history(&client, "AccountHistory").await.len(), 6);
+    assert_eq!(history(&client, "AccountHistory").await.len(), 8);
 }
 
 const VIEWS: &str = "<listViews><fullName>Tall</fullName><booleanFilter>1 AND (2 OR 3)</booleanFilter><columns>NAME</columns>

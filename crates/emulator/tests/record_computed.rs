@@ -4,6 +4,7 @@
 mod desk;
 
 use desk::{Desk, Find as _, text};
+use orgkeep_emulator::Feature;
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_emulator::value::Value;
@@ -215,15 +216,28 @@ fn cases_and_activities_know_what_follows() {
 #[test]
 fn changes_are_written_to_the_history() {
     let desk = Desk::new();
+    // A new org tracks nothing.
     let account = desk.make("Account", &[("Name", "Acme")]);
-    desk.update("Account", &account, &[("Name", "Emca"), ("Phone", "1")]).expect("saved");
+    desk.update("Account", &account, &[("Name", "Emca")]).expect("saved");
+    assert_eq!(desk.org.rows("AccountHistory").len(), 0);
+    desk.org.turn_on(Feature::FieldHistory).expect("turned on");
+    desk.update("Account", &account, &[("Name", "Acne"), ("Phone", "1"), ("Site", "not tracked")]).expect("saved");
     let rows = desk.org.rows("AccountHistory");
     let changed: Vec<&str> = rows.iter().filter_map(|row| row["Field"].as_str()).collect();
     assert_eq!(changed, ["Name", "Phone"]);
-    assert_eq!((&rows[0]["OldValue"], &rows[0]["NewValue"]), (&"Acme".into(), &"Emca".into()));
+    assert_eq!((&rows[0]["OldValue"], &rows[0]["NewValue"]), (&"Emca".into(), &"Acne".into()));
+    // What is new from now on says so.
     let project = desk.make("Project__c", &[("Name", "P")]);
     desk.update("Project__c", &project, &[("Status__c", "Running")]).expect("saved");
-    assert_eq!(desk.org.rows("Project__History")[0]["ParentId"], serde_json::json!(project));
+    let rows = desk.org.rows("Project__History");
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row["Field"].as_str().unwrap_or_default(), row.get("NewValue").cloned().unwrap_or_default()))
+        .collect();
+    assert_eq!(told, [("created", serde_json::Value::Null), ("Status__c", "Running".into())]);
+    assert!(rows.iter().all(|row| row["ParentId"] == serde_json::json!(project)));
+    let case = desk.make("Case", &[("Subject", "S")]);
+    assert_eq!(desk.org.rows("CaseHistory")[0]["CaseId"], serde_json::json!(case));
 }
 
 #[test]

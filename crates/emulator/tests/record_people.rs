@@ -29,6 +29,7 @@ fn merge(desk: &Desk, master: &str, losers: &[&str], fields: &[(&str, &str)]) ->
 #[test]
 fn a_lead_becomes_account_contact_and_opportunity() {
     let desk = Desk::new();
+    desk.org.turn_on(orgkeep_emulator::Feature::FieldHistory).expect("turned on");
     let lead = desk.make(
         "Lead",
         &[
@@ -131,6 +132,7 @@ fn a_lead_joins_what_is_there_without_overwriting_it() {
 fn a_merge_moves_the_children_and_leaves_the_losers_in_the_bin() {
     // 6.10: a loser has IsDeleted and MasterRecordId
     let desk = Desk::new();
+    desk.org.turn_on(orgkeep_emulator::Feature::FieldHistory).expect("turned on");
     let [master, one, two] = ["M", "One", "Two"].map(|name| desk.make("Account", &[("Name", name)]));
     let contact = desk.make("Contact", &[("LastName", "C"), ("AccountId", &one)]);
     let deal = desk.make(

@@ -5,7 +5,8 @@
 //! A changed lookup has two rows, one with the names (`DataType` Text) and one with the Ids (EntityId), and a standard one is called
 //! without its `Id`: `Owner`. So public queries tell them apart (`Field = 'Owner' AND DataType != 'EntityId'`).
 //!
-//! Not emulated: the row `created` of a new record.
+//! A new record of an object whose history is kept has the row `created`; so has none that the platform made by itself, as the
+//! generated world is taken to be older than the choice of fields. An object whose history is not kept has no rows.
 
 use super::draft::Draft;
 use super::{Fields, Input, insert};
@@ -16,8 +17,11 @@ use crate::user::Caller;
 use crate::value::{self, Value};
 
 pub fn record(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<(), SaveError> {
-    if draft.object.associate_entity_type.is_some() {
+    if draft.object.associate_entity_type.is_some() || !draft.object.tracking.is_on() {
         return Ok(());
+    }
+    if draft.old.is_none() {
+        return if caller.bypass { Ok(()) } else { note(tx, caller, &draft.object.name, &draft.id, "created") };
     }
     let Some(history) = tx.schema.history_of(&draft.object.name).cloned() else { return Ok(()) };
     let through = if history.custom || history.name.ends_with("__History") {
@@ -73,8 +77,11 @@ fn name_of(tx: &Tx<'_>, id: &Value) -> Input {
     }
 }
 
-/// Notes what happened to a record that is no change of a field: `accountMerged`, `leadConverted`.
+/// Notes what happened to a record that is no change of a field: `created`, `accountMerged`, `leadConverted`.
 pub fn note(tx: &mut Tx<'_>, caller: &Caller, object: &str, id: &str, what: &str) -> Result<(), SaveError> {
+    if !tx.schema.object(object).is_some_and(|object| object.tracking.is_on()) {
+        return Ok(());
+    }
     let Some(history) = tx.schema.history_of(object).cloned() else { return Ok(()) };
     let through =
         if object == "Opportunity" || !object.ends_with("__c") { format!("{object}Id") } else { "ParentId".into() };

@@ -87,6 +87,7 @@ pub(super) fn insert_with(
     }
     tx.insert_row(&object, &draft.values)?;
     put_blobs(tx, &draft)?;
+    history::record(tx, caller, &draft)?;
     rules::after(tx, caller, &draft)?;
     rollup::feed(tx, &plan, &draft);
     if let Some(automation) = &automation {

@@ -2,10 +2,7 @@
 //! Which changes an object's field history keeps (`salesforce-api.md` 6.9; Salesforce Help, "Field History Tracking").
 //!
 //! An admin chooses up to twenty fields of each object, by `trackHistory` of the field and `enableHistory` of the object. An
-//! address or a name counts as one field. What is computed or numbered cannot be tracked.
-//!
-//! Chosen here, because a new org of Salesforce tracks nothing but some fields of cases: until metadata says what is
-//! tracked, an object that has a history tracks the first twenty fields that it can, so that there is history to look at.
+//! address or a name counts as one field. What is computed or numbered cannot be tracked. A new org tracks nothing.
 
 use super::{Field, FieldType, Object};
 
@@ -15,10 +12,10 @@ pub const MOST_FIELDS: usize = 20;
 /// What an admin chose for an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tracking {
-    /// Nothing: the first fields that can be tracked.
+    /// Nothing yet.
     #[default]
-    Usual,
-    /// No history.
+    Unsaid,
+    /// No history: no field can be chosen either.
     Off,
     /// These, by the names that metadata gives them.
     Fields(Vec<String>),
@@ -27,26 +24,10 @@ pub enum Tracking {
 /// For each field of the object, whether its changes are kept.
 pub fn tracked(object: &Object) -> Vec<bool> {
     match &object.tracking {
-        Tracking::Off => vec![false; object.fields.len()],
+        Tracking::Unsaid | Tracking::Off => vec![false; object.fields.len()],
         Tracking::Fields(names) => {
             let named = |field: &Field| is_trackable(field) && names.iter().any(|name| is_named(field, name));
             object.fields.iter().map(|field| named(field)).collect()
-        }
-        Tracking::Usual => {
-            let mut counted: Vec<&str> = Vec::new();
-            let mut first = |field: &Field| {
-                let whole = field.compound.as_ref().unwrap_or(&field.name);
-                // What a compound is called is its parts' own affair where the object lacks it.
-                match counted.iter().any(|known| known == whole) {
-                    true => true,
-                    false if counted.len() < MOST_FIELDS => {
-                        counted.push(object.fields.iter().find(|one| one.name == *whole).map_or("", |one| &one.name));
-                        true
-                    }
-                    false => false,
-                }
-            };
-            object.fields.iter().map(|field| is_trackable(field) && first(field)).collect()
         }
     }
 }
@@ -67,7 +48,7 @@ fn is_named(field: &Field, name: &str) -> bool {
 impl Tracking {
     /// Takes what metadata says of one field.
     pub fn choose(&mut self, name: &str, tracked: bool) {
-        if matches!(self, Tracking::Off) || (matches!(self, Tracking::Usual) && !tracked) {
+        if matches!(self, Tracking::Off) || (matches!(self, Tracking::Unsaid) && !tracked) {
             return;
         }
         let mut names = match std::mem::take(self) {
@@ -88,6 +69,11 @@ impl Tracking {
             (true, Tracking::Fields(_)) => {}
             (true, _) => *self = Tracking::Fields(Vec::new()),
         }
+    }
+
+    /// Whether a history is kept at all.
+    pub fn is_on(&self) -> bool {
+        matches!(self, Tracking::Fields(_))
     }
 
     /// How many fields are chosen beside this one.

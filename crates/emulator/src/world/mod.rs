@@ -36,6 +36,7 @@ pub use crowd::accounts_and_contacts;
 pub use text::ODD;
 
 use crate::error::SaveError;
+use crate::feature::Feature;
 use crate::org::Org;
 use crate::record as platform;
 use crate::schema::Schema;
@@ -112,6 +113,12 @@ pub struct WorldError {
 
 /// Makes about `records` records (a little more in small worlds, which have at least a few of everything).
 pub fn populate(org: &Org, seed: u64, records: u64) -> Result<Counts, WorldError> {
+    let failed = |error: rusqlite::Error| WorldError {
+        object: "Organization".to_owned(),
+        code: "UNKNOWN_EXCEPTION".to_owned(),
+        message: error.to_string(),
+    };
+    org.turn_on(Feature::FieldHistory).map_err(failed)?;
     let before = count(org);
     let mut world = World::new(org, seed, records);
     people::make(&mut world, org)?;

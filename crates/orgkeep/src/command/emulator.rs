@@ -72,7 +72,7 @@ pub struct Arguments {
     sandbox: bool,
 
     /// What the orgs have beyond what every org has, once for each: person-accounts, multi-currency, knowledge,
-    /// shared-activities, enhanced-email or owner-shares
+    /// shared-activities, enhanced-email, owner-shares or field-history
     #[arg(long = "feature", value_name = "F")]
     features: Vec<Feature>,
 
