@@ -2,9 +2,12 @@
 //! File bodies (`salesforce-api.md` 2.9): read from a record's base64 field, and written with a record in one multipart
 //! request. Base64 inside JSON is no business of this module; such a record is a row like any other.
 //!
-//! An upload is spooled to a temporary file while it arrives; the store then takes it whole, so that a file larger than
-//! memory cannot be kept, although one of 2 GB is accepted.
+//! An upload is spooled to a temporary file while it arrives, and the store takes it in pieces; a download is read in pieces
+//! while it is sent, each in a transaction of its own. Neither needs memory for more than a piece.
 
+use axum::body::Body;
+use bytes::Bytes;
+use futures::StreamExt as _;
 use http::Method;
 use serde_json::json;
 
@@ -18,7 +21,10 @@ use crate::record::{self, Fields, Input};
 use crate::request::Request;
 use crate::rest::{fields_of, parse_json};
 use crate::schema::{Field, FieldType, Object};
+use crate::store::body::{Kept, PIECE_BYTES};
 
+/// The spelling without a hyphen is Salesforce's.
+const KIND: &str = "application/octetstream";
 /// The largest version of a file.
 const VERSION_MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// The largest body of anything else.
@@ -79,9 +85,24 @@ fn read(ctx: &Ctx, tx: &Tx<'_>, object: &str, id: &str, field: &str) -> Result<A
         return Err(ApiError::entity_is_deleted());
     }
     let field = ctx.caller.field(&object, field).ok_or_else(ApiError::not_found)?;
-    let body = tx.blob(&object, &id, &field.name).unwrap_or_default();
-    // The spelling without a hyphen is Salesforce's.
-    Ok(Answer::bytes(200, "application/octetstream", body))
+    let kept = tx.kept_body(&id, &field.name).unwrap_or(Kept::Whole(Vec::new()));
+    Ok(match kept {
+        Kept::Whole(bytes) => Answer::bytes(200, KIND, bytes),
+        Kept::Made(made) => in_pieces(made.bytes, move |piece| made.piece(piece)),
+        Kept::Pieces { number, bytes } => {
+            let org = ctx.org.clone();
+            in_pieces(bytes, move |piece| org.read(|tx| tx.piece(number, piece)))
+        }
+    })
+}
+
+/// A body that is read while it is sent. One whose pieces end too early, because it was replaced, is cut off.
+fn in_pieces(bytes: u64, read: impl Fn(u64) -> Option<Vec<u8>> + Send + 'static) -> Answer {
+    let pieces = futures::stream::iter(0..bytes.div_ceil(PIECE_BYTES as u64)).map(move |piece| {
+        let bytes = read(piece).map(Bytes::from);
+        bytes.ok_or_else(|| std::io::Error::other("the file was replaced while it was read"))
+    });
+    Answer::stream(KIND, Body::from_stream(pieces)).header("content-length", bytes.to_string())
 }
 
 async fn receive(ctx: &Ctx, request: Request, object: &str) -> Result<(std::sync::Arc<Object>, Fields), ApiError> {
@@ -100,16 +121,16 @@ fn fields(object: &Object, parts: Vec<Part>) -> Result<Fields, ApiError> {
     for mut part in parts {
         let field = object.field(&part.name).filter(|field| is_body(field)).map(|field| field.name.clone());
         let is_record = record.is_none() && field.is_none() && part.is_json();
-        let bytes = part.bytes().map_err(|error| multipart::malformed(&error.to_string()))?;
+        let broken = |error: std::io::Error| multipart::malformed(&error.to_string());
         match field {
-            _ if is_record => record = Some(fields_of(object, parse_json(&bytes)?)?),
+            _ if is_record => record = Some(fields_of(object, parse_json(&part.bytes().map_err(broken)?)?)?),
             None => {
                 return Err(multipart::malformed(&format!("'{}' is no binary field of {}", part.name, object.name)));
             }
             Some(_) if part.filename.is_none() => {
                 return Err(multipart::malformed(&format!("the filename of part '{}' is missing", part.name)));
             }
-            Some(field) => bodies.push((field, Input::Bytes(bytes))),
+            Some(field) => bodies.push((field, Input::Body(part.into_body().map_err(broken)?))),
         }
     }
     let mut record = record.ok_or_else(|| multipart::malformed("the JSON part is missing"))?;

@@ -113,6 +113,8 @@ pub struct Settings {
     pub my_domain: Option<String>,
     /// What every org has beyond what all orgs have. An org that is found again in its store keeps those that it had.
     pub features: BTreeSet<Feature>,
+    /// Files of given sizes beside the world's own, in each org.
+    pub files: Vec<world::Files>,
     /// How jobs that write children of the same parent get into each other's way.
     pub locking: Locking,
     pub clock: Clock,
@@ -137,6 +139,7 @@ impl Default for Settings {
             rotate_refresh_tokens: true,
             my_domain: None,
             features: BTreeSet::new(),
+            files: Vec::new(),
             locking: Locking::default(),
             clock: Clock::system(),
         }
@@ -202,6 +205,12 @@ impl Emulator {
             }
             populate_once(&org, settings.seed.wrapping_add(number as u64), settings.records)
                 .map_err(|source| StartError::World { org: number, source })?;
+            if !settings.files.is_empty() && !is_marked(&org, "files added") {
+                for files in &settings.files {
+                    world::add_files(&org, *files).map_err(|source| StartError::World { org: number, source })?;
+                }
+                mark(&org, "files added");
+            }
             if let Some(folder) = &settings.data {
                 let admin = faces::lock(&org.faces.credentials).as_ref().map(|known| known.user_id.clone());
                 data::load_once(&org, &org.caller(&admin.unwrap_or_default()), folder)

@@ -59,6 +59,14 @@ impl Part {
         Ok(bytes)
     }
 
+    /// The body, which stays in its file when it is large.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub fn into_body(self) -> io::Result<crate::store::body::Body> {
+        crate::store::body::Body::spooled(self.body, self.size_bytes)
+    }
+
     fn rewind(&mut self) -> io::Result<()> {
         self.body.seek(SeekFrom::Start(0)).map(|_| ())
     }

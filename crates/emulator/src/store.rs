@@ -4,11 +4,12 @@
 //! Every object has a table of its own name whose columns are the fields, in the canonical case. `Id` is the primary key of
 //! a table without row numbers, so rows lie in the order of their Ids. Booleans are 0 and 1, date-times milliseconds,
 //! numbers of NUMERIC affinity; text compares without case ([`compare_folded`]), Ids and case-sensitive fields byte by byte.
-//! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes in
-//! `_blob` and hold nothing themselves.
+//! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes
+//! beside it ([`body`]) and hold nothing themselves.
 //!
 //! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant.
 
+pub(crate) mod body;
 mod database;
 
 use std::cell::RefCell;
@@ -91,6 +92,7 @@ impl Store {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "NORMAL")?;
         }
+        body::create_tables(&conn, path.is_none())?;
         // Who keeps millions of rows in a file does not want them in memory when they are sorted.
         conn.pragma_update(None, "temp_store", if path.is_some() { "FILE" } else { "MEMORY" })?;
         conn.pragma_update(None, "cache_size", -65_536)?;
@@ -485,8 +487,7 @@ impl Tx<'_> {
         }
         let sql = format!("DELETE FROM \"{}\" WHERE \"Id\" = ?1", object.name);
         self.conn.prepare_cached(&sql)?.execute([id])?;
-        self.conn.prepare_cached("DELETE FROM _blob WHERE id = ?1")?.execute([id])?;
-        Ok(())
+        self.delete_bodies(id)
     }
 
     /// Rights that were resolved before this write are old.
@@ -511,38 +512,6 @@ impl Tx<'_> {
     /// Runs a statement on the store's own tables.
     pub(crate) fn note(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<usize> {
         self.conn.prepare_cached(sql)?.execute(values)
-    }
-
-    /// The bytes of a base64 field.
-    pub fn blob(&self, object: &Object, id: &str, field: &str) -> Option<Vec<u8>> {
-        let field = &object.field(field)?.name;
-        let mut statement =
-            self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
-        statement.query_row([id, field.as_str()], |row| row.get(0)).optional().expect("the store can be read")
-    }
-
-    /// Bytes that are kept beside a record and belong to no base64 field.
-    pub(crate) fn side_blob(&self, id: &str, place: &str) -> Option<Vec<u8>> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT body FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
-        statement.query_row([id, place], |row| row.get(0)).optional().expect("the store can be read")
-    }
-
-    /// MD5 in hexadecimal and length in bytes of a base64 field.
-    pub fn blob_facts(&self, id: &str, field: &str) -> Option<(String, i64)> {
-        let mut statement =
-            self.conn.prepare_cached("SELECT md5, length FROM _blob WHERE id = ?1 AND field = ?2").expect("own table");
-        statement
-            .query_row([id, field], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-            .expect("the store can be read")
-    }
-
-    /// Keeps the bytes of a base64 field.
-    pub(crate) fn put_blob(&self, object: &Object, id: &str, field: &str, body: &[u8]) -> rusqlite::Result<()> {
-        let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
-        let mut statement = self.conn.prepare_cached("INSERT OR REPLACE INTO _blob VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        statement.execute(params![object.name, id, field, body, md5(body), length]).map(|_| ())
     }
 
     /// A number that this name has not had before, from 1 on. Not given back when the transaction is undone.
@@ -623,7 +592,11 @@ impl Tx<'_> {
 /// MD5 in hexadecimal, which is what `ContentVersion.Checksum` shows (`salesforce-api.md` 6.8).
 pub fn md5(body: &[u8]) -> String {
     use md5::Digest as _;
-    md5::Md5::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&md5::Md5::digest(body))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_values(object: &Object, row: &rusqlite::Row<'_>) -> Vec<Value> {

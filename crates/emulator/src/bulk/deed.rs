@@ -103,7 +103,7 @@ fn shown(value: &Input) -> String {
     match value {
         Input::Text(text) | Input::Number(text) => text.clone(),
         Input::Bool(flag) => flag.to_string(),
-        Input::Null | Input::Parent(_) | Input::Bytes(_) => String::new(),
+        Input::Null | Input::Parent(_) | Input::Bytes(_) | Input::Body(_) => String::new(),
     }
 }
 

@@ -51,6 +51,11 @@ pub const CALLS: &[(&str, &str, &str)] = &[
     ("POST", "/sessions/revoke", "revokes every refresh token with its sessions, or what {\"token\": …} names"),
     ("POST", "/users/{id}/permissions", "{\"QueryAllFiles\": false} gives or takes user permissions"),
     ("POST", "/users/{id}/freeze", "{\"frozen\": true} freezes or thaws a user"),
+    (
+        "POST",
+        "/files",
+        "{\"count\": 10000, \"bytes\": 100000, \"seed\": 0} adds files of one size, whose content is made when it is read; answers the Ids of their versions",
+    ),
     ("GET", "/jobs", "every Bulk job with its state"),
     ("POST", "/jobs/step", "one step of every Bulk job, for an emulator with stepped jobs"),
     ("GET", "/automation", "rules and other automation that were deployed: which work, which do not, and why"),
@@ -142,6 +147,10 @@ fn answer(emulator: &Emulator, org: &Arc<Org>, request: &Request, body: &[u8]) -
             let Limit { used, max } = read(body)?;
             org.set_daily_limit(used, max);
             Ok(json!({"used": used, "max": max}))
+        }
+        ("POST", ["files"]) => {
+            let ids = crate::world::add_files(org, read(body)?);
+            Ok(json!({"ids": ids.map_err(|error| Refused::new(400, error.to_string()))?}))
         }
         ("POST", ["sessions", "expire"]) => {
             org.expire_sessions();

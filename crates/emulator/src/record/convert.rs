@@ -11,12 +11,13 @@ use super::Input;
 use crate::error::SaveError;
 use crate::id;
 use crate::schema::{Field, FieldType};
+use crate::store::body::Body;
 use crate::value::{self, Value};
 
 /// The value, or bytes for a base64 field.
 pub enum Converted {
     Value(Value),
-    Bytes(Vec<u8>),
+    Body(Body),
 }
 
 /// The value that a field other than base64 takes.
@@ -26,7 +27,7 @@ pub enum Converted {
 pub fn value_of(field: &Field, input: Input) -> Result<Value, SaveError> {
     match convert(field, input)? {
         Converted::Value(value) => Ok(value),
-        Converted::Bytes(_) => Ok(Value::Null),
+        Converted::Body(_) => Ok(Value::Null),
     }
 }
 
@@ -34,15 +35,18 @@ pub fn convert(field: &Field, input: Input) -> Result<Converted, SaveError> {
     let value = match (field.kind, input) {
         (FieldType::Boolean, Input::Null) => Value::Bool(false),
         (_, Input::Null) => Value::Null,
-        (FieldType::Base64, Input::Bytes(bytes)) => return Ok(Converted::Bytes(bytes)),
+        (FieldType::Base64, Input::Bytes(bytes)) => return Ok(Converted::Body(Body::Bytes(bytes))),
+        (FieldType::Base64, Input::Body(body)) => return Ok(Converted::Body(body)),
         (FieldType::Base64, Input::Text(text)) => {
             let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_bytes());
-            return bytes.map(Converted::Bytes).map_err(|_| wrong_type(field, "not base64"));
+            return bytes.map(|bytes| Converted::Body(Body::Bytes(bytes))).map_err(|_| wrong_type(field, "not base64"));
         }
         (FieldType::Boolean, Input::Bool(on)) => Value::Bool(on),
         (_, Input::Bool(on)) if field.kind.is_text() => Value::from(if on { "true" } else { "false" }),
         (_, Input::Number(text) | Input::Text(text)) => from_text(field, text)?,
-        (_, Input::Bool(_) | Input::Bytes(_) | Input::Parent(_)) => return Err(wrong_type(field, "value")),
+        (_, Input::Bool(_) | Input::Bytes(_) | Input::Body(_) | Input::Parent(_)) => {
+            return Err(wrong_type(field, "value"));
+        }
     };
     Ok(Converted::Value(value))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::rules::OwnerChange;
 use crate::schema::Object;
+use crate::store::body::Body;
 use crate::value::Value;
 
 /// The values a row will have, which of them the caller gave, and what it was before.
@@ -15,7 +16,7 @@ pub struct Draft {
     pub values: Vec<Value>,
     pub given: Vec<bool>,
     /// Bytes of base64 fields, by position.
-    pub blobs: Vec<(usize, Vec<u8>)>,
+    pub blobs: Vec<(usize, Body)>,
     /// None on insert.
     pub old: Option<Vec<Value>>,
     /// What goes along when the owner changes.

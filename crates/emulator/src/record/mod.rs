@@ -52,6 +52,7 @@ pub(crate) use save::{Again, resave};
 pub use save::{insert, update, update_with};
 pub use upsert::{find_by_external_id, upsert};
 
+use crate::store::body::Body;
 use crate::value::Value;
 
 /// A value as a caller wrote it.
@@ -65,6 +66,8 @@ pub enum Input {
     /// A parent named by an external id: `{"Merchandise__r": {"ExtId__c": 123}}`, or a CSV column `Merchandise__r.ExtId__c`.
     Parent(Vec<(String, Input)>),
     Bytes(Vec<u8>),
+    /// Bytes that need not be in memory.
+    Body(Body),
 }
 
 impl Input {

@@ -258,7 +258,7 @@ fn take(tx: &Tx<'_>, draft: &mut Draft, fields: Fields, places: &[usize]) -> Res
         };
         match converted {
             Converted::Value(value) => draft.values[at] = value,
-            Converted::Bytes(bytes) => draft.blobs.push((at, bytes)),
+            Converted::Body(body) => draft.blobs.push((at, body)),
         }
     }
     Ok(())
@@ -316,8 +316,8 @@ fn write_changes(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
 }
 
 fn put_blobs(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
-    for (at, bytes) in &draft.blobs {
-        tx.put_blob(&draft.object, &draft.id, &draft.object.fields[*at].name, bytes)?;
+    for (at, body) in &draft.blobs {
+        tx.put_body(&draft.object, &draft.id, &draft.object.fields[*at].name, body)?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::error::{ApiError, SaveError};
 use crate::org::{Org, Tx, seed};
 use crate::record::{self, Input};
 use crate::rest::{object, rows};
+use crate::store::body::Body;
 
 /// References to images begin with this.
 const REFERENCE_PREFIX: &str = "0EM";
@@ -57,7 +58,7 @@ impl Org {
             let text = Input::Text(format!("{}{tag}", row.text(&known.name)));
             tx.savepoint(|tx| {
                 record::update(tx, &seed::platform(tx), &object, id, vec![(known.name.clone(), text)])?;
-                tx.put_blob(&object, id, &place(&known.name, &reference), image).map_err(SaveError::from)
+                tx.put_body(&object, id, &place(&known.name, &reference), &Body::Bytes(image.to_vec())).map_err(SaveError::from)
             })?;
             Ok(reference)
         })

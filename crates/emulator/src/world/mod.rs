@@ -26,6 +26,7 @@ mod projects;
 mod random;
 mod record;
 mod selling;
+mod sized;
 mod support;
 mod text;
 
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use crowd::accounts_and_contacts;
+pub use sized::{Files, add_files};
 pub use text::ODD;
 
 use crate::error::SaveError;

@@ -31,9 +31,9 @@ pub fn version(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<()
         draft.set("ContentLocation", "E");
         draft.set("Origin", "C");
     }
-    let body = draft.blobs.first().map_or(&[][..], |(_, bytes)| bytes.as_slice());
-    let (size, checksum) = (i64::try_from(body.len()).unwrap_or(i64::MAX), store::md5(body));
     if !link {
+        let body = draft.blobs.first().map(|(_, body)| body);
+        let (size, checksum) = body.map_or_else(|| (0, store::md5(&[])), |body| (body.length(), body.md5()));
         draft.set("ContentSize", size);
         draft.set("Checksum", checksum);
     }
@@ -174,7 +174,7 @@ pub fn check_link(tx: &Tx<'_>, draft: &Draft) -> Result<(), SaveError> {
 /// Attachments and documents know how long their body is.
 pub fn body_length(draft: &mut Draft) {
     if let Some((_, body)) = draft.blobs.first() {
-        let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
+        let length = body.length();
         draft.set("BodyLength", length);
     }
 }
