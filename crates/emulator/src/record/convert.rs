@@ -208,7 +208,7 @@ mod tests {
     fn value(field: &Field, text: &str) -> Result<Value, String> {
         match convert(field, Input::Text(text.to_owned())) {
             Ok(Converted::Value(value)) => Ok(value),
-            Ok(Converted::Bytes(_)) => panic!("no bytes here"),
+            Ok(Converted::Body(_)) => panic!("no bytes here"),
             Err(error) => Err(error.code),
         }
     }
