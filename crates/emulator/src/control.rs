@@ -40,6 +40,11 @@ impl Org {
         lock(&self.faces.usage).set(self.clock().now(), used, max);
     }
 
+    /// Lets other applications make so many calls for each one that is counted from now on.
+    pub fn set_calls_of_others(&self, calls: u64) {
+        lock(&self.faces.usage).set_others(calls);
+    }
+
     /// Ends every session; refresh tokens stay good.
     pub fn expire_sessions(&self) {
         lock(&self.faces.sessions).expire_sessions();

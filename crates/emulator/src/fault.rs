@@ -149,6 +149,10 @@ pub struct Fault {
     pub nth: u64,
     /// How often it strikes; 0 is for ever. Once unless given, for ever with a rate.
     pub times: Option<u64>,
+    /// It strikes for so many seconds of the org's clock, from when it strikes first, and then no more. As often as it fits,
+    /// unless `times` says otherwise.
+    #[serde(default)]
+    pub for_seconds: Option<u64>,
     /// How likely it strikes, from 0 to 1, instead of always.
     pub rate: Option<f64>,
     /// What its chance is drawn from.
@@ -165,7 +169,7 @@ fn first() -> u64 {
 impl Fault {
     /// One that strikes the first fitting request or job, once.
     pub fn new(when: When, effect: Effect) -> Fault {
-        Fault { when, nth: 1, times: None, rate: None, seed: 0, effects: Effects::One(effect) }
+        Fault { when, nth: 1, times: None, for_seconds: None, rate: None, seed: 0, effects: Effects::One(effect) }
     }
 }
 
@@ -176,6 +180,8 @@ struct Armed {
     fault: Fault,
     fitted: u64,
     struck: u64,
+    /// When it struck first, in ms.
+    since_ms: Option<i64>,
     random: StdRng,
     /// For [`Effect::Stale`]: the first answer to each request.
     first_answers: HashMap<String, FirstAnswer>,
@@ -191,12 +197,15 @@ pub struct FirstAnswer {
 
 impl Armed {
     /// Counts a request or job that fits, and says what happens to it.
-    fn strike(&mut self) -> Option<Effect> {
+    fn strike(&mut self, now_ms: i64) -> Option<Effect> {
         self.fitted += 1;
-        let unlimited = if self.fault.rate.is_some() { 0 } else { 1 };
+        let unlimited = if self.fault.rate.is_some() || self.fault.for_seconds.is_some() { 0 } else { 1 };
+        let span_ms =
+            self.fault.for_seconds.map(|seconds| i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX));
+        let is_over = span_ms.zip(self.since_ms).is_some_and(|(span, since)| now_ms.saturating_sub(since) >= span);
         let times = self.fault.times.unwrap_or(unlimited);
         let drawn = self.fault.rate.is_none_or(|rate| self.random.random_bool(rate.clamp(0.0, 1.0)));
-        if self.fitted < self.fault.nth || (times > 0 && self.struck >= times) || !drawn {
+        if self.fitted < self.fault.nth || (times > 0 && self.struck >= times) || is_over || !drawn {
             return None;
         }
         let effect = match &self.fault.effects {
@@ -205,6 +214,7 @@ impl Armed {
             Effects::OneOf(effects) => effects[self.random.random_range(0..effects.len())].clone(),
         };
         self.struck += 1;
+        self.since_ms.get_or_insert(now_ms);
         Some(effect)
     }
 
@@ -243,7 +253,7 @@ impl Faults {
         let id = self.made.fetch_add(1, Ordering::Relaxed) as u64 + 1;
         let random = StdRng::seed_from_u64(fault.seed);
         let mut armed = lock(&self.armed);
-        armed.push(Armed { id, fault, fitted: 0, struck: 0, random, first_answers: HashMap::new() });
+        armed.push(Armed { id, fault, fitted: 0, struck: 0, since_ms: None, random, first_answers: HashMap::new() });
         self.count.store(armed.len(), Ordering::Relaxed);
         id
     }
@@ -274,20 +284,20 @@ impl Faults {
     }
 
     /// What happens to a request, with the numbers of the faults.
-    pub fn on_request(&self, target: &Target) -> Vec<(u64, Effect)> {
+    pub fn on_request(&self, target: &Target, now_ms: i64) -> Vec<(u64, Effect)> {
         if self.is_empty() {
             return Vec::new();
         }
         let mut armed = lock(&self.armed);
         let fitting = armed.iter_mut().filter(|armed| !armed.is_of_jobs() && target.fits(&armed.fault.when));
         fitting
-            .filter_map(|armed| Some((armed.id, armed.strike()?)))
+            .filter_map(|armed| Some((armed.id, armed.strike(now_ms)?)))
             .filter(|(_, effect)| !effect.is_of_jobs())
             .collect()
     }
 
     /// What happens to a job or batch that is about to be worked off.
-    pub fn on_job(&self, family: Family, object: &str, operation: Operation) -> JobFault {
+    pub fn on_job(&self, family: Family, object: &str, operation: Operation, now_ms: i64) -> JobFault {
         let mut found = JobFault::default();
         if self.is_empty() {
             return found;
@@ -297,7 +307,7 @@ impl Faults {
             let fits = when.family.as_deref().is_none_or(|wanted| wanted == family.as_str())
                 && when.object.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(object))
                 && when.operation.as_deref().is_none_or(|wanted| wanted == operation.as_str());
-            match if fits { armed.strike() } else { None } {
+            match if fits { armed.strike(now_ms) } else { None } {
                 Some(Effect::SlowJob { ms }) => found.slow_ms += ms,
                 Some(Effect::FailJob { message, after_rows }) => found.failure = Some((message, after_rows)),
                 Some(Effect::RefuseRows { every, code, message }) => {
@@ -343,12 +353,12 @@ mod tests {
     fn armed(nth: u64, times: Option<u64>, rate: Option<f64>) -> Faults {
         let faults = Faults::default();
         let effects = Effects::OneOf(vec![Effect::LoseReply, Effect::Page { status: 503 }]);
-        faults.add(Fault { when: When::default(), nth, times, rate, seed: 7, effects });
+        faults.add(Fault { when: When::default(), nth, times, for_seconds: None, rate, seed: 7, effects });
         faults
     }
 
     fn strikes(faults: &Faults) -> Vec<bool> {
-        (0..40).map(|_| !faults.on_request(&Target::default()).is_empty()).collect()
+        (0..40).map(|_| !faults.on_request(&Target::default(), 0).is_empty()).collect()
     }
 
     #[test]

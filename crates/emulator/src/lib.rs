@@ -107,6 +107,8 @@ pub struct Settings {
     pub edition: Option<Edition>,
     /// Whether the orgs are sandboxes.
     pub sandbox: bool,
+    /// How often the orgs were refreshed as sandboxes are: each time gives them other Ids, under the same hosts and user names.
+    pub refreshes: usize,
     pub rotate_refresh_tokens: bool,
     /// The name in the first org's My Domain, `acme` in `acme.my.salesforce.com`; the second has `acme2`. `orgkeep` when
     /// there is none.
@@ -136,6 +138,7 @@ impl Default for Settings {
             daily_api_requests: 1_000_000,
             edition: None,
             sandbox: false,
+            refreshes: 0,
             rotate_refresh_tokens: true,
             my_domain: None,
             features: BTreeSet::new(),
@@ -189,8 +192,14 @@ impl Emulator {
                 0 => path.clone(),
                 _ => path.with_extension(format!("{number}.sqlite")),
             });
-            let org = Org::open(number, schema.clone(), settings.clock.clone(), path.as_deref())
-                .map_err(|source| StartError::Store { org: number, source })?;
+            let org = Org::open_with_ids(
+                number,
+                number + settings.refreshes * settings.orgs,
+                schema.clone(),
+                settings.clock.clone(),
+                path.as_deref(),
+            )
+            .map_err(|source| StartError::Store { org: number, source })?;
             for feature in settings.features.union(&org.kept_features()) {
                 org.turn_on(*feature).map_err(|source| StartError::Store { org: number, source })?;
             }

@@ -249,11 +249,13 @@ impl fmt::Display for LogEntry {
 pub struct Usage {
     hours: VecDeque<(i64, u64)>,
     max: u64,
+    /// Calls of other applications for each call that is counted.
+    others: u64,
 }
 
 impl Default for Usage {
     fn default() -> Usage {
-        Usage { hours: VecDeque::new(), max: 1_000_000 }
+        Usage { hours: VecDeque::new(), max: 1_000_000, others: 0 }
     }
 }
 
@@ -263,6 +265,11 @@ impl Usage {
         self.hours.clear();
         self.hours.push_back((now_ms.div_euclid(HOUR_MS), used));
         self.max = max;
+    }
+
+    /// From now on other applications make so many calls for each one that is counted.
+    pub fn set_others(&mut self, others: u64) {
+        self.others = others;
     }
 
     /// Calls of the last 24 hours.
@@ -279,8 +286,9 @@ impl Usage {
         self.max
     }
 
-    /// Counts calls.
+    /// Counts calls, and those of others beside them.
     pub fn add(&mut self, now_ms: i64, calls: u64) {
+        let calls = calls.saturating_mul(self.others.saturating_add(1));
         let hour = now_ms.div_euclid(HOUR_MS);
         match self.hours.back_mut() {
             Some((last, count)) if *last == hour => *count += calls,

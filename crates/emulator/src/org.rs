@@ -40,9 +40,20 @@ pub struct Org {
 impl Org {
     /// Opens the org's store, and fills it when it is new. `number` counts from 0 and tells the orgs of one process apart.
     pub fn open(number: usize, schema: Schema, clock: Clock, path: Option<&Path>) -> rusqlite::Result<Org> {
+        Org::open_with_ids(number, number, schema, clock, path)
+    }
+
+    /// The same, with Ids as those of the org with another number: what a refresh leaves of a sandbox.
+    pub(crate) fn open_with_ids(
+        number: usize,
+        ids: usize,
+        schema: Schema,
+        clock: Clock,
+        path: Option<&Path>,
+    ) -> rusqlite::Result<Org> {
         let schema = schema.with_platform_objects();
         let now_ms = clock.now();
-        let store = Store::open(path, number)?;
+        let store = Store::open(path, ids)?;
         let (columns, version) = (store.columns()?, migration::version_of(&schema));
         store.create_tables(&schema)?;
         let org = Org {

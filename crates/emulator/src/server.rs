@@ -93,7 +93,7 @@ impl Emulator {
         let (org, app) = self.named(&parts.headers);
         fault::strike::release(&org);
         let (target, body) = Target::of(&org, &method, &path, &segments, &query, &parts.headers, body).await;
-        let strikes = org.faults().on_request(&target);
+        let strikes = org.faults().on_request(&target, org.clock().now());
         let struck = fault::strike::before(&org, &target, &parts.headers, &strikes).await;
         let new_browser = !header(&parts.headers, "cookie").is_some_and(|cookies| cookies.contains("BrowserId="));
         let socket = parts.extensions.get::<network::Socket>().map(|socket| socket.0);

@@ -29,7 +29,7 @@ pub struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     pub fn new(family: Family, org: &'a Org, order: &'a Order, object: &'a Arc<Object>, holder: &'a str) -> Chunks<'a> {
-        let fault = org.faces.faults.on_job(family, &object.name, order.operation);
+        let fault = org.faces.faults.on_job(family, &object.name, order.operation, org.clock().now());
         Chunks { org, order, object, holder, locking_fields: contention::locking_fields(object), fault, rows: 0 }
     }
 

@@ -62,7 +62,7 @@ pub fn prepare(org: &Org, caller: &Caller, text: &str, operation: Operation) -> 
 
 /// Works the job off.
 pub fn run(org: &Org, job: &Job) -> Outcome {
-    let fault = org.faces.faults.on_job(Family::Bulk, &job.order.object, job.order.operation);
+    let fault = org.faces.faults.on_job(Family::Bulk, &job.order.object, job.order.operation, org.clock().now());
     let outcome = match write(org, job) {
         _ if fault.failure.is_some() => {
             Outcome { error: fault.failure.map(|(message, _)| message), ..Outcome::default() }

@@ -57,7 +57,7 @@ pub fn run(org: &Org, job: &Job, batch: &Batch) -> Outcome {
         _ => records(org, job, batch, &prepared, &mut files),
     });
     let rows = files.rows;
-    let fault = org.faces.faults.on_job(Family::Bulk1, &job.order.object, job.order.operation);
+    let fault = org.faces.faults.on_job(Family::Bulk1, &job.order.object, job.order.operation, org.clock().now());
     let outcome = match read.and_then(|()| files.finish().map_err(Stop::Unwritable)) {
         _ if fault.failure.is_some() => {
             Outcome { error: fault.failure.map(|(message, _)| message), ..Outcome::default() }

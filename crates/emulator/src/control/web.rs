@@ -46,7 +46,11 @@ pub const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("GET", "/clock", "what time it is"),
     ("POST", "/clock", "{\"advance_seconds\": 3600} moves the clock of all orgs"),
-    ("POST", "/limits", "{\"used\": 0, \"max\": 15000} sets the daily allowance"),
+    (
+        "POST",
+        "/limits",
+        "{\"used\": 0, \"max\": 15000, \"others\": 3} sets the daily allowance, and how many calls other applications make for each one",
+    ),
     ("POST", "/sessions/expire", "ends every session; refresh tokens stay good"),
     ("POST", "/sessions/revoke", "revokes every refresh token with its sessions, or what {\"token\": …} names"),
     ("POST", "/users/{id}/permissions", "{\"QueryAllFiles\": false} gives or takes user permissions"),
@@ -144,9 +148,10 @@ fn answer(emulator: &Emulator, org: &Arc<Org>, request: &Request, body: &[u8]) -
             Ok(now(emulator))
         }
         ("POST", ["limits"]) => {
-            let Limit { used, max } = read(body)?;
+            let Limit { used, max, others } = read(body)?;
             org.set_daily_limit(used, max);
-            Ok(json!({"used": used, "max": max}))
+            org.set_calls_of_others(others);
+            Ok(json!({"used": used, "max": max, "others": others}))
         }
         ("POST", ["files"]) => {
             let ids = crate::world::add_files(org, read(body)?);
@@ -241,6 +246,8 @@ struct Advance {
 struct Limit {
     used: u64,
     max: u64,
+    #[serde(default)]
+    others: u64,
 }
 
 #[derive(Deserialize)]

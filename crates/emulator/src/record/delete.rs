@@ -228,6 +228,9 @@ fn refused(tx: &Tx<'_>, row: &Row, child: &Object, ids: &[String]) -> SaveError 
 }
 
 fn set_deleted(tx: &Tx<'_>, row: &Row, deleted: bool) -> Result<(), SaveError> {
+    if row.object.name == "ContentDocument" {
+        rules::note::set_deleted(tx, row.id(), deleted)?;
+    }
     let stamp = Value::Int(audit::second(tx.now));
     tx.update_row(&row.object, row.id(), &["IsDeleted", "SystemModstamp"], &[&Value::Bool(deleted), &stamp])?;
     Ok(())
@@ -236,6 +239,11 @@ fn set_deleted(tx: &Tx<'_>, row: &Row, deleted: bool) -> Result<(), SaveError> {
 /// Removes a row for good, and with it what the recycle bin still has of it: no record that is brought back later may point
 /// at one that is gone.
 fn remove(tx: &Tx<'_>, row: &Row) -> Result<(), SaveError> {
+    if row.object.name == "ContentDocument"
+        && let Some(notes) = tx.schema.object("ContentNote")
+    {
+        tx.delete_row(notes, row.id())?;
+    }
     tx.delete_row(&row.object, row.id())?;
     delete_event::withdraw(tx, row)?;
     tx.note("INSERT OR REPLACE INTO _purged VALUES (?1, ?2, ?3)", &[&row.id(), &row.object.name, &tx.now])?;

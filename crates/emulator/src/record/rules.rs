@@ -16,6 +16,7 @@ mod invitee;
 mod knowledge;
 mod lead;
 mod name;
+pub(crate) mod note;
 mod opportunity;
 mod order;
 mod person;
@@ -66,7 +67,12 @@ pub fn before(tx: &mut Tx<'_>, caller: &Caller, draft: &mut Draft) -> Result<(),
         }
         "ContentVersion" => return file::version(tx, caller, draft),
         "ContentDocumentLink" => file::link(draft),
-        "Attachment" | "Document" | "StaticResource" => file::body_length(draft),
+        "Attachment" | "StaticResource" => file::body_length(draft),
+        "Document" => {
+            file::body_length(draft);
+            // Whoever makes it is its author unless another is named (Object Reference, "Document").
+            draft.set_if_null("AuthorId", caller.user_id.clone());
+        }
         "AccountContactRelation" => relation::before(tx, caller, draft),
         "Contract" | "Order" => order::before(tx, caller, draft),
         "FeedItem" | "FeedComment" => feed::before(tx, caller, draft),

@@ -129,6 +129,7 @@ pub fn after_version(tx: &mut Tx<'_>, caller: &Caller, draft: &Draft) -> Result<
             &stamp,
         ];
         tx.update_row(&documents, &document, &columns, &values)?;
+        super::note::follow(tx, &document, draft)?;
     }
     if draft.is_new() && draft.text("VersionNumber") == Some("1") {
         let owner = draft.get("OwnerId").clone();
@@ -192,6 +193,7 @@ fn file_type(extension: &str) -> String {
         "xls" => "EXCEL".to_owned(),
         "ppt" => "POWER_POINT".to_owned(),
         "htm" | "html" => "HTML".to_owned(),
+        "snote" => "SNOTE".to_owned(),
         known @ ("pdf" | "png" | "gif" | "csv" | "zip" | "xml" | "svg" | "mp4" | "mp3" | "rtf" | "json") => {
             known.to_uppercase()
         }
