@@ -32,6 +32,8 @@ pub struct Org {
     clock: Clock,
     schema: RwLock<Arc<Schema>>,
     store: Mutex<Store>,
+    /// A second connection that nobody uses at the moment.
+    idle_reader: Mutex<Option<Store>>,
     background: background::Background,
     /// What rights are resolved under.
     generation: Arc<AtomicU64>,
@@ -63,6 +65,7 @@ impl Org {
             schema: RwLock::new(Arc::new(schema.made(now_ms))),
             generation: store.generation(),
             store: Mutex::new(store),
+            idle_reader: Mutex::default(),
             background: background::Background::default(),
         };
         org.migrate(|tx| {
@@ -228,6 +231,30 @@ impl Org {
 
     pub fn read<T>(&self, f: impl FnOnce(&Tx<'_>) -> T) -> T {
         self.settled().read(self.schema(), self.clock.now(), f).expect("the store can be read")
+    }
+
+    /// A read that lasts. Where the store is a file it holds up nobody, and sees what was there when its first statement
+    /// began. The tables it needs are there: `try_out` ran before, with the org to itself, as far as the first row.
+    ///
+    /// Whatever `f` waits for may not wait for this thread: in memory it runs with the org to itself.
+    pub fn read_apart<T>(&self, try_out: impl FnOnce(&Tx<'_>), f: impl FnOnce(&Tx<'_>) -> T) -> T {
+        let idle = || self.idle_reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.settled();
+        let (schema, now) = (self.schema(), self.clock.now());
+        let known = idle().take();
+        let reader = match known {
+            Some(reader) => Some(reader),
+            None => store.reader().expect("the store's file can be opened again"),
+        };
+        let Some(mut reader) = reader else {
+            return store.read(schema, now, f).expect("the store can be read");
+        };
+        reader.set_up_mut().clone_from(store.set_up_mut());
+        store.read(schema.clone(), now, try_out).expect("the store can be read");
+        drop(store);
+        let answer = reader.read(schema, now, f).expect("the store can be read");
+        *idle() = Some(reader);
+        answer
     }
 
     /// The store, brought up to the org's clock.

@@ -7,7 +7,8 @@
 //! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes
 //! beside it ([`body`]) and hold nothing themselves.
 //!
-//! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant.
+//! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant. Only reads that last, those
+//! of Bulk queries, have a connection of their own where the store is a file ([`Store::reader`]).
 
 pub(crate) mod body;
 mod database;
@@ -15,7 +16,7 @@ mod database;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -52,6 +53,8 @@ CREATE TABLE IF NOT EXISTS _setting (name TEXT PRIMARY KEY, value TEXT) WITHOUT 
 /// The database of one org.
 pub struct Store {
     conn: Database,
+    /// The file; none in memory.
+    path: Option<PathBuf>,
     /// What the numbers in this org's Ids start above.
     first_id: u64,
     counters: RefCell<Counters>,
@@ -79,15 +82,7 @@ impl Store {
     /// In memory, or in this file, which is made when absent. The Ids of one org's rows lie far from those of another's, as
     /// in real orgs: an Id taken for one of the other org is found out. `org` counts from 0.
     pub fn open(path: Option<&Path>, org: usize) -> rusqlite::Result<Store> {
-        let conn = match path {
-            Some(path) => Connection::open(path)?,
-            None => Connection::open_in_memory()?,
-        };
-        conn.create_collation("SF", compare_folded)?;
-        conn.set_prepared_statement_cache_capacity(2_048);
-        // Else SQLite looks at bound values to choose a plan, and to be true to them prepares a statement anew nearly each time
-        // that it is run: most of what a save or a small query would cost.
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        let conn = connection(path)?;
         if path.is_some() {
             conn.pragma_update(None, "journal_mode", "WAL")?;
             conn.pragma_update(None, "synchronous", "NORMAL")?;
@@ -106,6 +101,7 @@ impl Store {
             .collect::<rusqlite::Result<_>>()?;
         Ok(Store {
             conn: Database::new(conn),
+            path: path.map(Path::to_owned),
             first_id: org as u64 * IDS_PER_ORG,
             locks: HashSet::new(),
             counters: RefCell::new(Counters { next, ..Counters::default() }),
@@ -115,6 +111,27 @@ impl Store {
             capture: Capture::default(),
             news: watch::Sender::default(),
         })
+    }
+
+    /// Another connection to the same file, for reads that last: it sees what was committed when its statement began, and
+    /// holds up nobody. None in memory, where a second connection would wait for the first all the same.
+    pub fn reader(&self) -> rusqlite::Result<Option<Store>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let conn = connection(Some(path))?;
+        conn.pragma_update(None, "temp_store", "FILE")?;
+        conn.pragma_update(None, "cache_size", -16_384)?;
+        Ok(Some(Store {
+            conn: Database::new(conn),
+            path: Some(path.clone()),
+            first_id: self.first_id,
+            locks: HashSet::new(),
+            counters: RefCell::default(),
+            set_up: self.set_up.clone(),
+            automation: automation::Kept::default(),
+            generation: self.generation.clone(),
+            capture: Capture::default(),
+            news: watch::Sender::default(),
+        }))
     }
 
     /// How change events are made.
@@ -204,6 +221,19 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn connection(path: Option<&Path>) -> rusqlite::Result<Connection> {
+    let conn = match path {
+        Some(path) => Connection::open(path)?,
+        None => Connection::open_in_memory()?,
+    };
+    conn.create_collation("SF", compare_folded)?;
+    conn.set_prepared_statement_cache_capacity(2_048);
+    // Else SQLite looks at bound values to choose a plan, and to be true to them prepares a statement anew nearly each time
+    // that it is run: most of what a save or a small query would cost.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(conn)
 }
 
 fn present_columns(conn: &Connection) -> rusqlite::Result<HashMap<String, Vec<String>>> {

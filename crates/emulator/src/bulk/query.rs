@@ -16,7 +16,7 @@ use crate::ctx::Ctx;
 use crate::error::ApiError;
 use crate::faces::lock;
 use crate::log::Family;
-use crate::org::Org;
+use crate::org::{Org, Tx};
 use crate::request::Query;
 use crate::soql::{self, Dialect, Prepared};
 use crate::user::Caller;
@@ -100,7 +100,8 @@ fn write(org: &Org, job: &Job) -> Result<Results, Stop> {
     let dialect = Dialect { delimiter: order.delimiter.byte(), line_ending: order.line_ending.text() };
     let spool = lock(&org.faces.jobs).spool.clone();
     let mut rows = Writer::new(&spool, &format!("{}-rows", job.id), &prepared.csv_header(dialect))?;
-    org.read(|tx| {
+    let first = |tx: &Tx<'_>| drop(prepared.csv(tx, dialect, |_| Err(Stop::Aborted)));
+    org.read_apart(first, |tx| {
         prepared.csv(tx, dialect, |row| {
             if job.is_stopped() {
                 return Err(Stop::Aborted);

@@ -17,7 +17,7 @@ use crate::bulk::spool::{Draft, Kept, Spool};
 use crate::error::ApiError;
 use crate::faces::lock;
 use crate::log::Family;
-use crate::org::Org;
+use crate::org::{Org, Tx};
 use crate::schema::{FieldType, Schema};
 use crate::soql::{self, Dialect, Prepared};
 use crate::value::parse_date_time;
@@ -99,7 +99,8 @@ fn message(error: &ApiError) -> String {
 fn csv(org: &Org, batch: &Batch, prepared: &Prepared, files: &mut Files) -> Result<(), Stop> {
     let dialect = Dialect::default();
     files.head = prepared.csv_header(dialect);
-    org.read(|tx| {
+    let first = |tx: &Tx<'_>| drop(prepared.csv(tx, dialect, |_| Err(Stop::Aborted)));
+    org.read_apart(first, |tx| {
         prepared.csv(tx, dialect, |row| {
             if batch.is_stopped() {
                 return Err(Stop::Aborted);
