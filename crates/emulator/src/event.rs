@@ -9,10 +9,10 @@
 //! 3. The events lie as finished Avro in a table of the org's own store ([`bus`]) and are committed with the rows, so nobody
 //!    sees one without the other, and a store file keeps them over a restart. Subscribers are woken after the commit.
 //!
-//! Nothing is captured until the Pub/Sub API is first called with a topic of change events, or until
-//! [`crate::Org::capture_changes`] asks for it: until then a write costs nothing more. What was changed before has no
-//! events, as in an org whose objects were not selected for Change Data Capture. From then on every object that has change
-//! events is selected, unless metadata selects some for the channel `ChangeEvents`.
+//! Nothing is captured until metadata selects an object (`PlatformEventChannelMember`), until the Pub/Sub API is first called with
+//! a topic of change events, or until [`crate::Org::capture_changes`] asks for it: until then a write costs nothing more. What was
+//! changed before has no events, as in an org whose objects were not selected for Change Data Capture. From then on every object
+//! that has change events is selected, unless metadata selects some for the channel `ChangeEvents`.
 //!
 //! Guesses: that a save which changes no field tells of `LastModifiedDate` alone; the numbers in `commitNumber`, which only
 //! increase; that alike changes of one transaction are always merged but for new records.

@@ -110,9 +110,13 @@ pub fn save(org: &Org, user_id: &str, drafts: Vec<Draft>, all_or_none: bool) -> 
     outcomes
 }
 
-/// Profiles say which record types a description shows as available.
+/// Profiles say which record types a description shows as available, and an object that is selected for change events has them
+/// from now on, whoever listens.
 fn forget_descriptions(org: &Org) {
     *lock(&org.faces.described) = Kept::default();
+    if org.read(|tx| !component::all(tx, "PlatformEventChannelMember").is_empty()) {
+        org.capture_changes_from_now();
+    }
 }
 
 /// Removes components: the text of a refusal for each, or nothing.

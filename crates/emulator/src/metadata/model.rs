@@ -6,7 +6,7 @@
 //! again, and so both are equal. What cannot be looked up until all fields are there (formulas, controlling fields, what a
 //! roll-up sums) is looked up at the end.
 //!
-//! Not emulated: external objects, big objects, knowledge articles as types of their own, indirect lookups, translations,
+//! Not emulated: rows of external objects, big objects, knowledge articles as types of their own, indirect lookups, translations,
 //! which values a record type offers (kept, and given back).
 
 mod field;

@@ -4,8 +4,8 @@
 use super::super::Problem;
 use super::super::xml::Node;
 use super::field;
-use crate::schema::Object;
 use crate::schema::custom::{self, Kind};
+use crate::schema::{Field, FieldType, Object};
 
 /// What names of custom objects end in, in the words of Salesforce's own refusal.
 const ENDINGS: &str = "__as, __b, __c, __dll, __dlm, __e, __kav, __mdt, __mg, __x";
@@ -20,6 +20,7 @@ pub fn prefix_letter(name: &str) -> char {
     match name.rsplit_once("__").map(|(_, kind)| kind) {
         Some("mdt") => 'm',
         Some("e") => 'e',
+        Some("x") => 'x',
         _ => 'a',
     }
 }
@@ -32,19 +33,22 @@ pub fn make(name: &str, node: &Node, strict: bool) -> Result<Object, Problem> {
     let kind = match name.rsplit_once("__").map(|(_, kind)| kind) {
         Some("c") if node.text_of("customSettingsType") == "Hierarchy" => Kind::HierarchySetting,
         Some("c") if node.text_of("customSettingsType") == "List" => Kind::ListSetting,
-        Some("b" | "c" | "e") => Kind::Object,
+        Some("b" | "c" | "e" | "x") => Kind::Object,
         Some("mdt") => Kind::Metadata,
-        Some(other @ ("x" | "kav")) => {
-            return Err(Problem::at(node, format!("objects of kind __{other} are not emulated")));
-        }
+        // Lightning Knowledge has its one object, and an org without Knowledge none.
+        Some("kav") => return Err(Problem::at(node, "Not available for deploy for this organization")),
         _ => {
             let text = format!("'{name}' does not resolve to a valid sObject type, fullName must end with: {ENDINGS}");
             return Err(Problem::at(node, text));
         }
     };
     let (is_event, is_big) = (name.ends_with("__e"), name.ends_with("__b"));
+    let is_external = name.ends_with("__x");
     if strict {
-        required(node, kind, is_event || is_big)?;
+        required(node, kind, is_event || is_big || is_external)?;
+        if is_external && node.text_of("externalDataSource").is_empty() {
+            return Err(Problem::at(node, "Required field is missing: externalDataSource"));
+        }
     }
     let given = |name: &str| Some(node.text_of(name)).filter(|text| !text.is_empty());
     let label = given("label").unwrap_or(name);
@@ -68,7 +72,25 @@ pub fn make(name: &str, node: &Node, strict: bool) -> Result<Object, Problem> {
             (false, false, false, false);
         (object.updateable, object.deletable, object.undeletable, object.layoutable) = (false, false, false, false);
     }
+    if is_external {
+        external(&mut object);
+    }
     Ok(object)
+}
+
+/// External objects have rows elsewhere, which are read one by one: no Bulk, no search, no history, no saves (Object Reference,
+/// "External Objects"; that a source is not writable is taken for granted).
+fn external(object: &mut Object) {
+    object.fields.retain(|field| field.name == "Id");
+    let mut id = Field::usual("ExternalId", "External ID", FieldType::String, 255);
+    (id.nillable, id.external_id, id.id_lookup) = (false, true, true);
+    let url = Field::usual("DisplayUrl", "Display URL", FieldType::Url, 1000);
+    for mut field in [id, url] {
+        (field.createable, field.updateable, field.custom) = (false, false, false);
+        object.fields.push(field.into());
+    }
+    (object.searchable, object.replicateable, object.triggerable, object.bulk) = (false, false, false, false);
+    (object.createable, object.updateable, object.deletable, object.undeletable) = (false, false, false, false);
 }
 
 fn required(node: &Node, kind: Kind, is_nameless: bool) -> Result<(), Problem> {
