@@ -130,6 +130,7 @@ impl OrgVault {
             Err(error) if error.kind() == Kind::NotFound => None,
             Err(error) => return Err(error),
         };
+        let erasures = self.erased().await?;
         let mut differences = Vec::new();
         let mut objects = BTreeSet::new();
         if let Some(manifest) = &manifest {
@@ -137,7 +138,9 @@ impl OrgVault {
             objects.extend(attestation.state.keys().chain(manifest.state.keys()).cloned());
             for object in &objects {
                 progress(object);
-                let attested = attestation.state.get(object).cloned();
+                let attested = attestation.state.get(object);
+                // What was erased since was there then.
+                let attested = attested.map(|held| erasures.held(object, statement.sequence, held)).transpose()?;
                 let (found, error) = match self.totals(object, statement.sequence).await {
                     Ok(found) => (Some(found), None),
                     Err(error) if error.kind() == Kind::Unreachable => return Err(error),
@@ -154,7 +157,9 @@ impl OrgVault {
 
     /// What is held of an object as of a backup, computed from its rows.
     pub(crate) async fn totals(&self, object: &str, sequence: u64) -> Result<Held> {
-        let mut rows = self.scan(object, sequence, Scan::default()).await?;
+        // Also of a backup that has expired: its state is still there.
+        let state = self.state_at(object, sequence).await?;
+        let mut rows = self.scan_of(object, &state, sequence, Scan::default())?;
         let (mut live, mut digest, mut hasher) = (0, Digest::default(), None);
         while let Some(batch) = rows.next().await.transpose()? {
             let hasher = hasher.get_or_insert_with(|| RowHasher::new(batch.schema()));

@@ -10,7 +10,7 @@
 //!
 //! What is held of every object is carried from manifest to manifest, so that a manifest says all of its state, and its root.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::capture::{Capture, CaptureKind, Captured};
 use crate::columns::Schema;
 use crate::error::{Error, Kind, Result};
+use crate::expire::Expired;
 use crate::lock::Lock;
 use crate::log::Log;
 use crate::merkle::{self, Held};
@@ -91,49 +92,76 @@ pub struct Unfinished {
 }
 
 impl OrgVault {
-    fn manifest_path(&self, sequence: u64) -> Path {
+    pub(crate) fn manifest_path(&self, sequence: u64) -> Path {
         self.path("backups").join(format!("{sequence:010}{ENDING}"))
     }
 
-    /// The sequences of the finished backups, in order.
-    async fn sequences(&self) -> Result<Vec<u64>> {
-        let mut sequences: Vec<u64> = self
+    async fn listed(&self) -> Result<Listed> {
+        let names: Vec<String> = self
             .store()
             .list(Some(&self.path("backups")))
             .try_filter_map(|meta| {
                 let name = meta.location.filename().and_then(|name| name.strip_suffix(ENDING));
-                std::future::ready(Ok(name.and_then(|name| name.parse::<u64>().ok())))
+                std::future::ready(Ok(name.map(str::to_owned)))
             })
             .try_collect()
             .await
             .map_err(|error| Error::because("the backups cannot be listed", error).with("org", self.id()))?;
-        sequences.sort_unstable();
-        Ok(sequences)
+        let manifests = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let marks: BTreeSet<u64> =
+            names.iter().filter_map(|name| name.strip_suffix(".expired")?.parse().ok()).collect();
+        *self.known_expired() = Some(Arc::new(marks.clone()));
+        Ok(Listed { manifests, marks })
     }
 
-    /// The finished backups in order of their sequence. Corrupt where one is missing or does not follow its predecessor.
+    /// The sequences of all manifests that are there, expired or not.
+    pub(crate) async fn manifest_sequences(&self) -> Result<Vec<u64>> {
+        Ok(self.listed().await?.manifests.into_iter().collect())
+    }
+
+    /// The backups that have expired, and whether the manifest is removed.
+    pub(crate) async fn marks(&self) -> Result<BTreeMap<u64, bool>> {
+        let Listed { manifests, marks } = self.listed().await?;
+        Ok(marks.into_iter().map(|sequence| (sequence, !manifests.contains(&sequence))).collect())
+    }
+
+    /// The finished backups in order of their sequence, but those that have expired. Corrupt where one is missing or does not follow its
+    /// predecessor.
     pub async fn manifests(&self) -> Result<Vec<Manifest>> {
-        let sequences = self.sequences().await?;
-        let mut manifests: Vec<Arc<Manifest>> = Vec::with_capacity(sequences.len());
-        for sequence in sequences {
-            let manifest = self.read_manifest(sequence).await?;
-            follows(manifests.last().map(Arc::as_ref), &manifest)?;
-            manifests.push(manifest);
+        let listed = self.listed().await?;
+        let (mut manifests, mut before) = (Vec::new(), None);
+        for sequence in listed.manifests.union(&listed.marks) {
+            let link = if listed.manifests.contains(sequence) {
+                let manifest = self.read_manifest(*sequence).await?;
+                let link = Link::of(&manifest);
+                if !listed.marks.contains(sequence) {
+                    manifests.push(manifest.as_ref().clone());
+                }
+                link
+            } else {
+                self.read_mark(*sequence).await?.into()
+            };
+            follows(before.as_ref(), &link)?;
+            before = Some(link);
         }
-        Ok(manifests.iter().map(|manifest| manifest.as_ref().clone()).collect())
+        Ok(manifests)
     }
 
     /// The newest finished backup; none before the first. Corrupt where one before it is missing or it does not follow that. The
     /// whole chain is verified by `check`.
     pub async fn newest(&self) -> Result<Option<Manifest>> {
-        let sequences = self.sequences().await?;
-        let Some(last) = sequences.last() else { return Ok(None) };
+        let listed = self.listed().await?;
+        let Some(last) = listed.manifests.last() else { return Ok(None) };
         let manifest = self.read_manifest(*last).await?;
-        let before = match sequences.len() {
-            1 => None,
-            count => Some(self.read_manifest(sequences[count - 2]).await?),
+        let before = last.saturating_sub(1);
+        let before = if listed.manifests.contains(&before) {
+            Some(Link::of(&*self.read_manifest(before).await?))
+        } else if listed.marks.contains(&before) {
+            Some(self.read_mark(before).await?.into())
+        } else {
+            None
         };
-        follows(before.as_deref(), &manifest)?;
+        follows(before.as_ref(), &Link::of(&manifest))?;
         Ok(Some(manifest.as_ref().clone()))
     }
 
@@ -143,12 +171,25 @@ impl OrgVault {
     }
 
     pub(crate) async fn finished(&self, sequence: u64) -> Result<Arc<Manifest>> {
-        if let Some(known) = self.known_manifests().get(&sequence) {
-            return Ok(known.clone());
+        let known = self.known_expired().clone();
+        let expired = match known {
+            Some(known) => known,
+            None => Arc::new(self.listed().await?.marks),
+        };
+        if expired.contains(&sequence) {
+            return Err(match self.read_mark(sequence).await?.removed_at {
+                Some(at) => Error::new(Kind::NotFound, "the backup has expired and was removed")
+                    .with("backup", sequence)
+                    .with("removed", at.format("%Y-%m-%d")),
+                None => Error::new(Kind::NotFound, "the backup has expired")
+                    .with("backup", sequence)
+                    .hint(format!("until it is removed `orgkeep expire NAME --undo {sequence}` brings it back")),
+            });
         }
         match self.read_manifest(sequence).await {
             Err(error) if error.kind() == Kind::NotFound => {
-                let there = self.sequences().await?;
+                let listed = self.listed().await?;
+                let there: Vec<u64> = listed.manifests.difference(&listed.marks).copied().collect();
                 Err(Error::new(Kind::NotFound, "there is no such backup").with("backup", sequence).hint(
                     match (there.first(), there.last()) {
                         (Some(first), Some(last)) if first != last => format!("there are backups {first} to {last}"),
@@ -198,7 +239,8 @@ impl OrgVault {
             predecessor: last.map(Arc::new),
             outcomes: Arc::default(),
         };
-        if unfinished.interrupted {
+        let completed = self.complete_erasures(lock).await?;
+        if unfinished.interrupted || !completed.is_empty() {
             unfinished.recover().await?;
         }
         unfinished.sweep_spills().await?;
@@ -274,12 +316,40 @@ impl OrgVault {
     }
 }
 
-/// Whether a manifest continues the chain.
-pub(crate) fn follows(before: Option<&Manifest>, manifest: &Manifest) -> Result<()> {
+/// What there is below `backups/`.
+struct Listed {
+    manifests: BTreeSet<u64>,
+    /// Of backups that have expired, their manifests there or not.
+    marks: BTreeSet<u64>,
+}
+
+/// A backup in the chain of backups: by its manifest, or by the mark that stays where that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub sequence: u64,
+    predecessor: Option<String>,
+    hash: String,
+}
+
+impl Link {
+    pub(crate) fn of(manifest: &Manifest) -> Link {
+        let Manifest { sequence, predecessor, hash, .. } = manifest;
+        Link { sequence: *sequence, predecessor: predecessor.clone(), hash: hash.clone() }
+    }
+}
+
+impl From<Expired> for Link {
+    fn from(mark: Expired) -> Link {
+        Link { sequence: mark.sequence, predecessor: mark.predecessor, hash: mark.hash }
+    }
+}
+
+/// Whether a backup continues the chain.
+pub(crate) fn follows(before: Option<&Link>, link: &Link) -> Result<()> {
     let expected = before.map_or(1, |before| before.sequence + 1);
-    if manifest.sequence != expected || manifest.predecessor.as_ref() != before.map(|before| &before.hash) {
+    if link.sequence != expected || link.predecessor.as_ref() != before.map(|before| &before.hash) {
         return Err(Error::new(Kind::Corrupt, "the chain of backups is broken")
-            .with("backup", manifest.sequence)
+            .with("backup", link.sequence)
             .with("should follow", expected - 1)
             .hint("a manifest was changed or removed; run `orgkeep check`"));
     }
@@ -328,14 +398,21 @@ impl Unfinished {
             let log = self.org.log(&object);
             let state = log.state().await?;
             if let Some(state) = &state {
+                let mut erased = None;
                 for version in (0..=state.version).rev() {
                     let Some(outcome) = log.outcome(version).await? else { continue };
-                    // Merging files and taking rows out of them captures nothing.
-                    let Some(sequence) = outcome["sequence"].as_u64() else { continue };
+                    // Merging files and taking rows out of them captures nothing; but what was erased since is held no more.
+                    let Some(sequence) = outcome["sequence"].as_u64() else {
+                        erased = erased.or_else(|| serde_json::from_value::<Held>(outcome["erased"].clone()).ok());
+                        continue;
+                    };
                     if sequence < self.sequence {
                         break;
                     }
-                    if let Ok(captured) = serde_json::from_value::<Captured>(outcome["captured"].clone()) {
+                    if let Ok(mut captured) = serde_json::from_value::<Captured>(outcome["captured"].clone()) {
+                        if let Some(Held { live, digest }) = erased {
+                            (captured.live, captured.digest) = (live, digest);
+                        }
                         self.committed(captured);
                         break;
                     }
@@ -402,14 +479,25 @@ impl Unfinished {
     /// What is held of every object as of this backup: what was captured in it, else what the backup before held.
     async fn state(&self) -> Result<BTreeMap<String, Held>> {
         let held = |captured: &Captured| Held { live: captured.live, digest: captured.digest.clone() };
-        let mut state = match &self.predecessor {
+        let erasures = self.org.erased().await?;
+        let mut state: BTreeMap<String, Held> = match &self.predecessor {
             None => BTreeMap::new(),
-            Some(before) if before.root.is_some() => before.state.clone(),
+            Some(before) if before.root.is_some() => {
+                let less = |(object, held): (&String, &Held)| {
+                    Ok((object.clone(), erasures.held(object, before.sequence, held)?))
+                };
+                before.state.iter().map(less).collect::<Result<_>>()?
+            }
             // Made by an earlier version: once, everything that was captured before is gathered.
             Some(_) => {
                 let manifests = self.org.manifests().await?;
-                let captured = manifests.iter().flat_map(|manifest| &manifest.objects);
-                captured.map(|(object, captured)| (object.clone(), held(captured))).collect()
+                let mut state = BTreeMap::new();
+                for manifest in &manifests {
+                    for (object, captured) in &manifest.objects {
+                        state.insert(object.clone(), erasures.held(object, manifest.sequence, &held(captured))?);
+                    }
+                }
+                state
             }
         };
         state.extend(self.outcomes().iter().map(|(object, captured)| (object.clone(), held(captured))));

@@ -9,8 +9,10 @@
 //! A body that is read is checked against its whole hash.
 
 mod compact;
+mod takeout;
 
 pub(crate) use compact::{compact, plan};
+pub(crate) use takeout::{purge, take_out};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -10,6 +10,8 @@
 //!    is repeated after an interruption starts from the same held state. Where nothing is new there is no commit: the log of a
 //!    table does not grow with backups that found nothing, and an interrupted backup asks for such an object again.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use futures::stream::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ use crate::columns::Schema;
 use crate::compare::compare;
 use crate::datafile::Reading;
 use crate::digest::{Digest, RowHasher};
+use crate::erasure::{self, ErasureList};
 use crate::error::Result;
 use crate::log::{self, Commit, DataFile, Log, Operation, State};
 use crate::org::{OrgVault, check_name};
@@ -56,6 +59,9 @@ pub struct Captured {
     pub deleted: u64,
     /// Records given exactly as they are held.
     pub unchanged: u64,
+    /// Live rows given of records that were erased here, which are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: u64,
     /// Records that are live in the state after this.
     pub live: u64,
     /// Digest of the live state after this, 64 hexadecimal digits; the same for the same rows, however they came.
@@ -65,6 +71,10 @@ pub struct Captured {
     pub bytes: u64,
     /// Whatever the caller of [`Capture::finish`] gave.
     pub note: serde_json::Value,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A capture in progress. Dropping it captures nothing.
@@ -79,6 +89,9 @@ pub struct Capture {
     schema: Schema,
     collector: Collector,
     unfinished: Unfinished,
+    erasures: Arc<ErasureList>,
+    /// Live rows of erased records that were given.
+    erased: u64,
 }
 
 #[derive(Default)]
@@ -112,18 +125,33 @@ impl Capture {
             None => (given.clone(), Purpose::Table { folder: log.path().clone(), sequence, version }),
         };
         let collector = Collector::new(org.clone(), schema.clone(), purpose);
+        let erasures = org.erased().await?;
         let (at, object, unfinished) = (unfinished.at(), object.to_owned(), unfinished.clone());
-        Ok(Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished })
+        Ok(Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erasures, erased: 0 })
     }
 
-    /// Adds rows, in any order. Of rows with the same Id the last counts. Invalid for a row without an Id.
+    /// Adds rows, in any order. Of rows with the same Id the last counts. Those of records that were erased are left out. Invalid for a
+    /// row without an Id.
     pub async fn push(&mut self, batch: Batch) -> Result<()> {
+        let batch = match self.erasures.of(&self.object) {
+            None => batch,
+            Some(ids) => {
+                let (kept, erased) = erasure::without(batch, ids)?;
+                self.erased += erased;
+                kept
+            }
+        };
         self.collector.push(batch).await
+    }
+
+    /// Live rows of erased records that were given so far.
+    pub fn erased(&self) -> u64 {
+        self.erased
     }
 
     /// Compares with what is held, appends what differs, commits. `note` is kept with the outcome.
     pub async fn finish(self, note: serde_json::Value) -> Result<Captured> {
-        let Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished } = self;
+        let Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erased, .. } = self;
         let rows_given = collector.rows_given;
         let mut output =
             Output::new(org.clone(), log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
@@ -157,6 +185,7 @@ impl Capture {
             changed: counts.changed + before(|captured| captured.changed),
             deleted: counts.deleted + before(|captured| captured.deleted),
             unchanged: counts.unchanged + before(|captured| captured.unchanged),
+            erased: erased + before(|captured| captured.erased),
             live: counts.live,
             digest: counts.digest.to_string(),
             files: files.len() as u64 + before(|captured| captured.files),

@@ -13,7 +13,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use crate::backup::{DocumentRef, Manifest, follows};
+use crate::backup::{DocumentRef, Link, Manifest, follows};
 use crate::capture::Captured;
 use crate::columns::Schema;
 use crate::datafile::{self, Reading};
@@ -135,6 +135,7 @@ impl Check<'_> {
             .map_err(|error| Error::because("the backups cannot be listed", error))?;
         listed.sort_by(|a, b| a.location.cmp(&b.location));
         let mut manifests: Vec<Manifest> = Vec::new();
+        let (marks, mut before) = (self.org.marks().await?, None::<Link>);
         for meta in listed {
             let number = meta.location.filename().and_then(|name| name.strip_suffix(ENDING)?.parse::<u64>().ok());
             let Some(sequence) = number else { continue };
@@ -142,7 +143,18 @@ impl Check<'_> {
             self.sequences.push(sequence);
             let loaded = self.org.load_manifest(sequence).await;
             if let Some(manifest) = self.note(&meta.location, None, vec![sequence], loaded)? {
-                let chained = follows(manifests.last(), &manifest);
+                // Backups that retention removed left their marks.
+                let mut gap = before.as_ref().map_or(1, |link| link.sequence + 1);
+                while gap < sequence && marks.get(&gap) == Some(&true) {
+                    let mark = self.org.read_mark(gap).await.map(Link::from);
+                    let chained = mark.and_then(|link| follows(before.as_ref(), &link).map(|()| link));
+                    let Some(link) = self.note(&folder, None, vec![sequence], chained)? else { break };
+                    before = Some(link);
+                    gap += 1;
+                }
+                let link = Link::of(&manifest);
+                let chained = follows(before.as_ref(), &link);
+                before = Some(link);
                 self.note(&meta.location, None, vec![sequence], chained)?;
                 let sealed = self.seal(&manifest).await;
                 self.note(&meta.location, None, vec![sequence], sealed)?;
@@ -204,7 +216,8 @@ impl Check<'_> {
             if let (true, true, Some((sequence, captured))) = (sound, self.read_data, newest) {
                 let found = self.org.totals(object, sequence).await;
                 if let Some(Held { live, digest }) = self.note(log.path(), Some(object), vec![sequence], found)?
-                    && (live, digest.as_str()) != (captured.live, captured.digest.as_str())
+                    && (live, digest)
+                        != self.org.erased().await?.adjusted(object, sequence, captured.live, &captured.digest)?
                 {
                     let what = format!(
                         "the records of backup {sequence} are not those that were captured: {live} live, {} expected",

@@ -134,11 +134,12 @@ async fn missing(
 }
 
 /// Live rows and digest of the state of a table, as its newest commit says that changed them.
-async fn totals(log: &Log, state: &State) -> Result<(u64, Digest)> {
+pub(crate) async fn totals(log: &Log, state: &State) -> Result<(u64, Digest)> {
     for version in (0..=state.version).rev() {
         if let Some(outcome) = log.outcome(version).await? {
-            let live = outcome.pointer("/captured/live").and_then(serde_json::Value::as_u64);
-            let digest = outcome.pointer("/captured/digest").and_then(serde_json::Value::as_str);
+            let said = |name: &str| outcome.get("captured").or_else(|| outcome.get("erased"))?.get(name);
+            let live = said("live").and_then(serde_json::Value::as_u64);
+            let digest = said("digest").and_then(serde_json::Value::as_str);
             if let (Some(live), Some(digest)) = (live, digest) {
                 return Ok((live, Digest::parse(digest)?));
             }

@@ -9,6 +9,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use crate::backup::Manifest;
+use crate::erasure::ErasureList;
 use crate::error::{Error, Kind, Result};
 use crate::location::Place;
 use crate::log::{Log, State};
@@ -34,6 +35,9 @@ struct Inner {
     states: Mutex<HashMap<String, (u64, Arc<State>)>>,
     /// Tables whose files have become many; none stands for the bodies of files.
     due: Mutex<BTreeSet<Option<String>>>,
+    /// Backups that have expired, as last listed.
+    expired: Mutex<Option<Arc<BTreeSet<u64>>>>,
+    erasures: tokio::sync::Mutex<Option<Arc<ErasureList>>>,
     pub(crate) blobs: tokio::sync::Mutex<Option<Arc<crate::blobs::Index>>>,
 }
 
@@ -56,6 +60,8 @@ impl OrgVault {
                 manifests: Mutex::default(),
                 states: Mutex::default(),
                 due: Mutex::default(),
+                expired: Mutex::default(),
+                erasures: tokio::sync::Mutex::default(),
                 blobs: tokio::sync::Mutex::default(),
             }),
         }
@@ -77,6 +83,7 @@ impl OrgVault {
     /// Drops what is remembered of the store and the tables, to see what is really there.
     pub(crate) fn forget_all(&self) {
         self.inner.store.forget_all();
+        self.forget_marks();
         self.inner.states.lock().expect("no one panics while holding this lock").clear();
     }
 
@@ -102,6 +109,18 @@ impl OrgVault {
 
     pub(crate) fn due(&self) -> std::sync::MutexGuard<'_, BTreeSet<Option<String>>> {
         self.inner.due.lock().expect("no one panics while holding this lock")
+    }
+
+    pub(crate) fn known_expired(&self) -> std::sync::MutexGuard<'_, Option<Arc<BTreeSet<u64>>>> {
+        self.inner.expired.lock().expect("no one panics while holding this lock")
+    }
+
+    pub(crate) fn forget_marks(&self) {
+        *self.known_expired() = None;
+    }
+
+    pub(crate) fn known_erasures(&self) -> &tokio::sync::Mutex<Option<Arc<ErasureList>>> {
+        &self.inner.erasures
     }
 
     pub(crate) fn blob_index(&self) -> &tokio::sync::Mutex<Option<Arc<crate::blobs::Index>>> {
@@ -143,12 +162,13 @@ impl OrgVault {
     /// The objects that finished backups hold, sorted.
     pub async fn objects(&self) -> Result<Vec<String>> {
         let manifests = self.manifests().await?;
-        let names: BTreeSet<String> = manifests.into_iter().flat_map(|manifest| manifest.objects.into_keys()).collect();
+        let of = |manifest: Manifest| manifest.objects.into_keys().chain(manifest.state.into_keys());
+        let names: BTreeSet<String> = manifests.into_iter().flat_map(of).collect();
         Ok(names.into_iter().collect())
     }
 
     /// The objects that have a folder for their table, finished or not.
-    pub(crate) async fn tables(&self) -> Result<Vec<String>> {
+    pub async fn tables(&self) -> Result<Vec<String>> {
         let listed = self
             .store()
             .list_with_delimiter(Some(&self.path("objects")))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The plan of a restore and the ledger of what it did, kept beside the backups they came from.
 //!
-//! A ledger is a numbered series of objects, each put if absent and never changed: what `append` returned for is there
+//! A ledger is a numbered series of objects, each put if absent and never changed but by an erasure: what `append` returned for is there
 //! for good. One process at a time may write a ledger; the lock of the org sees to that.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use object_store::{ObjectStoreExt as _, PutMode};
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
+use crate::lock::Lock;
 use crate::org::OrgVault;
 
 /// Entries are read this many objects at a time.
@@ -159,5 +160,34 @@ impl RestoreLedger {
             entries.extend(part);
         }
         Ok(entries)
+    }
+
+    /// Changes the plan and the entries where they lie. `change` says whether it changed the JSON it was given. Whether anything was.
+    pub async fn rewrite(&self, lock: &Lock, change: &(dyn Fn(&mut Value) -> bool + Send + Sync)) -> Result<bool> {
+        lock.of(&self.org)?;
+        let unwritable = |error| Error::because("a part of a restore cannot be rewritten", error);
+        let path = self.org.restore_path(&self.id).join("plan.json");
+        let mut any = false;
+        if let Ok(mut plan) = serde_json::from_slice::<Value>(&self.plan().await?)
+            && change(&mut plan)
+        {
+            let json = serde_json::to_vec_pretty(&plan).expect("JSON that was read can be written");
+            self.org.store().put(&path, json.into()).await.map_err(unwritable)?;
+            any = true;
+        }
+        for number in self.numbers().await? {
+            let path = self.entry_path(number);
+            let bytes = self.read(&path).await?;
+            let mut entries: Vec<Value> =
+                serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<_, _>>().map_err(
+                    |error| Error::because("the ledger of a restore is not readable", error).with("path", &path),
+                )?;
+            if entries.iter_mut().fold(false, |changed, entry| change(entry) | changed) {
+                let lines: Vec<String> = entries.iter().map(Value::to_string).collect();
+                self.org.store().put(&path, Bytes::from(lines.join("\n") + "\n").into()).await.map_err(unwritable)?;
+                any = true;
+            }
+        }
+        Ok(any)
     }
 }

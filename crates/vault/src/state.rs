@@ -61,7 +61,7 @@ impl OrgVault {
     }
 
     /// The records that a table's state holds as of `at`.
-    fn scan_of(&self, object: &str, state: &State, at: u64, options: Scan) -> Result<BatchStream> {
+    pub(crate) fn scan_of(&self, object: &str, state: &State, at: u64, options: Scan) -> Result<BatchStream> {
         let log = self.log(object);
         let whole = Schema::new(state.columns.clone())?;
         let schema = match &options.columns {
@@ -138,7 +138,7 @@ impl Unfinished {
     }
 }
 
-fn may_hold(file: &DataFile, ids: &[String]) -> bool {
+pub(crate) fn may_hold(file: &DataFile, ids: &[String]) -> bool {
     file.ids().is_none_or(|(low, high)| {
         ids.get(ids.partition_point(|id| id.as_str() < low)).is_some_and(|id| id.as_str() <= high)
     })

@@ -200,7 +200,7 @@ async fn a_changed_page_of_an_unencrypted_vault_is_found_by_reading() {
 #[tokio::test]
 async fn a_manifest_that_was_removed_or_rewritten_breaks_the_chain() {
     let sample = Sample::new(Protection::None).await;
-    let path = sample.paths("backups", ".zst").await.remove(0);
+    let path = sample.paths("backups", "/0000000001.json.zst").await.remove(0);
     let text = String::from_utf8(zstd::decode_all(sample.read(&path).await.as_slice()).unwrap()).unwrap();
     assert!(text.contains("\"green\":true"), "{text}");
     let other = text.replace("\"green\":true", "\"green\":null");
