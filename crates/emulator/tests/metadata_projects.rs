@@ -89,7 +89,12 @@ async fn an_external_object_is_described_and_an_article_type_is_refused() {
         ("Offer__kav", object.to_owned(), "Not available for deploy for this organization"),
     ] {
         let file = format!("objects/{name}.object");
-        let result = deploy(&client, &zip(&[("package.xml", &manifest), (&file, &wrong)]), "<singlePackage>true</singlePackage>").await;
+        let result = deploy(
+            &client,
+            &zip(&[("package.xml", &manifest), (&file, &wrong)]),
+            "<singlePackage>true</singlePackage>",
+        )
+        .await;
         let found = problems(&result).into_iter().find(|(about, _)| about == name).map(|(_, problem)| problem);
         assert_eq!(found.as_deref(), Some(problem));
     }

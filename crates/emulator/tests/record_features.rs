@@ -283,6 +283,46 @@ fn currencies_have_their_own_rules() {
 }
 
 #[test]
+fn opportunities_are_converted_with_the_rate_of_their_close_date() {
+    // SOQL reference, convertCurrency(): dated exchange rates
+    let desk = desk_with(Feature::MultiCurrency);
+    let deal = |name: &str, day: &str| {
+        let fields = [
+            ("Name", name),
+            ("CloseDate", day),
+            ("Amount", "100"),
+            ("CurrencyIsoCode", "EUR"),
+            ("StageName", "Prospecting"),
+        ];
+        desk.make("Opportunity", &fields)
+    };
+    let deals = [deal("before", "2023-12-31"), deal("first", "2024-01-01"), deal("second", "2024-08-01")];
+    desk.make("Account", &[("Name", "A"), ("AnnualRevenue", "100"), ("CurrencyIsoCode", "EUR")]);
+    let own = |statement: &str| {
+        let found = records(&desk, statement).expect("converted");
+        found.iter().map(|row| row["own"].as_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    let statement = "SELECT convertCurrency(Amount) own FROM Opportunity ORDER BY CloseDate";
+    assert_eq!(own(statement), [200.0, 200.0, 200.0]);
+    for (start, rate) in [("2024-01-01", "0.8"), ("2024-07-01", "0.4")] {
+        desk.make("DatedConversionRate", &[("IsoCode", "EUR"), ("StartDate", start), ("ConversionRate", rate)]);
+    }
+    assert_eq!(own(statement), [200.0, 125.0, 250.0]);
+    assert_eq!(
+        own("SELECT convertCurrency(AnnualRevenue) own FROM Account"),
+        [200.0],
+        "other objects have no dated rates"
+    );
+    let sum = records(&desk, "SELECT SUM(Amount) own FROM Opportunity").expect("added up");
+    assert_eq!(sum[0]["own"], 575.0);
+    let dear = records(&desk, "SELECT Id FROM Opportunity WHERE Amount > USD210").expect("compared");
+    assert_eq!((dear.len(), &dear[0]["Id"]), (1, &deals[2].as_str().into()));
+    let me = desk.caller.user_id.clone();
+    desk.update("User", &me, &[("DefaultCurrencyIsoCode", "EUR")]).expect("my currency");
+    assert_eq!(own(statement), [100.0, 100.0, 100.0], "there and back with the rate of one day");
+}
+
+#[test]
 fn record_types_come_by_profile_and_narrow_picklists() {
     // 6.6
     let mut desk = Desk::new();

@@ -181,6 +181,8 @@ pub enum Expr {
         node: usize,
         field: Arc<Field>,
         to: Money,
+        /// The day whose rates count, where the org has dated ones.
+        day: Option<RateDay>,
     },
     /// The ISO code of the user's currency.
     UserCurrency {
@@ -193,6 +195,26 @@ pub enum Expr {
         last_four: bool,
         mask: char,
     },
+}
+
+/// The day that decides which dated exchange rate an amount is converted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateDay {
+    /// The record's own close date.
+    Own,
+    /// That of its opportunity.
+    OfOpportunity,
+}
+
+impl RateDay {
+    /// Dated rates count for opportunities, their products and their history (SOQL reference, `convertCurrency()`).
+    pub fn of(object: &str) -> Option<RateDay> {
+        match object {
+            "Opportunity" | "OpportunityHistory" => Some(RateDay::Own),
+            "OpportunityLineItem" => Some(RateDay::OfOpportunity),
+            _ => None,
+        }
+    }
 }
 
 /// Which currency an amount is converted to.

@@ -9,7 +9,7 @@ use rusqlite::types::Value as Bound;
 
 use super::ast::Operator;
 use super::date;
-use super::plan::{Expr, Function, Kind, Money, Node, Plan, Test};
+use super::plan::{Expr, Function, Kind, Money, Node, Plan, RateDay, Test};
 use crate::schema::{Field, FieldType};
 use crate::value::Value;
 
@@ -237,7 +237,15 @@ impl Sql {
                 self.bind(i64::from(*miles));
                 self.push(")");
             }
-            Expr::Converted { node, field, to } => {
+            Expr::Converted { node, field, to, day } => {
+                let day = day.map(|day| match day {
+                    RateDay::Own => column(node, "CloseDate"),
+                    RateDay::OfOpportunity => format!(
+                        "(SELECT o.\"CloseDate\" FROM \"Opportunity\" o WHERE o.\"Id\" = {})",
+                        column(node, "OpportunityId")
+                    ),
+                });
+                let rate = |iso: &str| rate(iso, day.as_deref());
                 let (amount, own) = (column(node, &field.name), rate(&column(node, "CurrencyIsoCode")));
                 match to {
                     Money::Corporate => self.push(&format!("({amount} / {own})")),
@@ -246,6 +254,10 @@ impl Sql {
                         let mut theirs = Sql { plans: self.plans, ..Sql::default() };
                         theirs.expr(tag, &Expr::UserCurrency { user: user.clone() });
                         self.push(&rate(&theirs.text));
+                        // The currency is named once more where its dated rate is looked up.
+                        if day.is_some() {
+                            self.bound.extend(theirs.bound.clone());
+                        }
                         self.bound.extend(theirs.bound);
                         self.push(")");
                     }
@@ -254,7 +266,8 @@ impl Sql {
                         self.push(&format!("(CASE WHEN {} = ", column(node, "CurrencyIsoCode")));
                         self.bind(iso.clone());
                         self.push(&format!(" THEN {amount} ELSE {amount} / {own} * {} END)", rate("?")));
-                        self.bound.push(Bound::Text(iso.clone()));
+                        let times = if day.is_some() { 2 } else { 1 };
+                        self.bound.extend(std::iter::repeat_n(Bound::Text(iso.clone()), times));
                     }
                 }
             }
@@ -408,7 +421,14 @@ fn bound(value: &Value) -> Bound {
     }
 }
 
-/// How many units of a currency are one of the corporate currency, given SQL for its ISO code.
-fn rate(iso: &str) -> String {
-    format!("coalesce((SELECT r.\"ConversionRate\" FROM \"CurrencyType\" r WHERE r.\"IsoCode\" = {iso}), 1.0)")
+/// How many units of a currency are one of the corporate currency, given SQL for its ISO code, and for a day where dated rates
+/// count. A day before the first of them has the rate that is not dated.
+fn rate(iso: &str, day: Option<&str>) -> String {
+    let dated = day.map_or(String::new(), |day| {
+        format!(
+            "(SELECT d.\"ConversionRate\" FROM \"DatedConversionRate\" d WHERE d.\"IsoCode\" = {iso} AND d.\"StartDate\" <= {day} \
+             AND d.\"NextStartDate\" > {day}), "
+        )
+    });
+    format!("coalesce({dated}(SELECT r.\"ConversionRate\" FROM \"CurrencyType\" r WHERE r.\"IsoCode\" = {iso}), 1.0)")
 }

@@ -3,7 +3,7 @@
 
 use super::super::ast::{Argument, Literal, Value as Named, Word};
 use super::super::date;
-use super::super::plan::{Expr, Function, Money};
+use super::super::plan::{Expr, Function, Money, RateDay};
 use super::{Checker, float};
 use crate::error::ApiError;
 use crate::schema::FieldType;
@@ -86,7 +86,8 @@ impl Checker<'_> {
                     && self.ground.schema.object("CurrencyType").is_some()
                     && self.names.object(node).has("CurrencyIsoCode") =>
             {
-                Expr::Converted { node, field, to }
+                let day = RateDay::of(&self.names.object(node).name);
+                Expr::Converted { node, field, to, day }
             }
             other => other,
         }

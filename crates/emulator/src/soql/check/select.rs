@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::ast::{Argument, Item, Path, Query, TypeOf, Value as Named, Word};
 use super::super::names::Place;
-use super::super::plan::{ChildPlan, Entry, Expr, Kind, Money, Plan, Shape, Written};
+use super::super::plan::{ChildPlan, Entry, Expr, Kind, Money, Plan, RateDay, Shape, Written};
 use super::super::refusal;
 use super::{CHILD_LEVELS, Checker, MOST_CHILDREN, Position, plan};
 use crate::error::ApiError;
@@ -212,7 +212,8 @@ impl Checker<'_> {
             Expr::Field { node, field }
                 if field.kind == FieldType::Currency && self.names.object(node).has("CurrencyIsoCode") =>
             {
-                Ok(Expr::Converted { node, field, to: Money::OfUser(self.ground.caller.user_id.clone()) })
+                let day = RateDay::of(&self.names.object(node).name);
+                Ok(Expr::Converted { node, field, to: Money::OfUser(self.ground.caller.user_id.clone()), day })
             }
             _ => self.refuse(function.offset, "INVALID_FIELD", "convertCurrency takes a currency field"),
         }
