@@ -143,8 +143,10 @@ pub fn read_call_headers(caller: &mut Caller, headers: &HeaderMap) {
     }
     if let Some(value) = request::header(headers, "sforce-duplicate-rule-header") {
         let value = value.to_ascii_lowercase();
-        caller.allow_duplicates =
-            value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == "allowsave=true");
+        let says =
+            |wanted: &str| value.split([';', ',']).any(|part| part.split_whitespace().collect::<String>() == wanted);
+        caller.allow_duplicates = says("allowsave=true");
+        caller.duplicate_details = says("includerecorddetails=true");
     }
 }
 

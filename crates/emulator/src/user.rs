@@ -24,6 +24,8 @@ pub struct Caller {
     pub assignment_rule: Option<String>,
     /// `Sforce-Duplicate-Rule-Header: allowSave=true`.
     pub allow_duplicates: bool,
+    /// `includeRecordDetails=true` of the same header: a refusal tells more of the records that were found.
+    pub duplicate_details: bool,
     /// The session's token, where there is one.
     pub session: Option<String>,
     /// What change events call the API and its client: `com/salesforce/api/rest/67.0;client=Loader`.

@@ -329,6 +329,15 @@ async fn duplicate_rules_refuse_warn_or_report() {
             "errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?",
         }])
     );
+    // More of what was found, when the header asks for it.
+    let details = [
+        ("content-type", "application/json"),
+        ("sforce-duplicate-rule-header", "allowSave=false; includeRecordDetails=true; runAsCurrentUser=true"),
+    ];
+    let body = json!({"LastName": "X", "Email": "ANN@example.com"}).to_string();
+    let reply = client.send_with("POST", "/sobjects/Contact", &details, body).await.json();
+    let found = &reply[0]["duplicateResut"]["matchResults"][0]["matchRecords"][0]["record"];
+    assert_eq!((&found["Name"], &found["Email"]), (&json!("Ann Meyer"), &json!("ann@example.com")));
     // Alike, not equal: another engine.
     let reply = client
         .json("POST", "/sobjects/Contact", &json!({"FirstName": "A", "LastName": "Meyers", "Phone": "555 123 4567"}))

@@ -6,7 +6,8 @@
 //! so, by a `DuplicateRecordSet` with an item for each record. The refusal tells the records that were found: in REST's answers
 //! on a single record under the misspelled key `duplicateResut`, in SOAP as a `DuplicateError`.
 //!
-//! Not emulated: record details beside the Id (`includeRecordDetails`).
+//! `includeRecordDetails` adds to each record's Id the fields that were compared and its name, as far as the caller sees them. Which
+//! fields Salesforce adds is a guess.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -174,7 +175,7 @@ pub fn check(rules: &[DuplicateRule], tx: &Tx<'_>, caller: &Caller, draft: &Draf
             continue;
         }
         if action.blocks || (action.alerts && !caller.allow_duplicates) {
-            return Err(rule.refusal(&draft.object.name, !action.blocks, &found));
+            return Err(rule.refusal(caller, &draft.object.name, !action.blocks, &found));
         }
         if action.reports {
             let ids = found.iter().flat_map(|(_, rows)| rows).map(|row| row.id().to_owned()).collect();
@@ -250,7 +251,7 @@ impl DuplicateRule {
         self.matchings.iter().map(|one| (one, of(one))).collect()
     }
 
-    fn refusal(&self, object: &str, may_save: bool, found: &Found<'_>) -> SaveError {
+    fn refusal(&self, caller: &Caller, object: &str, may_save: bool, found: &Found<'_>) -> SaveError {
         let usual = if may_save {
             "Use one of these records?"
         } else {
@@ -263,9 +264,12 @@ impl DuplicateRule {
                 .iter()
                 .map(|row| {
                     let url = format!("/services/data/v67.0/sobjects/{name}/{}", row.id());
+                    let mut record = json!({"attributes": {"type": name, "url": url}, "Id": row.id()});
+                    if caller.duplicate_details {
+                        details(caller, one, row, &mut record);
+                    }
                     json!({
-                        "additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0,
-                        "record": {"attributes": {"type": name, "url": url}, "Id": row.id()},
+                        "additionalInformation": [], "fieldDiffs": [], "matchConfidence": 100.0, "record": record,
                     })
                 })
                 .collect();
@@ -281,5 +285,13 @@ impl DuplicateRule {
         });
         let extra = Some(Box::new(json!({"duplicateResut": result})));
         SaveError { extra, ..SaveError::new("DUPLICATES_DETECTED", message, &[]) }
+    }
+}
+
+/// Adds to a record that was found what it is called and what it was found by.
+fn details(caller: &Caller, one: &Match, row: &Row, record: &mut Json) {
+    let name = one.target.name_field().map(|field| field.name.as_str());
+    for known in name.into_iter().chain(one.matching.fields()).filter_map(|name| caller.field(&one.target, name)) {
+        record[&known.name] = crate::value::json(row.get(&known.name), known);
     }
 }

@@ -59,6 +59,11 @@ impl Method {
 }
 
 impl Matching {
+    /// The fields that it compares.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|item| item.field.as_str())
+    }
+
     /// # Errors
     /// What is wrong with it, or outside of the subset.
     pub fn read(object: &Arc<Object>, full_name: &str, node: &Node) -> Result<Matching, Verdict> {

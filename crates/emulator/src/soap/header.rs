@@ -23,7 +23,9 @@ pub fn apply(call: &Call<'_>, caller: &mut Caller) {
     caller.assignment_rule =
         rule.map(|rule| rule.text_of("assignmentRuleId").to_owned()).filter(|rule| !rule.is_empty());
     caller.auto_assign = caller.assignment_rule.is_some() || rule.is_some_and(|rule| rule.is_true("useDefaultRule"));
-    caller.allow_duplicates = call.header.find("DuplicateRuleHeader").is_some_and(|rule| rule.is_true("allowSave"));
+    let duplicates = call.header.find("DuplicateRuleHeader");
+    caller.allow_duplicates = duplicates.is_some_and(|rule| rule.is_true("allowSave"));
+    caller.duplicate_details = duplicates.is_some_and(|rule| rule.is_true("includeRecordDetails"));
     let client = call.header.find("CallOptions").map(|options| options.text_of("client")).unwrap_or_default();
     let api = if call.kind == "T" { "toolingsoap" } else { "soap" };
     caller.origin = Some(rest::origin(api, &call.version, &client));
