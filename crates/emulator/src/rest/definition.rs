@@ -353,9 +353,7 @@ fn shown_type(tx: &Tx<'_>, object: &Object, field: &Field) -> String {
         FieldType::EncryptedString => format!("Text (Encrypted)({})", field.length),
         FieldType::Address => "Address".to_owned(),
         FieldType::Location => "Geolocation".to_owned(),
-        FieldType::Reference if field.reference_to.iter().any(|to| *to == object.name) && !field.custom => {
-            "Hierarchy".to_owned()
-        }
+        FieldType::Reference if field.reference_to.contains(&object.name) && !field.custom => "Hierarchy".to_owned(),
         FieldType::Reference => {
             let labels: Vec<&str> = field
                 .reference_to
