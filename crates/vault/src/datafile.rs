@@ -267,6 +267,7 @@ pub(crate) async fn read(
     let wanted = |name: &str| [MISFIT, DELETED, BACKUP].contains(&name) || reading.schema.index(name).is_some();
     let leaves: Vec<usize> = (0..parquet.file_metadata().schema_descr().num_columns())
         .filter(|index| wanted(parquet.file_metadata().schema_descr().column(*index).name()))
+        .filter(|index| !is_empty(&parquet, *index))
         .collect();
     let id_leaf = (0..parquet.file_metadata().schema_descr().num_columns())
         .find(|index| parquet.file_metadata().schema_descr().column(*index).name() == ID)
@@ -345,6 +346,15 @@ fn rows_per_batch(parquet: &ParquetMetaData, leaves: &[usize], batch_bytes: u64)
     }
     let per_row = bytes / rows + leaves.len() as u64 * 4;
     (batch_bytes / per_row.max(1)).clamp(16, MOST_ROWS) as usize
+}
+
+/// Whether a file says of a column that it has no value in any row. Most columns of an org's objects have none, and opening one costs as much
+/// as decoding thousands of values.
+fn is_empty(parquet: &ParquetMetaData, leaf: usize) -> bool {
+    parquet.row_groups().iter().all(|group| {
+        let nulls = group.column(leaf).statistics().and_then(|statistics| statistics.null_count_opt());
+        nulls.is_some_and(|nulls| nulls == group.num_rows() as u64)
+    })
 }
 
 /// The row groups, and in them the pages, whose range of Ids holds one of `ids`.

@@ -6,7 +6,7 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{hkdf, rand};
+use aws_lc_rs::hkdf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,10 @@ use crate::secret::{RecoveryKey, Secret};
 /// A key of 32 bytes, wiped when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
 
-/// Fills from the operating system's generator.
+/// Fills from the operating system's generator. That of the library for ciphers would first measure the processor's jitter, a twentieth of a
+/// second in every process.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
-    rand::fill(bytes).map_err(|_| Error::new(Kind::Bug, "the system gives no random bytes"))
+    getrandom::fill(bytes).map_err(|error| Error::new(Kind::Bug, format!("the system gives no random bytes: {error}")))
 }
 
 /// 8 random bytes in hexadecimal, for names that must not meet.
