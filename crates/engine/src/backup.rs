@@ -16,12 +16,14 @@
 mod catalog;
 mod count;
 mod files;
+mod quiet;
 mod read;
 mod reconcile;
 mod report;
 mod several;
+mod watch;
 
-pub(crate) use catalog::Catalog;
+pub(crate) use catalog::{Catalog, no_rows as without_rows};
 pub(crate) use count::counts;
 pub(crate) use files::hash_of;
 pub(crate) use read::{BULK_ROWS, IDS_PER_QUERY, in_list, refusal};
@@ -32,18 +34,12 @@ use crate::event::{Clock, Event, Gap, Mode, Monitor};
 use crate::note::Note;
 use crate::point::{DescribedAt, Point};
 use catalog::{Entry, Known};
-use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
 use orgkeep_vault::{Captured, Lock, OrgVault, Unfinished};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
-
-/// A lease in a bucket ends after ten minutes of silence.
-const RENEWAL: TimeDelta = TimeDelta::minutes(2);
-/// How often it is looked whether a renewal is due.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+use watch::Watch;
 
 /// How a backup is to be taken.
 #[derive(Clone, Debug)]
@@ -72,10 +68,6 @@ pub(crate) struct Run<'a> {
     /// Held while a large object is read, because sorting and writing its rows takes most of a backup's memory, and while bodies of files
     /// are, because the vault keeps those of all objects in one table.
     pub large: tokio::sync::Mutex<()>,
-    lock: &'a Lock,
-    clock: &'a dyn Clock,
-    /// When the lock was last renewed.
-    renewed: Mutex<DateTime<Utc>>,
     /// Calls that this connection had made before.
     calls_before: BTreeMap<&'static str, u64>,
     /// What has its commit in this backup: before an interruption, or now.
@@ -143,36 +135,6 @@ impl Run<'_> {
         self.monitor.event(&event);
     }
 
-    /// Does some work and says meanwhile, every few minutes, that this backup is still at it. Work waits for jobs and sorts rows for
-    /// long times without a word.
-    async fn renewing<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let renewal = async {
-            loop {
-                tokio::time::sleep(LOOK_EVERY).await;
-                if let Err(error) = self.renew_lock().await {
-                    return error;
-                }
-            }
-        };
-        tokio::select! {
-            done = work => done,
-            error = renewal => Err(error),
-        }
-    }
-
-    async fn renew_lock(&self) -> Result<()> {
-        let now = self.clock.now();
-        let due = {
-            let mut renewed = self.renewed.lock().expect("no holder of this lock panics");
-            let due = now - *renewed >= RENEWAL;
-            if due {
-                *renewed = now;
-            }
-            due
-        };
-        if due { Ok(self.lock.renew(now).await?) } else { Ok(()) }
-    }
-
     /// API calls of this backup, by family.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         let before = |family: &str| self.calls_before.get(family).copied().unwrap_or_default();
@@ -203,7 +165,8 @@ pub async fn backup(
 ) -> Result<BackupReport> {
     // 1. One writer per org.
     let lock = vault.lock(&options.holder, clock.now()).await?;
-    let report = take(org, vault, options, &lock, clock, monitor).await;
+    let watch = Watch::new(org, &lock, clock, monitor);
+    let report = watch.over(Box::pin(take(org, vault, options, &lock, clock, monitor))).await;
     // Where this fails too, the lease runs out by itself; the reason why the backup failed is what matters.
     let released = lock.release().await;
     let report = report?;
@@ -230,15 +193,18 @@ async fn take(
 
     // 3. What the org has and how each object can be read.
     let before = match &previous {
-        Some(point) => point.described(vault, mode, org.now().map(DateTime::from)).await?,
+        Some(point) => point.described(vault, mode, org.now().map(chrono::DateTime::from)).await?,
         None => None,
     };
-    let known =
-        before.as_ref().map(|(describes, asked_at)| Known { describes: describes.as_ref(), asked_at: *asked_at });
+    let known = before
+        .zip(previous.as_ref())
+        .map(|((outlines, asked_at), previous)| Known::of(outlines, asked_at, &previous.content));
     let mut catalog = Catalog::inspect(org, known.as_ref()).await?;
-    if let Some(point) = &previous
+    let as_before = known.as_ref().is_some_and(|known| catalog.is_as(known));
+    if let Some(point) = previous.as_ref().filter(|_| !as_before)
         && let Some(before) = point.describes(vault).await?
     {
+        catalog.complete(&before);
         catalog.compare(&before, point.sequence)?;
     }
     let run = Run {
@@ -248,9 +214,6 @@ async fn take(
         mode,
         monitor,
         large: tokio::sync::Mutex::new(()),
-        lock,
-        clock,
-        renewed: Mutex::new(started),
         calls_before,
         outcomes: Mutex::new(continued(&unfinished)?),
         unread: Mutex::default(),
@@ -268,31 +231,31 @@ async fn take(
 
     // 4. Rows, and with them the files.
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
-    let work = async {
-        for group in [first, later] {
-            rows(&run, group, options).await?;
-        }
+    for group in [first, later] {
+        rows(&run, group, options).await?;
+    }
 
-        // 5. The org's count of every object against the vault's; what differs is looked into.
-        reconcile::counts(&run, &catalog).await
-    };
-    run.renewing(Box::pin(work)).await?;
+    // 5. The org's count of every object against the vault's; what differs is looked into.
+    reconcile::counts(&run, &catalog).await?;
 
     // 6. The manifest, which makes it a backup.
-    let described = describes(&run, &catalog, known.as_ref()).await?;
+    let described = describes(&run, &catalog, known.is_some(), as_before).await?;
     let draft = report::draft(&run, &catalog, described, started, clock.now())?;
     drop(run);
     Ok(BackupReport::new(Point::of(unfinished.finish(draft).await?)?))
 }
 
-/// Keeps the describes where they differ from those of the backup before. Those of objects that the org no longer shows stay as long as
-/// rows of them are held.
-async fn describes(run: &Run<'_>, catalog: &Catalog, known: Option<&Known<'_>>) -> Result<Option<DescribedAt>> {
+/// Keeps the describes unless they are `as_before`. Those of objects that the org no longer shows stay as long as rows of them are held.
+/// `in_part` says that the org was asked only for what had changed.
+async fn describes(run: &Run<'_>, catalog: &Catalog, in_part: bool, as_before: bool) -> Result<Option<DescribedAt>> {
     let before = run.previous.and_then(|point| point.content.described.as_ref());
-    let whole_at = match (known, before) {
-        (Some(_), Some(before)) => before.whole_at,
-        _ => catalog.asked_at,
+    let whole_at = match before.filter(|_| in_part) {
+        Some(before) => before.whole_at,
+        None => catalog.asked_at,
     };
+    if let Some(before) = before.filter(|_| as_before) {
+        return Ok(Some(DescribedAt { asked_at: catalog.asked_at, whole_at, ..before.clone() }));
+    }
     let mut describes = std::borrow::Cow::Borrowed(&catalog.describes);
     let vanished: Vec<&String> = match run.previous {
         Some(point) => point.filled().filter(|object| catalog.entry(object).is_none()).collect(),
@@ -308,11 +271,9 @@ async fn describes(run: &Run<'_>, catalog: &Catalog, known: Option<&Known<'_>>) 
             }
         }
     }
-    let document = match (catalog.changed || known.is_none(), before) {
-        (false, Some(before)) => before.document.clone(),
-        _ => run.unfinished.put_document("describes", describes.bytes()).await?.0,
-    };
-    Ok(Some(DescribedAt { document, asked_at: catalog.asked_at, whole_at }))
+    let document = run.unfinished.put_document("describes", describes.bytes()).await?.0;
+    let outlines = Some(run.unfinished.put_document("outlines of describes", catalog.outlines.bytes()).await?.0);
+    Ok(Some(DescribedAt { document, outlines, asked_at: catalog.asked_at, whole_at }))
 }
 
 /// Reads what this backup has not finished of some objects: the small and the unchanged together, then the others one by one.

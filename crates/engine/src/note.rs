@@ -56,6 +56,9 @@ pub(crate) struct Note {
     /// The org's clock before it was asked for the rows.
     #[serde(default)]
     pub asked_at: Option<DateTime<Utc>>,
+    /// The org's clock before it was last asked for every row: how fresh calculated values are, which change without a stamp.
+    #[serde(default)]
+    pub whole_at: Option<DateTime<Utc>>,
     /// The greatest stamp among the rows read so far.
     pub high_water: Option<String>,
     /// Live rows as the org counted them after the last row was read.
@@ -87,6 +90,7 @@ impl Note {
             mode,
             route: Route::Composite,
             asked_at: None,
+            whole_at: None,
             high_water: None,
             rows_in_org: None,
             rows_read: 0,

@@ -32,6 +32,9 @@ pub(crate) struct Content {
 pub(crate) struct DescribedAt {
     /// Hash of the document that holds them (see `describes.rs`).
     pub document: String,
+    /// Hash of the document of the same form that holds what decides how each object is read (see `spec::outline`).
+    #[serde(default)]
+    pub outlines: Option<String>,
     /// When the org was asked for what had changed, by its own clock.
     pub asked_at: Option<DateTime<Utc>>,
     /// When it was asked for all of them, changed or not.
@@ -145,6 +148,13 @@ impl Point {
         self.describes.get_or_try_init(read).await.cloned()
     }
 
+    /// Outlines of the objects that the org showed; none in a backup that kept none.
+    pub async fn outlines(&self, vault: &OrgVault) -> Result<Option<Describes>> {
+        let outlines = self.content.described.as_ref().and_then(|described| described.outlines.clone());
+        let Some(outlines) = outlines else { return Ok(None) };
+        Ok(Some(Describes::parse(vault.document(&DocumentRef(outlines)).await?)?))
+    }
+
     /// The describe that was kept of an object.
     pub async fn describe(&self, vault: &OrgVault, object: &str) -> Result<Option<Describe>> {
         match self.describes(vault).await? {
@@ -153,14 +163,14 @@ impl Point {
         }
     }
 
-    /// What the next backup may take for known of the org's objects, with the org's time when it was so. Nothing for a full backup, and
-    /// nothing where it has not been looked at as a whole for a day.
+    /// Outlines of what the next backup may take for known of the org's objects, with the org's time when it was so. Nothing for a full
+    /// backup, and nothing where it has not been looked at as a whole for a day.
     pub async fn described(
         &self,
         vault: &OrgVault,
         mode: Mode,
         now: Option<DateTime<Utc>>,
-    ) -> Result<Option<(Arc<Describes>, DateTime<Utc>)>> {
+    ) -> Result<Option<(Describes, DateTime<Utc>)>> {
         let Some(described) = &self.content.described else { return Ok(None) };
         let (Some(asked_at), Some(whole_at), Some(now)) = (described.asked_at, described.whole_at, now) else {
             return Ok(None);
@@ -168,6 +178,6 @@ impl Point {
         if mode == Mode::Full || now - whole_at > DESCRIBES_TRUSTED_FOR || now < asked_at {
             return Ok(None);
         }
-        Ok(self.describes(vault).await?.map(|describes| (describes, asked_at)))
+        Ok(self.outlines(vault).await?.map(|outlines| (outlines, asked_at)))
     }
 }

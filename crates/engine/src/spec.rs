@@ -8,6 +8,7 @@
 use crate::error::Result;
 use orgkeep_salesforce::{Describe, Field};
 use orgkeep_vault::{Column, ColumnType, Schema};
+use serde_json::json;
 
 /// An object of an org, as a backup reads it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Spec {
     pub schema: Schema,
     /// The field that tells when a row changed last, best first: SystemModstamp, LastModifiedDate, CreatedDate, LoginTime.
     pub stamp: Option<String>,
+    /// Whether the org can tell the newest of these stamps.
+    pub newest_known: bool,
     /// Whether deleted rows can be told apart (`IsDeleted`).
     pub soft_deletes: bool,
     pub body: Option<Body>,
@@ -57,11 +60,14 @@ impl Spec {
         if let Some(body) = &body {
             columns.push(Column::new(&body.field, ColumnType::Text));
         }
+        let stamp = stamp(describe);
+        let aggregatable = |stamp: &String| describe.field(stamp).is_some_and(|field| field.aggregatable);
         Ok(Spec {
             object: describe.name.clone(),
             fields: readable.iter().map(|field| field.name.clone()).collect(),
             schema: Schema::new(columns)?,
-            stamp: stamp(describe),
+            newest_known: stamp.as_ref().is_some_and(aggregatable),
+            stamp,
             soft_deletes: has("IsDeleted"),
             body,
             unread: bodies.map(|field| field.name.clone()).collect(),
@@ -98,6 +104,26 @@ impl Spec {
         }
         soql
     }
+}
+
+/// What of a describe decides how its object is read, as a describe: a twentieth of it, so that a backup that finds nothing changed has
+/// little to parse.
+pub(crate) fn outline(describe: &Describe) -> String {
+    let field = |field: &Field| {
+        let mut outline = json!({"name": field.name, "type": field.field_type.name()});
+        let flags =
+            [("aggregatable", field.aggregatable), ("calculated", field.calculated), ("filterable", field.filterable)];
+        for (flag, _) in flags.into_iter().filter(|(_, is)| *is) {
+            outline[flag] = true.into();
+        }
+        for (number, value) in [("precision", field.precision), ("scale", field.scale)] {
+            if value != 0 {
+                outline[number] = value.into();
+            }
+        }
+        outline
+    };
+    json!({"name": describe.name, "fields": describe.fields.iter().map(field).collect::<Vec<_>>()}).to_string()
 }
 
 /// Some objects show a stamp and refuse to be filtered by it (`salesforce-api.md` 3.5); they are read whole.

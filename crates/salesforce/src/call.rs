@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -177,9 +177,10 @@ impl Client {
         let mut backoff = self.jitter.backoff();
         let mut renewed = false;
         loop {
-            if !call.always && call.family != OAUTH {
-                self.allowance.admit(&call.doing)?;
-            }
+            let admitted = match !call.always && call.family != OAUTH {
+                true => Some(self.allowance.admit(&call.doing).await?),
+                false => None,
+            };
             let token = self.session.token().await?;
             let mut headers = call.headers.clone();
             session::authorise(&mut headers, &token);
@@ -194,8 +195,10 @@ impl Client {
                 Ok(response) => {
                     self.allowance.learn(&response.headers);
                     self.learn_date(&response.headers);
+                    drop(admitted);
                     asked = retry_after(&response.headers);
-                    let success = response.status.is_success();
+                    // Only who asks for what has changed is told that nothing has; such an answer has no body.
+                    let success = response.status.is_success() || response.status == StatusCode::NOT_MODIFIED;
                     let response = gzip::decode(response, host);
                     if success {
                         match read(response).await {

@@ -3,6 +3,10 @@
 //!
 //! Unknown members and types are tolerated: an org is always newer than its client.
 
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use http::header::IF_MODIFIED_SINCE;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -256,15 +260,31 @@ pub struct RecordTypeInfo {
     pub record_type_id: String,
 }
 
+fn summaries(body: &[u8]) -> Result<Vec<ObjectSummary>> {
+    #[derive(Deserialize)]
+    struct Global {
+        sobjects: Vec<ObjectSummary>,
+    }
+    Ok(from_json::<Global>(body, "listing the org's objects")?.sobjects)
+}
+
 impl Org {
     /// Every object that the user can see.
     pub async fn describe_global(&self) -> Result<Vec<ObjectSummary>> {
-        #[derive(Deserialize)]
-        struct Global {
-            sobjects: Vec<ObjectSummary>,
-        }
-        let call = Call::get("rest", self.client.url(&["sobjects"]), "listing the org's objects");
-        Ok(self.client.read_json::<Global>(&call).await?.sobjects)
+        summaries(&self.client.whole(&self.global()).await?)
+    }
+
+    /// The same, or `None` where the metadata of no object that the user can see has changed since then (`salesforce-api.md` 2.4).
+    pub async fn describe_global_since(&self, since: SystemTime) -> Result<Option<Vec<ObjectSummary>>> {
+        let mut call = self.global();
+        let date = httpdate::fmt_http_date(since);
+        call.headers.insert(IF_MODIFIED_SINCE, HeaderValue::from_str(&date).expect("a date is a header value"));
+        let body = self.client.whole(&call).await?;
+        if body.is_empty() { Ok(None) } else { summaries(&body).map(Some) }
+    }
+
+    fn global(&self) -> Call {
+        Call::get("rest", self.client.url(&["sobjects"]), "listing the org's objects")
     }
 
     pub async fn describe(&self, object: &str) -> Result<Describe> {

@@ -37,7 +37,7 @@ mod transport;
 mod write;
 
 pub use self::http::Http;
-pub use allowance::{Share, Usage};
+pub use allowance::{AtTheReserve, Share, Usage};
 pub use blob::BlobBody;
 pub use bulk::{IngestJob, JobInfo, JobState, Operation, QueryJob, Upload};
 pub use collections::{MOST_ROWS_RETRIEVED, MOST_ROWS_WRITTEN};

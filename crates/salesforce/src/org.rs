@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::allowance::{Allowance, OAUTH, Share, Usage};
+use crate::allowance::{Allowance, AtTheReserve, OAUTH, Share, Usage};
 use crate::call::{Call, Client};
 use crate::error::{Error, Kind, Result};
 use crate::id;
@@ -36,11 +36,19 @@ pub struct Options {
     pub token_store: Option<Arc<dyn TokenStore>>,
     /// Share of the org's daily API requests that is never used.
     pub reserve: Share,
+    /// What becomes of requests that would take from it.
+    pub at_the_reserve: AtTheReserve,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { api_version: None, client: "orgkeep".to_owned(), token_store: None, reserve: Share::default() }
+        Options {
+            api_version: None,
+            client: "orgkeep".to_owned(),
+            token_store: None,
+            reserve: Share::default(),
+            at_the_reserve: AtTheReserve::default(),
+        }
     }
 }
 
@@ -116,7 +124,7 @@ impl Org {
             Error::new(Kind::Invalid, "connecting", "the name of this client cannot be sent in a header")
                 .caused_by(source)
         })?;
-        let allowance = Arc::new(Allowance::new(options.reserve));
+        let allowance = Arc::new(Allowance::new(options.reserve, options.at_the_reserve));
         let session = Arc::new(Session::new(transport.clone(), login, options.token_store, allowance.clone()));
         let token = session.token().await?;
         let mut client = Client {
@@ -153,6 +161,24 @@ impl Org {
         let soql = "SELECT Name, IsSandbox, OrganizationType, InstanceName, NamespacePrefix FROM Organization LIMIT 1";
         let rows: Vec<Organization> = self.client.query_json(soql, doing).await?;
         rows.into_iter().next().ok_or_else(|| Error::new(Kind::Corrupt, doing, "the org has no record of itself"))
+    }
+
+    /// Live records by object, as the org last counted them for itself: approximate, and companions such as histories and shares are not
+    /// among them (`salesforce-api.md` 2.3).
+    pub async fn record_counts(&self) -> Result<BTreeMap<String, u64>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Counts {
+            s_objects: Vec<Count>,
+        }
+        #[derive(Deserialize)]
+        struct Count {
+            name: String,
+            count: u64,
+        }
+        let call = Call::get("rest", self.client.url(&["limits", "recordCount"]), "asking how many records there are");
+        let counts: Counts = self.client.read_json(&call).await?;
+        Ok(counts.s_objects.into_iter().map(|count| (count.name, count.count)).collect())
     }
 
     /// Always allowed, also within the reserve, and it refreshes what is known of the allowance.

@@ -5,13 +5,14 @@
 //! the API gives no flag: suffixes of platform events and external objects (`salesforce-api.md` 2.4), objects that show the
 //! schema as rows or compute theirs, and objects that must be asked for by their parents.
 //!
-//! Describes come 25 in a call. What the backup before knew is asked for only where it has changed since.
+//! Describes come 25 in a call. What the backup before knew is asked for only where something has changed since.
 
 use super::read::refused;
 use crate::describes::Describes;
 use crate::error::Result;
 use crate::event::Gap;
-use crate::spec::Spec;
+use crate::point::Content;
+use crate::spec::{Spec, outline};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Described, Field, MOST_DESCRIBES, ObjectSummary, Org};
@@ -29,9 +30,10 @@ pub(crate) struct Catalog {
     pub without_rows: Vec<(String, String)>,
     /// Objects that the org lists and refuses to describe, with its words.
     pub refused: Vec<(String, String)>,
+    /// Describes as the org sent them: of all objects, or of those that may have changed since the last time (see `complete`).
     pub describes: Describes,
-    /// Whether any describe is another than the one known before, or there was none.
-    pub changed: bool,
+    /// Outlines of all objects that can be read.
+    pub outlines: Describes,
     /// When the org was asked, by its own clock.
     pub asked_at: Option<DateTime<Utc>>,
 }
@@ -60,10 +62,20 @@ impl Entry {
 }
 
 /// What is known of the org's objects from before.
-pub(crate) struct Known<'a> {
-    pub describes: &'a Describes,
-    /// When they were asked for, by the org's clock.
+pub(crate) struct Known {
+    pub outlines: Describes,
+    /// When the org was asked for what had changed, by its own clock.
     pub asked_at: DateTime<Utc>,
+    /// Objects that have no rows of their own to read, with the reason; `None` where the org had refused to describe others.
+    pub without_rows: Option<Vec<(String, String)>>,
+}
+
+impl Known {
+    pub fn of(outlines: Describes, asked_at: DateTime<Utc>, before: &Content) -> Known {
+        let described = before.objects.keys().all(|object| outlines.raw(object).is_some());
+        let without_rows = || before.without_rows.iter().map(|(name, reason)| (name.clone(), reason.clone())).collect();
+        Known { without_rows: described.then(without_rows), outlines, asked_at }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -99,9 +111,19 @@ const SCHEMA_AS_ROWS: [&str; 12] = [
 ];
 
 impl Catalog {
-    pub async fn inspect(org: &Org, known: Option<&Known<'_>>) -> Result<Catalog> {
-        let mut summaries = org.describe_global().await?;
+    pub async fn inspect(org: &Org, known: Option<&Known>) -> Result<Catalog> {
+        let summaries = match known {
+            Some(known @ Known { without_rows: Some(_), .. }) => {
+                org.describe_global_since((known.asked_at - CLOCKS_APART).into()).await?
+            }
+            _ => Some(org.describe_global().await?),
+        };
         let asked_at = org.now().map(DateTime::<Utc>::from);
+        let mut summaries = match (summaries, known) {
+            (Some(summaries), _) => summaries,
+            (None, Some(known)) => return Catalog::unchanged(org, known, asked_at),
+            (None, None) => org.describe_global().await?,
+        };
         summaries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut without_rows = Vec::new();
         let mut readable = Vec::new();
@@ -116,7 +138,7 @@ impl Catalog {
             without_rows,
             refused: Vec::new(),
             describes: Describes::default(),
-            changed: false,
+            outlines: Describes::default(),
             asked_at,
         };
         let mut calls = stream::iter(readable.chunks(MOST_DESCRIBES))
@@ -125,24 +147,67 @@ impl Catalog {
         while let Some((names, describes)) = calls.try_next().await? {
             for (name, describe) in names.iter().zip(describes) {
                 match describe {
-                    Ok(describe) => catalog.add(name, describe, known)?,
+                    Ok(describe) => catalog.add(name, describe)?,
                     Err(reason) => catalog.refused.push((name.clone(), reason)),
                 }
             }
         }
         drop(calls);
-        let gone = |known: &Known<'_>| known.describes.objects().any(|object| catalog.describes.raw(object).is_none());
-        catalog.changed |= known.is_some_and(gone);
         Ok(catalog)
     }
 
-    fn add(&mut self, name: &str, describe: Describe, known: Option<&Known<'_>>) -> Result<()> {
-        self.changed |= known.and_then(|known| known.describes.raw(name)) != Some(&describe.raw);
-        self.describes.push(name, &describe.raw);
+    /// Of an org in which no object has changed.
+    fn unchanged(org: &Org, known: &Known, asked_at: Option<DateTime<Utc>>) -> Result<Catalog> {
+        let mut catalog = Catalog {
+            entries: Vec::new(),
+            without_rows: known.without_rows.clone().unwrap_or_default(),
+            refused: Vec::new(),
+            describes: Describes::default(),
+            outlines: Describes::default(),
+            asked_at,
+        };
+        for object in known.outlines.objects() {
+            if let Some(outline) = known.outlines.get(object)? {
+                org.know(&outline);
+                catalog.add(object, Answer::Unchanged(outline))?;
+            }
+        }
+        Ok(catalog)
+    }
+
+    fn add(&mut self, name: &str, answer: Answer) -> Result<()> {
+        let describe = match answer {
+            Answer::Sent(describe) => {
+                self.describes.push(name, &describe.raw);
+                self.outlines.push(name, &outline(&describe));
+                describe
+            }
+            Answer::Unchanged(outline) => {
+                self.outlines.push(name, &outline.raw);
+                outline
+            }
+        };
         let parents = BY_PARENTS.iter().find(|(object, _)| *object == name).map(|(_, parents)| *parents);
         let spec = Spec::new(&describe)?;
         self.entries.push(Entry { object: name.to_owned(), spec, parents, reshaped: false, gone: None });
         Ok(())
+    }
+
+    /// Whether the org shows exactly what it did before.
+    pub fn is_as(&self, known: &Known) -> bool {
+        let shown = |object: &str| self.outlines.raw(object).is_some();
+        self.describes.objects().next().is_none() && known.outlines.objects().all(shown)
+    }
+
+    /// Adds the describes of what has not changed.
+    pub fn complete(&mut self, before: &Describes) {
+        let mut describes = Describes::default();
+        for entry in &self.entries {
+            if let Some(raw) = self.describes.raw(&entry.object).or_else(|| before.raw(&entry.object)) {
+                describes.push(&entry.object, raw);
+            }
+        }
+        self.describes = describes;
     }
 
     /// Holds the describes against those of the backup before, `backup`.
@@ -178,34 +243,41 @@ fn shape(field: &Field) -> impl PartialEq + '_ {
     (kind, field.calculated, field.calculated_formula.as_deref(), field.auto_number)
 }
 
-async fn ask(org: &Org, names: &[String], known: Option<&Known<'_>>) -> Result<Vec<Result<Describe, String>>> {
+enum Answer {
+    Sent(Describe),
+    /// The outline that is known.
+    Unchanged(Describe),
+}
+
+async fn ask(org: &Org, names: &[String], known: Option<&Known>) -> Result<Vec<Result<Answer, String>>> {
     let wanted: Vec<(&str, Option<SystemTime>)> = names
         .iter()
         .map(|name| {
-            let known = known.filter(|known| known.describes.raw(name).is_some());
+            let known = known.filter(|known| known.outlines.raw(name).is_some());
             (name.as_str(), known.map(|known| (known.asked_at - CLOCKS_APART).into()))
         })
         .collect();
-    let mut describes = Vec::with_capacity(names.len());
+    let mut answers = Vec::with_capacity(names.len());
     for (name, answer) in names.iter().zip(org.describes(&wanted).await?) {
-        let described = match (answer, known) {
-            (Ok(Described::Now(describe)), _) => Ok(*describe),
-            (Ok(Described::Unchanged), Some(known)) if let Some(describe) = known.describes.get(name)? => {
-                org.know(&describe);
-                Ok(describe)
+        let answer = match (answer, known) {
+            (Ok(Described::Now(describe)), _) => Ok(Answer::Sent(*describe)),
+            (Ok(Described::Unchanged), Some(known)) if let Some(outline) = known.outlines.get(name)? => {
+                org.know(&outline);
+                Ok(Answer::Unchanged(outline))
             }
-            (Ok(Described::Unchanged), _) => org.describe(name).await,
+            (Ok(Described::Unchanged), _) => org.describe(name).await.map(Answer::Sent),
             (Err(error), _) => Err(error),
         };
-        describes.push(match described {
-            Ok(describe) => Ok(describe),
+        answers.push(match answer {
+            Ok(answer) => Ok(answer),
             Err(error) => Err(refused(error)?),
         });
     }
-    Ok(describes)
+    Ok(answers)
 }
 
-fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
+/// Why an object has no rows of its own to read.
+pub(crate) fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
     let name = summary.name.as_str();
     if summary.associate_entity_type.as_deref() == Some("ChangeEvent") || name.ends_with("ChangeEvent") {
         return Some("change events are a stream about other objects, whose rows are kept");

@@ -172,6 +172,10 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     let mut note = Note {
         route,
         asked_at,
+        whole_at: match since {
+            Some(_) => previous.as_ref().and_then(|note| note.whole_at),
+            None => asked_at,
+        },
         fields: spec.columns(),
         gaps: match since {
             Some(_) => previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),

@@ -156,8 +156,10 @@ impl Run<'_> {
         if let Some((_, note)) = self.done(&entry.object) {
             return note;
         }
+        let previous = self.previous_note(&entry.object);
         let looked = self.looked(&entry.object).unwrap_or_else(|| Note {
-            high_water: self.previous_note(&entry.object).and_then(|previous| previous.high_water),
+            whole_at: previous.as_ref().and_then(|previous| previous.whole_at),
+            high_water: previous.and_then(|previous| previous.high_water),
             ..Note::empty(self.mode)
         });
         Note { fields: entry.spec.columns(), ..looked }

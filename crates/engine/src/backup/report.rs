@@ -109,13 +109,10 @@ impl BackupLine {
     }
 }
 
-fn lines(point: &Point) -> Vec<ObjectLine> {
-    point
-        .content
-        .objects
-        .iter()
-        .map(|(object, entry)| ObjectLine {
-            object: object.clone(),
+impl ObjectLine {
+    pub(crate) fn new(object: &str, entry: &Entry) -> ObjectLine {
+        ObjectLine {
+            object: object.to_owned(),
             route: entry.note.route,
             state: entry.state,
             rows_in_org: entry.note.rows_in_org,
@@ -125,8 +122,12 @@ fn lines(point: &Point) -> Vec<ObjectLine> {
             deleted: entry.deleted,
             vanished: entry.note.vanished,
             gaps: entry.note.gaps.clone(),
-        })
-        .collect()
+        }
+    }
+}
+
+fn lines(point: &Point) -> Vec<ObjectLine> {
+    point.content.objects.iter().map(|(object, entry)| ObjectLine::new(object, entry)).collect()
 }
 
 /// All finished backups of an org, oldest first.

@@ -5,13 +5,14 @@
 //! object that the org says is small. Of an object with nothing new nothing is written. Where more rows come than a Bulk job
 //! would carry better, and where a query is refused, the object is read by itself.
 
-use super::Run;
 use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
+use super::{Run, quiet};
 use crate::error::Result;
 use crate::event::{Event, Route};
 use crate::note::{Note, Overlap};
 use crate::spec::Spec;
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
 
@@ -25,8 +26,9 @@ pub(super) type Single<'e> = (&'e Entry, Option<u64>);
 
 /// Reads what it can of these objects, and gives back the others.
 pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
-    let fits = |entry: &&&Entry| fits_a_url(&read::select(run, entry));
-    let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(fits);
+    let entries = quiet::objects(run, entries).await?;
+    let fits = |entry: &&Entry| fits_a_url(&read::select(run, entry));
+    let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
     let mut calls = stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
@@ -117,6 +119,12 @@ fn overlap(spec: &Spec, mut overlap: Overlap, rows: &Rows) -> Option<String> {
 }
 
 impl Run<'_> {
+    /// Notes that an object has not moved.
+    pub(super) fn still(&self, entry: &Entry, asked_at: Option<DateTime<Utc>>) {
+        let reading = Reading { since: self.since(entry), route: Route::Composite, asked_at };
+        self.look(entry, reading, &Rows::empty(entry.spec.fields.clone().into()));
+    }
+
     /// Notes that an object was asked for and had nothing new among these rows.
     fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
         let previous = self.previous_note(&entry.object);
@@ -125,6 +133,10 @@ impl Run<'_> {
         let note = Note {
             route: reading.route,
             asked_at: reading.asked_at,
+            whole_at: match reading.since {
+                Some(_) => previous.as_ref().and_then(|note| note.whole_at),
+                None => reading.asked_at,
+            },
             gaps: [previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
             overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
             high_water: previous.and_then(|note| note.high_water),

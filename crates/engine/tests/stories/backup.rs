@@ -2,8 +2,9 @@
 //! Backups: what they hold, what they say is missing, and what they cost.
 
 use crate::stage::Stage;
+use orgkeep_emulator::Settings;
 use orgkeep_emulator::record::Input;
-use orgkeep_emulator::schema::{Field, FieldType};
+use orgkeep_emulator::schema::{Catalog, Field, FieldType};
 use orgkeep_engine::{Event, Filter, Mode, Route, State, history, list, record};
 use serde_json::json;
 use std::time::Duration;
@@ -62,14 +63,27 @@ async fn nothing_changed_means_nothing_stored() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_not_changed_costs_a_quarter_of_a_call() {
-    let stage = Stage::new();
-    stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    // Hundreds of objects, of which most hold rows or could.
+    let stage = Stage::with(Settings { catalog: Catalog::Everything, records: 400, ..Settings::default() });
+    let changing = ["Account", "Contact", "Lead", "Opportunity", "Case", "Campaign", "Product2", "Contract"];
     let first = stage.backup().await;
     let read = first.objects.iter().filter(|line| line.route != Route::None).count() as u64;
+    let filled = first.objects.iter().filter(|line| line.rows_held > 0).count();
+    assert!(read >= 800 && filled > 60, "{read} objects, {filled} with rows");
+    // The second has the first one's rows in its overlap.
     stage.later(1);
-    let calls = stage.backup().await.line.calls;
-    // Describes 25 in a call, rows and counts five in a call; few objects have rows that must be counted.
-    assert!(read > 100 && calls * 100 < read * 35, "{calls} calls for {read} objects");
+    stage.backup().await;
+    stage.later(1);
+    for object in changing {
+        let id = stage.emulator.orgs()[0].rows(object)[0]["Id"].as_str().unwrap().to_owned();
+        stage.update(object, &id, json!({"Description": "changed"})).await;
+    }
+    let report = stage.backup().await;
+    let changed = report.objects.iter().filter(|line| line.added + line.changed + line.deleted > 0).count() as u64;
+    assert!(changed >= changing.len() as u64, "{changed}");
+    // A changed object costs its rows and a count beside, at most a call each.
+    let calls = report.line.calls - 2 * changed;
+    assert!(calls * 4 <= read - changed, "{calls} calls for {} unchanged objects", read - changed);
     assert!(stage.network.log().iter().all(|request| !request.ends_with("/describe")), "{:?}", stage.network.log());
 }
 

@@ -5,8 +5,9 @@ use crate::stage::{Fault, Stage, records};
 use orgkeep_emulator::Settings;
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_engine::{BackupReport, Event, Kind, PlanOptions, Route, Selection, State, history, record};
-use orgkeep_salesforce::Writer;
+use orgkeep_salesforce::{AtTheReserve, Options, Share, Writer};
 use serde_json::json;
+use std::time::Duration;
 
 fn text_field(name: &str) -> Field {
     Field {
@@ -133,7 +134,7 @@ async fn what_an_interrupted_backup_read_is_held_against_the_org_also_when_a_ful
     stage.later(1);
     let leads = stage.create("Lead", &[json!({"LastName": "Doe", "Company": "a"})]).await;
     // Rows are read before the org counts.
-    stage.network.set(Fault::Down(requests - 3));
+    stage.network.set(Fault::Down(requests + 1));
     assert!(stage.try_backup(false).await.is_err());
     stage.network.set(Fault::None);
     stage.delete_for_good("Lead", &leads).await;
@@ -307,4 +308,29 @@ async fn many_records_go_through_bulk_jobs_and_odd_ones_around_them() {
     let soql = format!("SELECT Description FROM Contact WHERE Id = '{}'", odd[0][0]);
     assert_eq!(stage.query(&soql, &["Description"]).await, [["#N/A"]]);
     assert_eq!(stage.query("SELECT COUNT(Id) n FROM Contact", &["n"]).await, [["2100"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_its_share_of_the_allowance_a_backup_waits_and_goes_on_by_itself() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    let org = stage.emulator.orgs()[0].clone();
+    // Others have used nearly half of it. A hundredth of the questions that are kept for asking again is left, and ten calls.
+    org.set_daily_limit(15_000 / 2 - 96 - 10, 15_000);
+    let options =
+        Options { reserve: Share::percent(50.0).unwrap(), at_the_reserve: AtTheReserve::Wait, ..Options::default() };
+    let connected = stage.connect_with(0, options).await.unwrap();
+    let relief = async {
+        tokio::time::sleep(Duration::from_secs(5 * 3600)).await;
+        let (used, _) = org.daily_usage();
+        org.set_daily_limit(0, 15_000);
+        used
+    };
+    let (report, used) = tokio::join!(stage.backup_of(connected, false), relief);
+    assert!((7_400..=7_500).contains(&used), "{used} of 7,500");
+    let report = report.unwrap();
+    assert_eq!(report.objects.iter().find(|line| line.object == "Account").unwrap().rows_held, 2);
+    let notices = stage.ears.notices();
+    assert!(notices.iter().any(|notice| notice.contains("the backup waits")), "{notices:?}");
+    assert!(notices.iter().any(|notice| notice.contains("the backup goes on")), "{notices:?}");
 }

@@ -226,13 +226,17 @@ impl Stage {
     }
 
     pub async fn connect(&self, number: usize) -> orgkeep_salesforce::Result<Org> {
+        self.connect_with(number, Options::default()).await
+    }
+
+    pub async fn connect_with(&self, number: usize, options: Options) -> orgkeep_salesforce::Result<Org> {
         let credentials = self.emulator.credentials(number);
         let login = Login::ClientCredentials {
             login_url: "https://acme.my.salesforce.com".parse().unwrap(),
             client_id: credentials.client_id,
             client_secret: Secret::from(credentials.client_secret.as_str()),
         };
-        Org::connect(Arc::new(Wire(self.network.clone())), login, Options::default()).await
+        Org::connect(Arc::new(Wire(self.network.clone())), login, options).await
     }
 
     pub async fn vault(&self) -> OrgVault {
@@ -256,6 +260,10 @@ impl Stage {
 
     pub async fn try_backup(&self, full: bool) -> Result<BackupReport> {
         let org = self.connect(0).await?;
+        self.backup_of(org, full).await
+    }
+
+    pub async fn backup_of(&self, org: Org, full: bool) -> Result<BackupReport> {
         let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1 };
         orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears)
             .await
