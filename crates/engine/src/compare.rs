@@ -8,13 +8,16 @@
 //! is read under the newest Ids, its lookups too, so that the record is compared with itself.
 
 mod live;
+mod schema;
 mod sides;
 
+pub use schema::SchemaChange;
 pub use sides::Side;
 
 use crate::browse::FieldChange;
 use crate::error::{Error, Result, nearest};
 use crate::event::{Event, Monitor};
+use crate::lineage::Lineage;
 use crate::restore::rules;
 use futures::stream::TryStreamExt;
 use orgkeep_vault::{Change, OrgVault, Row, merge};
@@ -97,6 +100,8 @@ pub struct Comparison {
     pub from: String,
     pub to: String,
     pub objects: Vec<ObjectComparison>,
+    /// How objects and fields themselves differ.
+    pub schema: Vec<SchemaChange>,
     /// Objects that one side does not have or cannot read, with the reason.
     pub skipped: Vec<(String, String)>,
 }
@@ -114,7 +119,9 @@ pub async fn compare(
 ) -> Result<Comparison> {
     let mut skipped = Vec::new();
     let mut objects = Vec::new();
-    each(vault, from, to, options.object.as_deref(), monitor, &mut skipped, |object, left, right| {
+    let sides = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
+    let lineage = sides::lineage(vault, from, to).await?;
+    each_of(&sides, &lineage, options.object.as_deref(), monitor, &mut skipped, |object, left, right| {
         if objects.last().is_none_or(|last: &ObjectComparison| last.object != object.name) {
             objects.push(ObjectComparison {
                 object: object.name.clone(),
@@ -127,7 +134,12 @@ pub async fn compare(
         tally(comparison, object, left, right, options.details);
     })
     .await?;
-    Ok(Comparison { from: from.label(), to: to.label(), objects, skipped })
+    let mut schema = match (sides.0.shown().await?, sides.1.shown().await?) {
+        (Some(left), Some(right)) => schema::changes(&left, &right)?,
+        _ => Vec::new(),
+    };
+    schema.retain(|change| options.object.as_ref().is_none_or(|only| change.object.eq_ignore_ascii_case(only)));
+    Ok(Comparison { from: from.label(), to: to.label(), objects, schema, skipped })
 }
 
 /// An object as both sides describe it.
@@ -150,11 +162,21 @@ pub(crate) async fn each(
     only: Option<&str>,
     monitor: &dyn Monitor,
     skipped: &mut Vec<(String, String)>,
+    visit: impl FnMut(&Object, Option<&Row>, Option<&Row>),
+) -> Result<()> {
+    let sides = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
+    let lineage = sides::lineage(vault, from, to).await?;
+    each_of(&sides, &lineage, only, monitor, skipped, visit).await
+}
+
+async fn each_of(
+    (left, right): &(Opened<'_>, Opened<'_>),
+    lineage: &Lineage,
+    only: Option<&str>,
+    monitor: &dyn Monitor,
+    skipped: &mut Vec<(String, String)>,
     mut visit: impl FnMut(&Object, Option<&Row>, Option<&Row>),
 ) -> Result<()> {
-    let left = Opened::new(vault, from).await?;
-    let right = Opened::new(vault, to).await?;
-    let lineage = sides::lineage(vault, from, to).await?;
     let names: BTreeSet<String> = left.objects().union(&right.objects()).cloned().collect();
     let picked = match only {
         None => names,
@@ -175,7 +197,7 @@ pub(crate) async fn each(
             None => left.describe(&name).await?,
         };
         let mut object = Object::new(&name, described.as_ref());
-        let (older, newer) = match (left.rows(&name, &lineage).await, right.rows(&name, &Default::default()).await) {
+        let (older, newer) = match (left.rows(&name, lineage).await, right.rows(&name, &Default::default()).await) {
             (Ok(older), Ok(newer)) => (older, newer),
             (Err(sides::Skip::Because(reason)), _) | (_, Err(sides::Skip::Because(reason))) => {
                 skipped.push((name, reason));

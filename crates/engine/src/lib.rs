@@ -8,8 +8,10 @@ mod browse;
 mod check;
 mod compact;
 mod compare;
+mod coverage;
 mod describes;
 mod error;
+mod estimate;
 mod event;
 mod export;
 mod filter;
@@ -25,8 +27,12 @@ pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, ba
 pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
 pub use check::check;
 pub use compact::compact;
-pub use compare::{ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, Side, compare};
+pub use compare::{
+    ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, SchemaChange, Side, compare,
+};
+pub use coverage::{Coverage, CoverageOptions, Dangling, ObjectCoverage, coverage};
 pub use error::{Error, Kind, Result};
+pub use estimate::{Cost, Estimate, Schedule, estimate};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};
 pub use export::{Format, export};
 pub use filter::Filter;

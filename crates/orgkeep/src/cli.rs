@@ -3,7 +3,8 @@
 //! which there are and what all of them take.
 
 use crate::command::{
-    attest, backup, backups, check, compact, compare, connect, emulator, export, init, ls, restore, show,
+    attest, backup, backups, check, compact, compare, connect, coverage, emulator, estimate, export, init, ls, restore,
+    show,
 };
 use crate::{demo, environment};
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +39,8 @@ pub enum Command {
     Connect(connect::Arguments),
     Backup(backup::Arguments),
     Backups(backups::Arguments),
+    Coverage(coverage::Arguments),
+    Estimate(estimate::Arguments),
     Ls(ls::Arguments),
     Show(show::Arguments),
     Compare(compare::Arguments),
@@ -58,6 +61,8 @@ impl Command {
             Command::Connect(_) => "connect",
             Command::Backup(_) => "backup",
             Command::Backups(_) => "backups",
+            Command::Coverage(_) => "coverage",
+            Command::Estimate(_) => "estimate",
             Command::Ls(_) => "ls",
             Command::Show(_) => "show",
             Command::Compare(_) => "compare",

@@ -45,6 +45,9 @@ pub struct Connector {
     pub org_name: String,
     /// Who signed in.
     pub username: String,
+    /// Percent of the org's daily API requests at which a backup pauses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_share: Option<u8>,
     pub login: Login,
 }
 

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::secret::Rotation;
 use crate::{environment, secret};
-use orgkeep_salesforce::{Options, Org};
+use orgkeep_salesforce::{AtTheReserve, Options, Org, Share};
 use orgkeep_vault::{Location, OrgVault, Unlock, Vault};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,9 +69,21 @@ impl Context {
 
     /// Signs in to a connector's org, which must be the one that `connect` saw.
     pub async fn sign_in(&self, name: &str, connector: &Connector) -> Result<Org, Failure> {
+        self.sign_in_sharing(name, connector, 100, AtTheReserve::Refuse).await
+    }
+
+    /// The same, to use at most a share of its daily API requests, in percent.
+    pub async fn sign_in_sharing(
+        &self,
+        name: &str,
+        connector: &Connector,
+        share: u8,
+        at_the_reserve: AtTheReserve,
+    ) -> Result<Org, Failure> {
+        let reserve = Share::percent(100.0 - f64::from(share)).unwrap_or_default();
         let kept = Kept::beside(self.config()?.path());
         let login = secret::login(name, &connector.url, &connector.login, &kept)?;
-        let org = connect(login, Rotation::of(name, &connector.login, &kept)).await.map_err(|failure| {
+        let org = connect_sharing(login, Rotation::of(name, &connector.login, &kept), reserve, at_the_reserve).await.map_err(|failure| {
             match (&connector.login, failure.kind) {
                 // Nothing can renew such a session; other ways to sign in have hints of their own.
                 (crate::config::Login::AccessToken { .. }, Kind::Denied) => failure.hint(format!(
@@ -98,8 +110,17 @@ impl Context {
 
 /// Signs in over the network.
 pub async fn connect(login: orgkeep_salesforce::Login, rotation: Option<Arc<Rotation>>) -> Result<Org, Failure> {
+    connect_sharing(login, rotation, Share::default(), AtTheReserve::Refuse).await
+}
+
+async fn connect_sharing(
+    login: orgkeep_salesforce::Login,
+    rotation: Option<Arc<Rotation>>,
+    reserve: Share,
+    at_the_reserve: AtTheReserve,
+) -> Result<Org, Failure> {
     let token_store = rotation.map(|rotation| rotation as Arc<dyn orgkeep_salesforce::TokenStore>);
-    let options = Options { client: CLIENT.to_owned(), token_store, ..Options::default() };
+    let options = Options { client: CLIENT.to_owned(), token_store, reserve, at_the_reserve, ..Options::default() };
     let network = FirstContact::over_the_network()?;
     let hopeless = network.hopeless();
     tokio::select! {

@@ -82,6 +82,8 @@ async fn run(cli: Cli, screen: &Arc<Screen>, interrupt: &Interrupt) -> Result<An
         Command::Connect(arguments) => command::connect::run(arguments, &context).await,
         Command::Backup(arguments) => command::backup::run(arguments, &context).await,
         Command::Backups(arguments) => command::backups::run(arguments, &context).await,
+        Command::Coverage(arguments) => command::coverage::run(arguments, &context).await,
+        Command::Estimate(arguments) => command::estimate::run(arguments, &context).await,
         Command::Ls(arguments) => command::ls::run(arguments, &context).await,
         Command::Show(arguments) => command::show::run(arguments, &context).await,
         Command::Compare(arguments) => command::compare::run(arguments, &context).await,

@@ -5,6 +5,8 @@ mod attest;
 mod backup;
 mod browse;
 mod comparison;
+mod coverage;
+mod estimate;
 mod plan;
 mod proof;
 
@@ -12,6 +14,8 @@ pub use attest::{statement, verification};
 pub use backup::{backup, backup_shortfall, backup_total, backups, damage, objects};
 pub use browse::{history, listing, record};
 pub use comparison::{comparison, overview};
+pub use coverage::coverage;
+pub use estimate::estimate;
 pub use plan::{plan, restore};
 pub use proof::proof;
 

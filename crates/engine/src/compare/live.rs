@@ -3,11 +3,13 @@
 
 use super::sides::Skip;
 use crate::backup::{BULK_ROWS, Catalog, counts, refusal};
+use crate::describes::Describes;
 use crate::error::Result;
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Org, Scope};
 use orgkeep_vault::{BatchStream, Builder, OrgVault};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) struct Live<'a> {
     vault: &'a OrgVault,
@@ -27,6 +29,11 @@ impl<'a> Live<'a> {
     pub fn objects(&self) -> BTreeSet<String> {
         let empty = |object: &str| matches!(self.counts.get(object), Some(Ok(0)));
         self.catalog.entries.iter().map(|entry| entry.object.clone()).filter(|object| !empty(object)).collect()
+    }
+
+    /// Of all objects that can be read.
+    pub fn describes(&self) -> Arc<Describes> {
+        Arc::new(self.catalog.describes.clone())
     }
 
     pub fn describe(&self, object: &str) -> Result<Option<Describe>> {

@@ -2,6 +2,7 @@
 //! One side of a comparison: a backup, or the org as it is now.
 
 use super::live;
+use crate::describes::Describes;
 use crate::error::{Error, Result};
 use crate::lineage::Lineage;
 use crate::point::Point;
@@ -10,6 +11,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Org};
 use orgkeep_vault::{BatchStream, Builder, OrgVault, Scan};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A point in time.
 #[derive(Clone, Copy)]
@@ -64,6 +66,25 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// `None` for a backup that kept no describes.
+    pub async fn shown(&self) -> Result<Option<Shown>> {
+        let names = |describes: &Describes| describes.objects().map(str::to_owned).collect();
+        match self {
+            Opened::Backup { vault, point } => {
+                let Some(describes) = point.describes(vault).await? else { return Ok(None) };
+                let objects = match point.outlines(vault).await? {
+                    Some(outlines) => names(&outlines),
+                    None => names(&describes),
+                };
+                Ok(Some(Shown { describes, objects }))
+            }
+            Opened::Live(live) => {
+                let describes = live.describes();
+                Ok(Some(Shown { objects: names(&describes), describes }))
+            }
+        }
+    }
+
     pub async fn describe(&self, object: &str) -> Result<Option<Describe>> {
         match self {
             Opened::Backup { vault, point } => point.describe(vault, object).await,
@@ -84,6 +105,19 @@ impl<'a> Opened<'a> {
             }
             Opened::Live(live) => live.rows(object).await,
         }
+    }
+}
+
+/// The schema of a side.
+pub(super) struct Shown {
+    pub describes: Arc<Describes>,
+    /// Objects that the org shows there: a vault keeps the describes of others as long as it holds rows of them.
+    pub objects: BTreeSet<String>,
+}
+
+impl Shown {
+    pub fn raw(&self, object: &str) -> Option<&str> {
+        self.describes.raw(object).filter(|_| self.objects.contains(object))
     }
 }
 

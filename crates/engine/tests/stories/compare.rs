@@ -2,7 +2,8 @@
 //! Comparisons: two backups, or a backup with the org as it is.
 
 use crate::stage::Stage;
-use orgkeep_engine::{ChangeKind, CompareOptions, Side, compare};
+use orgkeep_emulator::schema::{Field, FieldType};
+use orgkeep_engine::{ChangeKind, CompareOptions, Comparison, SchemaChange, Side, Silent, compare};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -43,4 +44,31 @@ async fn an_org_that_did_not_change_has_no_difference() {
     for object in &comparison.objects {
         assert!(!object.differs(), "{object:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_in_the_schema_is_told_between_backups_and_against_the_org() {
+    let stage = Stage::new();
+    stage.create_one("Account", json!({"Name": "a"})).await;
+    stage.backup().await;
+    let org = stage.emulator.orgs()[0].clone();
+    org.add_field("Account", Field { custom: true, ..Field::usual("Region__c", "Region", FieldType::String, 80) });
+    org.drop_field("Account", "Fax");
+    stage.later(1);
+    stage.backup().await;
+    let vault = stage.vault().await;
+    let told = |comparison: &Comparison| -> Vec<(ChangeKind, String)> {
+        let name = |change: &SchemaChange| format!("{}.{}", change.object, change.field.as_deref().unwrap_or_default());
+        comparison.schema.iter().map(|change| (change.kind, name(change))).collect()
+    };
+    let expected =
+        [(ChangeKind::Removed, "Account.Fax".to_owned()), (ChangeKind::Added, "Account.Region__c".to_owned())];
+    let options = CompareOptions::default();
+    let backups = compare(&vault, Side::Backup(1), Side::Backup(2), &options, &Silent).await.unwrap();
+    assert_eq!(told(&backups), expected);
+    let live = stage.org().await;
+    let now = compare(&vault, Side::Backup(1), Side::Live(&live), &options, &Silent).await.unwrap();
+    assert_eq!(told(&now), expected);
+    let same = compare(&vault, Side::Backup(2), Side::Live(&live), &options, &Silent).await.unwrap();
+    assert_eq!(told(&same), []);
 }

@@ -6,6 +6,7 @@
 
 mod backup;
 mod compare;
+mod coverage;
 mod days;
 mod restore;
 mod stage;

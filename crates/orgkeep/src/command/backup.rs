@@ -9,6 +9,7 @@ use crate::failure::{Answer, Failure};
 use crate::render;
 use clap::Args;
 use orgkeep_engine::{BackupOptions, backup};
+use orgkeep_salesforce::AtTheReserve;
 
 /// Backs up what changed since the last backup; the first one takes everything
 #[derive(Args, Debug)]
@@ -21,6 +22,15 @@ pub struct Arguments {
     #[arg(long)]
     full: bool,
 
+    /// Share of the org's daily API requests, others' use counted, at which the backup pauses until the org has allowance again, in percent
+    /// [default: what `connect` was given, else 50]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    api_share: Option<u8>,
+
+    /// Stop at that share instead of waiting; the next backup continues
+    #[arg(long)]
+    no_wait: bool,
+
     /// Go on in a vault that does not contain the backups this machine has seen in it: one put back from an older copy
     #[arg(long)]
     accept_older_vault: bool,
@@ -29,6 +39,9 @@ pub struct Arguments {
     unlocking: Unlocking,
 }
 
+/// Percent of the org's daily API requests.
+const API_SHARE: u8 = 50;
+
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
     let connector = context.connector(&arguments.name)?;
     let vault = context.org_vault(&connector, &arguments.unlocking).await?;
@@ -36,7 +49,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     if !arguments.accept_older_vault {
         seen.verify(&vault, &arguments.name).await?;
     }
-    let org = context.sign_in(&arguments.name, &connector).await?;
+    let share = arguments.api_share.or(connector.api_share).unwrap_or(API_SHARE);
+    let at_the_reserve = if arguments.no_wait { AtTheReserve::Refuse } else { AtTheReserve::Wait };
+    let org = context.sign_in_sharing(&arguments.name, &connector, share, at_the_reserve).await?;
     let options = BackupOptions { full: arguments.full, holder: environment::holder(), ..BackupOptions::default() };
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
     if let Err(failure) = seen.note(&vault, report.line.sequence).await {

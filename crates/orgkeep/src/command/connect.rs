@@ -61,6 +61,10 @@ pub struct Arguments {
     #[arg(long, value_name = "F", requires = "client_id")]
     refresh_token_file: Option<PathBuf>,
 
+    /// Share of the org's daily API requests, others' use counted, at which a backup pauses, in percent [default: 50]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    api_share: Option<u8>,
+
     #[command(flatten)]
     unlocking: Unlocking,
 }
@@ -123,6 +127,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         org_id: identity.org_id.clone(),
         org_name: organization.name.clone(),
         username: identity.username.clone(),
+        api_share: arguments.api_share.or(existing.as_ref().and_then(|existing| existing.api_share)),
         login,
     };
     config.put(name, connector.clone())?;

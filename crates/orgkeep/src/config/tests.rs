@@ -11,6 +11,7 @@ fn acme() -> Connector {
         org_id: "00D000000000001EAA".into(),
         org_name: "Acme".into(),
         username: "backup@acme.example".into(),
+        api_share: None,
         login: Login::ClientCredentials {
             client_id: "3MVG9".into(),
             client_secret: Place::File("/etc/orgkeep/acme.secret".into()),

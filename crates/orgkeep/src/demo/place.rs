@@ -68,6 +68,7 @@ impl Place {
             org_id: org.identity().org_id.clone(),
             org_name: organization.name.clone(),
             username: org.identity().username.clone(),
+            api_share: None,
             login: Login::ClientCredentials {
                 client_id: credentials.client_id.clone(),
                 client_secret: SecretPlace::File(self.folder.join("client-secret")),

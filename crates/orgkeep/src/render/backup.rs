@@ -149,7 +149,7 @@ fn mode(mode: Mode) -> &'static str {
     }
 }
 
-fn state(state: State) -> &'static str {
+pub fn state(state: State) -> &'static str {
     match state {
         State::Green => "green",
         State::Yellow => "yellow",

@@ -5,11 +5,13 @@ use super::{before_and_after, quoted, some};
 use crate::number::{counted, grouped};
 use crate::table::{Shape, Table};
 use crate::text::shown;
-use orgkeep_engine::{ChangeKind, Comparison, ObjectComparison, RecordChange};
+use orgkeep_engine::{ChangeKind, Comparison, ObjectComparison, RecordChange, SchemaChange};
 use std::cmp::Reverse;
 
 /// Fields shown of one changed record.
 const FIELDS_SHOWN: usize = 6;
+/// Differences of the schema shown.
+const SCHEMA_SHOWN: usize = 50;
 
 pub fn comparison(comparison: &Comparison, shape: Shape) -> String {
     let mut text = format!("From {} to {}\n\n", comparison.from, comparison.to);
@@ -25,8 +27,36 @@ pub fn comparison(comparison: &Comparison, shape: Shape) -> String {
             text.push_str(&format!("  … and {} (raise --details to see them)\n", counted(hidden, "more record")));
         }
     }
+    text.push_str(&schema(&comparison.schema));
     for (object, reason) in &comparison.skipped {
         text.push_str(&format!("\nNot compared: {} ({})\n", shown(object), shown(reason)));
+    }
+    text
+}
+
+/// How objects and fields themselves differ, a line each.
+fn schema(changes: &[SchemaChange]) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nSchema\n".to_owned();
+    for change in changes.iter().take(SCHEMA_SHOWN) {
+        let sign = match change.kind {
+            ChangeKind::Added => "+",
+            ChangeKind::Removed => "-",
+            ChangeKind::Changed | ChangeKind::Touched => "~",
+        };
+        let field = change.field.as_deref().map(|field| format!(".{}", shown(field))).unwrap_or_default();
+        let what = change.what.as_deref().map(|what| format!("  {}", shown(what))).unwrap_or_default();
+        let values = match change.kind {
+            ChangeKind::Changed => format!(": {}", before_and_after(change.before.as_deref(), change.after.as_deref())),
+            _ => String::new(),
+        };
+        text.push_str(&format!("  {sign} {}{field}{what}{values}\n", shown(&change.object)));
+    }
+    let more = changes.len().saturating_sub(SCHEMA_SHOWN);
+    if more > 0 {
+        text.push_str(&format!("  … and {} (all of them with --json)\n", counted(more as u64, "more change")));
     }
     text
 }

@@ -112,6 +112,7 @@ fn a_comparison_fits_its_width_and_shows_fields() {
     };
     let same = ObjectComparison { object: "Lead".into(), same: 12, ..ObjectComparison::default() };
     let comparison = Comparison {
+        schema: Vec::new(),
         from: "backup 1".into(),
         to: "the org now".into(),
         objects: vec![differing, same],

@@ -8,8 +8,8 @@ fn help_of_every_command() {
     let world = World::new();
     insta::assert_snapshot!("help", world.orgkeep("--help").ok().stdout);
     for command in [
-        "demo", "emulator", "init", "connect", "backup", "backups", "ls", "show", "compare", "export", "restore",
-        "check", "attest", "compact",
+        "demo", "emulator", "init", "connect", "estimate", "backup", "backups", "coverage", "ls", "show", "compare",
+        "export", "restore", "check", "attest", "compact",
     ] {
         let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
         insta::assert_snapshot!(format!("help-{command}"), help);
@@ -20,8 +20,8 @@ fn help_of_every_command() {
 fn every_command_takes_config_and_json() {
     let world = World::new();
     for command in [
-        "demo", "emulator", "init", "connect", "backup", "backups", "ls", "show", "compare", "export", "restore",
-        "check", "attest", "compact",
+        "demo", "emulator", "init", "connect", "estimate", "backup", "backups", "coverage", "ls", "show", "compare",
+        "export", "restore", "check", "attest", "compact",
     ] {
         let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
         assert!(help.contains("--config <FILE>") && help.contains("--json"), "{help}");

@@ -145,7 +145,7 @@ fn an_allowance_that_is_used_up_is_not_overdrawn() {
     let world = World::new();
     world.connected(&served);
     served.org().set_daily_limit(1_000, 1_000);
-    let ran = world.orgkeep("backup acme").fails(13);
+    let ran = world.orgkeep("backup acme --no-wait").fails(13);
     insta::assert_snapshot!("allowance", said(&world, &served, &ran));
     served.org().set_daily_limit(0, 100_000);
     world.orgkeep("backup acme").ok();

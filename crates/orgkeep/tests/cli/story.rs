@@ -32,6 +32,12 @@ fn every_command_by_hand() {
     let config = std::fs::read_to_string(world.path("config.toml")).unwrap();
     assert!(!config.contains(org["client_secret"].as_str().unwrap()), "{config}");
 
+    // estimate
+    let estimate = world.orgkeep("estimate acme --json").ok().result();
+    assert_eq!(estimate["backups"], 0);
+    assert!(estimate["full"]["calls"].as_u64().unwrap() > 50, "{estimate}");
+    assert!(world.orgkeep("estimate acme").ok().stdout.contains("every 15 minutes"));
+
     // backup, backups, ls, show
     let full = world.orgkeep("backup acme --json").ok();
     let result = full.result();
@@ -39,6 +45,13 @@ fn every_command_by_hand() {
     assert_ne!(result["state"], "red", "{result}");
     assert_eq!(full.events("backup_started").len(), 1);
     assert!(full.events("object_finished").len() > 50);
+    let coverage = world.orgkeep("coverage acme --references --strict --json").result();
+    let state = coverage["state"].as_str().unwrap_or_default();
+    assert_eq!(state == "green", coverage["exit_code"] == 0, "{state} {}", coverage["exit_code"]);
+    let contacts = coverage["objects"].as_array().unwrap().iter().find(|object| object["object"] == "Contact").unwrap();
+    assert_eq!(contacts["rows_held"], contacts["rows_in_org"]);
+    assert!(world.orgkeep("coverage acme Contact").ok().stdout.contains("Formulas as of"));
+    assert!(world.orgkeep("coverage acme Contakt").fails(10).stderr.contains("did you mean Contact"));
     let objects = world.orgkeep("ls acme --json").ok().result();
     let accounts = held(&objects, "Account");
     assert!(accounts > 5, "{accounts}");
