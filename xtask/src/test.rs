@@ -11,6 +11,7 @@
 mod foreign;
 mod reader;
 mod rust;
+mod s3;
 mod walls;
 
 use std::time::{Duration, Instant};
@@ -128,7 +129,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !quick {
         session
             .check("documentation: builds, and its links lead somewhere", || Outcome::of(rust::documentation(&place)));
-        for case in reader::cases().into_iter().chain(foreign::cases(&place)) {
+        for case in reader::cases().into_iter().chain(s3::cases()).chain(foreign::cases(&place)) {
             if built {
                 session.check(&case.title, || (case.check)(&place));
             } else {

@@ -36,7 +36,7 @@ use crate::point::{DescribedAt, Point};
 use catalog::{Entry, Known};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
-use orgkeep_vault::{Captured, Lock, OrgVault, Unfinished};
+use orgkeep_vault::{Captured, Lock, Lost, OrgVault, Unfinished};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use watch::Watch;
@@ -207,6 +207,11 @@ async fn take(
         catalog.complete(&before);
         catalog.compare(&before, point.sequence)?;
     }
+    // What a check has found damaged is taken out of the vault, and read again from the org.
+    for lost in unfinished.quarantine().await? {
+        catalog.read_whole(&lost.object);
+        monitor.event(&lost_notice(&lost));
+    }
     let run = Run {
         org,
         unfinished: &unfinished,
@@ -243,6 +248,20 @@ async fn take(
     let draft = report::draft(&run, &catalog, described, started, clock.now())?;
     drop(run);
     Ok(BackupReport::new(Point::of(unfinished.finish(draft).await?)?))
+}
+
+fn lost_notice(lost: &Lost) -> Event {
+    let ids = lost.ids.as_ref().map_or(String::new(), |(low, high)| format!(" from {low} to {high}"));
+    Event::Notice {
+        message: format!(
+            "a damaged file with {} versions of {} records{ids} was taken out; backups {} to {} lack those that were captured in it",
+            lost.rows,
+            lost.object,
+            lost.from,
+            lost.mended - 1
+        ),
+        hint: Some("what the org still has is read again now; older versions are in copies of the vault only".into()),
+    }
 }
 
 /// Keeps the describes unless they are `as_before`. Those of objects that the org no longer shows stay as long as rows of them are held.

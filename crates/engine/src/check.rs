@@ -3,16 +3,16 @@
 
 use crate::error::Result;
 use crate::event::{Event, Monitor};
-use orgkeep_vault::{CheckReport, OrgVault};
+use orgkeep_vault::{CheckOptions, CheckReport, OrgVault};
 
-/// Checks all that the vault holds of an org: that it is there, and with `read_data` every byte of it. Damage is in the report, not
+/// Checks all that the vault holds of an org: that it is there, and of what is in the files as much as the options say. Damage is in the report, not
 /// an error; what is not damaged stays readable.
 ///
 /// # Errors
 /// `Unreachable` where the store cannot be read at all.
-pub async fn check(vault: &OrgVault, read_data: bool, monitor: &dyn Monitor) -> Result<CheckReport> {
+pub async fn check(vault: &OrgVault, options: CheckOptions, monitor: &dyn Monitor) -> Result<CheckReport> {
     let report = vault
-        .check(read_data, &mut |progress| {
+        .check_with(options, &mut |progress| {
             monitor.event(&Event::CheckProgress {
                 files: progress.files,
                 bytes: progress.bytes,

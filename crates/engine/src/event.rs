@@ -175,4 +175,8 @@ pub enum Event {
         bytes: u64,
         damaged: u64,
     },
+    CopyProgress {
+        files: u64,
+        bytes: u64,
+    },
 }

@@ -3,8 +3,8 @@
 //! which there are and what all of them take.
 
 use crate::command::{
-    attest, backup, backups, check, compact, compare, connect, coverage, emulator, estimate, export, init, ls, restore,
-    show,
+    attach, attest, backup, backups, check, compact, compare, connect, copy, coverage, emulator, estimate, export,
+    init, keys, ls, restore, show,
 };
 use crate::{demo, environment};
 use clap::{Args, Parser, Subcommand};
@@ -49,6 +49,9 @@ pub enum Command {
     Check(check::Arguments),
     Compact(compact::Arguments),
     Attest(attest::Arguments),
+    Copy(copy::Arguments),
+    Attach(attach::Arguments),
+    Keys(keys::Arguments),
 }
 
 impl Command {
@@ -71,6 +74,9 @@ impl Command {
             Command::Check(_) => "check",
             Command::Compact(_) => "compact",
             Command::Attest(_) => "attest",
+            Command::Copy(_) => "copy",
+            Command::Attach(_) => "attach",
+            Command::Keys(_) => "keys",
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Connector {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Login {
+    /// Not signed in yet: the connector came with a vault that was attached.
+    None {},
     AccessToken {
         access_token: Place,
     },
@@ -144,6 +146,10 @@ impl Config {
                 failure.hint(format!("connectors there: {}", names.join(", ")))
             }
         })
+    }
+
+    pub fn connectors(&self) -> impl Iterator<Item = (&str, &Connector)> {
+        self.connectors.iter().map(|(name, connector)| (name.as_str(), connector))
     }
 
     pub fn existing(&self, name: &str) -> Option<&Connector> {

@@ -49,6 +49,16 @@ impl Context {
 
     /// Opens a vault. `remembered` is the passphrase file that `connect` wrote down.
     pub async fn vault(&self, place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Vault, Failure> {
+        self.vault_and_secret(place, unlocking, remembered).await.map(|(vault, _)| vault)
+    }
+
+    /// Opens a vault, and says with what.
+    pub async fn vault_and_secret(
+        &self,
+        place: &str,
+        unlocking: &Unlocking,
+        remembered: Option<&Path>,
+    ) -> Result<(Vault, Unlock), Failure> {
         let about = |error: orgkeep_vault::Error| Failure::from(error).about(format!("vault at {place}"));
         let location = Location::parse(place).map_err(about)?;
         if location.folder().is_some_and(|folder| !folder.is_dir()) {
@@ -61,9 +71,10 @@ impl Context {
             // Encrypted: only now is it worth asking for a passphrase.
             Err(error) if error.kind() == orgkeep_vault::Kind::Denied => {
                 let unlock = unlock(place, unlocking, remembered)?;
-                Vault::open(opened, unlock).await.map_err(about)
+                let vault = Vault::open(opened, unlock.clone()).await.map_err(about)?;
+                Ok((vault, unlock))
             }
-            opened => opened.map_err(about),
+            opened => Ok((opened.map_err(about)?, Unlock::None)),
         }
     }
 

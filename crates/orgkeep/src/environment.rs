@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// The variables that Orgkeep reads, apart from those of storage providers (`AWS_…`, `AZURE_…`, `GOOGLE_…`).
 pub const CONFIG: &str = "ORGKEEP_CONFIG";
 pub const PASSPHRASE: &str = "ORGKEEP_PASSPHRASE";
+pub const NEW_PASSPHRASE: &str = "ORGKEEP_NEW_PASSPHRASE";
 pub const ACCESS_TOKEN: &str = "ORGKEEP_ACCESS_TOKEN";
 pub const CLIENT_SECRET: &str = "ORGKEEP_CLIENT_SECRET";
 pub const REFRESH_TOKEN: &str = "ORGKEEP_REFRESH_TOKEN";

@@ -92,6 +92,9 @@ async fn run(cli: Cli, screen: &Arc<Screen>, interrupt: &Interrupt) -> Result<An
         Command::Check(arguments) => command::check::run(arguments, &context).await,
         Command::Compact(arguments) => command::compact::run(arguments, &context).await,
         Command::Attest(arguments) => command::attest::run(arguments, &context).await,
+        Command::Copy(arguments) => command::copy::run(arguments, &context).await,
+        Command::Attach(arguments) => command::attach::run(arguments, &context).await,
+        Command::Keys(arguments) => command::keys::run(arguments, &context).await,
     }
 }
 

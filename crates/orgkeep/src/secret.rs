@@ -83,6 +83,10 @@ pub fn at(place: &Place, kept: &Kept, connector: &str, key: &str) -> Result<Secr
 pub fn login(name: &str, url: &Url, login: &Login, kept: &Kept) -> Result<orgkeep_salesforce::Login, Failure> {
     let url = url.clone();
     Ok(match login {
+        Login::None {} => {
+            return Err(Failure::new(Kind::Denied, format!("{name} was attached with a vault and has no login yet"))
+                .hint(format!("run `orgkeep connect {name} --url URL …` to sign in to the org")));
+        }
         Login::AccessToken { access_token } => orgkeep_salesforce::Login::AccessToken {
             instance_url: url,
             access_token: at(access_token, kept, name, "access_token")?,

@@ -10,11 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::columns::Schema;
+use crate::compare::ranked;
+use crate::datafile::Reading;
 use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::merkle::{self, Held};
 use crate::org::OrgVault;
+use crate::runs::{self, BatchStream, Versions};
 use crate::seal::{Seal, Statement};
+use crate::sorter::batch_bytes;
 use crate::state::Scan;
 
 const WHAT: &str = "orgkeep attestation";
@@ -159,15 +164,69 @@ impl OrgVault {
     pub(crate) async fn totals(&self, object: &str, sequence: u64) -> Result<Held> {
         // Also of a backup that has expired: its state is still there.
         let state = self.state_at(object, sequence).await?;
-        let mut rows = self.scan_of(object, &state, sequence, Scan::default())?;
-        let (mut live, mut digest, mut hasher) = (0, Digest::default(), None);
+        sum(self.scan_of(object, &state, sequence, Scan::default())?).await
+    }
+
+    /// What is held of an object from each backup on that captured something of it, computed from all its rows in one pass: a version counts
+    /// from its backup on, and no longer from that of the next version.
+    pub(crate) async fn states(&self, object: &str) -> Result<BTreeMap<u64, Held>> {
+        let finished = self.newest().await?.map_or(0, |newest| newest.sequence);
+        let log = self.log(object);
+        let Some(state) = log.state().await? else { return Ok(BTreeMap::new()) };
+        let files = state.files.iter().filter(|file| file.backups().0 <= finished);
+        let runs = runs::chains(files.map(|file| ranked(&log, file, u64::MAX)).collect());
+        let schema = Schema::new(state.columns.clone())?;
+        let mut hasher = RowHasher::new(&schema);
+        let reading = Reading { schema, ids: None, batch_bytes: batch_bytes(runs.len()) };
+        let mut rows = runs::merge(self.store(), runs, reading, Versions::All, true);
+        let mut changes: BTreeMap<u64, (i64, Digest)> = BTreeMap::new();
+        // The Id of the row before, and the backup that captured it: versions come newest first.
+        let (mut last, mut until) = (String::new(), None);
         while let Some(batch) = rows.next().await.transpose()? {
-            let hasher = hasher.get_or_insert_with(|| RowHasher::new(batch.schema()));
-            live += batch.len() as u64;
             for row in 0..batch.len() {
-                digest.add(hasher.row(&batch, row));
+                if batch.id(row) != last {
+                    last.clear();
+                    last.push_str(batch.id(row));
+                    until = None;
+                }
+                let from = batch.backup(row);
+                if from > finished {
+                    continue;
+                }
+                if !batch.deleted(row) {
+                    let hash = hasher.row(&batch, row);
+                    let begins = changes.entry(from).or_default();
+                    begins.0 += 1;
+                    begins.1.add(hash);
+                    if let Some(until) = until {
+                        let ends = changes.entry(until).or_default();
+                        ends.0 -= 1;
+                        ends.1.subtract(hash);
+                    }
+                }
+                until = Some(from);
+                changes.entry(from).or_default();
             }
         }
-        Ok(Held { live, digest: digest.to_string() })
+        let (mut live, mut digest) = (0i64, Digest::default());
+        let held = changes.into_iter().map(|(sequence, (count, change))| {
+            live += count;
+            digest.add(change);
+            (sequence, Held { live: u64::try_from(live).unwrap_or(0), digest: digest.to_string() })
+        });
+        Ok(held.collect())
     }
+}
+
+/// What rows add up to.
+pub(crate) async fn sum(mut rows: BatchStream) -> Result<Held> {
+    let (mut live, mut digest, mut hasher) = (0, Digest::default(), None);
+    while let Some(batch) = rows.next().await.transpose()? {
+        let hasher = hasher.get_or_insert_with(|| RowHasher::new(batch.schema()));
+        live += batch.len() as u64;
+        for row in 0..batch.len() {
+            digest.add(hasher.row(&batch, row));
+        }
+    }
+    Ok(Held { live, digest: digest.to_string() })
 }

@@ -89,6 +89,8 @@ pub struct Unfinished {
     interrupted: bool,
     predecessor: Option<Arc<Manifest>>,
     outcomes: Arc<Mutex<BTreeMap<String, Captured>>>,
+    /// Whether damaged files were taken out of their tables.
+    pub(crate) mending: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl OrgVault {
@@ -97,16 +99,20 @@ impl OrgVault {
     }
 
     async fn listed(&self) -> Result<Listed> {
+        let damaged = self.damaged_path();
+        let mut saw_damaged = false;
         let names: Vec<String> = self
             .store()
             .list(Some(&self.path("backups")))
             .try_filter_map(|meta| {
+                saw_damaged |= meta.location == damaged;
                 let name = meta.location.filename().and_then(|name| name.strip_suffix(ENDING));
                 std::future::ready(Ok(name.map(str::to_owned)))
             })
             .try_collect()
             .await
             .map_err(|error| Error::because("the backups cannot be listed", error).with("org", self.id()))?;
+        self.saw_damaged(saw_damaged);
         let manifests = names.iter().filter_map(|name| name.parse().ok()).collect();
         let marks: BTreeSet<u64> =
             names.iter().filter_map(|name| name.strip_suffix(".expired")?.parse().ok()).collect();
@@ -238,6 +244,7 @@ impl OrgVault {
             interrupted: self.marker().await?.is_some(),
             predecessor: last.map(Arc::new),
             outcomes: Arc::default(),
+            mending: Arc::default(),
         };
         let completed = self.complete_erasures(lock).await?;
         if unfinished.interrupted || !completed.is_empty() {
@@ -437,8 +444,38 @@ impl Unfinished {
                 leftovers.push(meta.location);
             }
         }
+        for path in &leftovers {
+            self.not_named(log, path).await?;
+        }
         crate::sorter::remove(&self.org, &leftovers).await;
         Ok(())
+    }
+
+    /// Busy where the commit that a file was written for names it after all: then the log was listed as it was some time ago.
+    async fn not_named(&self, log: &Log, path: &Path) -> Result<()> {
+        let name = path.filename().unwrap_or_default();
+        let version = name.split('-').nth(1).and_then(|version| version.parse().ok());
+        let Some(version) = version else { return Ok(()) };
+        let actions = log.actions(version).await?.unwrap_or_default();
+        let named = |of: &str| actions.iter().any(|action| action.pointer(of).and_then(Value::as_str) == Some(name));
+        if named("/add/path") && !self.taken_out(log, version, name).await? {
+            return Err(Error::new(Kind::Busy, "the storage listed an older state of a table")
+                .with("file", path)
+                .hint("run the backup again"));
+        }
+        Ok(())
+    }
+
+    /// Whether a later commit has taken a file out of its table.
+    async fn taken_out(&self, log: &Log, added: u64, name: &str) -> Result<bool> {
+        let mut version = added + 1;
+        while let Some(actions) = log.actions(version).await? {
+            if actions.iter().any(|action| action.pointer("/remove/path").and_then(Value::as_str) == Some(name)) {
+                return Ok(true);
+            }
+            version += 1;
+        }
+        Ok(false)
     }
 
     async fn sweep_spills(&self) -> Result<()> {
@@ -454,6 +491,17 @@ impl Unfinished {
         }
         crate::sorter::remove(&self.org, &leftovers).await;
         Ok(())
+    }
+
+    /// Busy where this backup, or a later one, is finished already: a store may list what there was some time ago.
+    pub(crate) async fn still_next(&self) -> Result<()> {
+        match self.org.store().head(&self.org.manifest_path(self.sequence)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(Error::because("it cannot be seen whether the backup is finished", error)),
+            Ok(_) => Err(Error::new(Kind::Busy, "this backup is finished already: the storage listed an older state")
+                .with("backup", self.sequence)
+                .hint("run the backup again")),
+        }
     }
 
     /// Captures rows of one object. An object may be captured again in the same backup: what comes, changes and goes adds up.
@@ -542,6 +590,10 @@ impl Unfinished {
             }
         }
         self.org.known_manifests().insert(self.sequence, Arc::new(manifest.clone()));
+        if self.mending.load(std::sync::atomic::Ordering::Relaxed) {
+            // Where this fails the next backup reads these objects whole once more.
+            let _ = self.mended().await;
+        }
         // Where this fails the next backup looks for leftovers and finds none.
         let _ = self.org.store().delete(&self.org.marker_path()).await;
         // The backup is finished; files that could not be merged now are merged after the next capture of their table.

@@ -504,14 +504,3 @@ pub(crate) async fn large_bodies(org: &OrgVault, log: &Log, file: &DataFile) -> 
     }
     Ok(found)
 }
-
-/// Fails where a body in a pack is not that of its hash. `batch` has the columns `Id` and `body`.
-pub(crate) fn verify(batch: &RecordBatch) -> Result<()> {
-    let (ids, bodies) = (batch.column(0).as_string::<i32>(), batch.column(1).as_binary::<i32>());
-    for row in (0..batch.num_rows()).filter(|row| bodies.is_valid(*row)) {
-        if blake3::hash(bodies.value(row)).to_hex().as_str() != ids.value(row) {
-            return Err(Error::new(Kind::Corrupt, "a body in a pack is not what it was").with("hash", ids.value(row)));
-        }
-    }
-    Ok(())
-}

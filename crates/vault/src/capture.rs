@@ -116,6 +116,11 @@ impl Capture {
         let log = org.log(object);
         let held = log.state().await?;
         let sequence = unfinished.sequence();
+        // Rows of this sequence or a later one, though nothing was captured yet: left over, or the listing of the backups was old.
+        let ahead = held.iter().flat_map(|state| &state.files).any(|file| file.sequence >= sequence);
+        if ahead && !unfinished.outcomes().contains_key(object) {
+            unfinished.still_next().await?;
+        }
         let version = held.as_ref().map_or(0, |state| state.version + 1);
         let (schema, purpose) = match &held {
             Some(state) => {

@@ -53,9 +53,15 @@ pub(crate) fn chunks(plain: u64) -> u64 {
     plain.div_ceil(CHUNK_BYTES).max(1)
 }
 
-pub(crate) fn new_header() -> crate::Result<Header> {
+/// The number of the key that an object was sealed with.
+pub(crate) fn key_number(header: &Header) -> u64 {
+    u64::from_be_bytes(header[8..SALT_AT].try_into().expect("eight bytes"))
+}
+
+pub(crate) fn new_header(key_number: u64) -> crate::Result<Header> {
     let mut header = [0; HEADER_BYTES as usize];
     header[..8].copy_from_slice(MAGIC);
+    header[8..SALT_AT].copy_from_slice(&key_number.to_be_bytes());
     crate::keys::fill_random(&mut header[SALT_AT..])?;
     Ok(header)
 }
@@ -77,7 +83,7 @@ impl hkdf::KeyType for KeyLength {
 impl FileCipher {
     /// Fails where the header is not one of ours.
     pub(crate) fn new(org_key: &[u8; 32], header: Header, path: &str) -> Result<Self, Damaged> {
-        if &header[..8] != MAGIC || header[8..SALT_AT] != [0; 8] {
+        if &header[..8] != MAGIC {
             return Err(Damaged("the header is not that of an encrypted object of this format".into()));
         }
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, &header[SALT_AT..]).extract(org_key);

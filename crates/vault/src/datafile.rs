@@ -5,6 +5,7 @@
 //! batches by what the rows take in memory, and with a set of Ids it skips the pages that cannot hold one of them.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -14,7 +15,7 @@ use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::{
@@ -23,6 +24,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -110,7 +112,7 @@ pub(crate) fn statistics(batches: &[RecordBatch]) -> Value {
 }
 
 #[derive(Default)]
-struct Statistics {
+pub(crate) struct Statistics {
     rows: u64,
     first_id: Option<String>,
     last_id: Option<String>,
@@ -124,7 +126,7 @@ fn widen(range: &mut Option<(i64, i64)>, value: i64) {
 }
 
 impl Statistics {
-    fn add(&mut self, batch: &RecordBatch) {
+    pub(crate) fn add(&mut self, batch: &RecordBatch) {
         if batch.num_rows() == 0 {
             return;
         }
@@ -144,7 +146,7 @@ impl Statistics {
         }
     }
 
-    fn finish(self) -> Value {
+    pub(crate) fn finish(self) -> Value {
         let (mut low, mut high) = (Map::new(), Map::new());
         if let (Some(first), Some(last)) = (self.first_id, self.last_id) {
             low.insert(ID.into(), first.into());
@@ -191,7 +193,7 @@ pub(crate) struct Reading {
     pub batch_bytes: u64,
 }
 
-struct FileReader {
+pub(crate) struct FileReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
     bytes: u64,
@@ -199,6 +201,10 @@ struct FileReader {
 }
 
 impl FileReader {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> FileReader {
+        FileReader { store, path, bytes, whole: None }
+    }
+
     async fn fetch(&mut self, ranges: Vec<Range<u64>>) -> parquet::errors::Result<Vec<Bytes>> {
         if self.bytes <= WHOLE_BYTES && self.whole.is_none() {
             self.whole = Some(self.store.get(&self.path).await?.bytes().await?);
@@ -262,7 +268,7 @@ pub(crate) async fn read(
     let mut reader = FileReader { store, path, bytes, whole: None };
     let policy = if reading.ids.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
     let options = ArrowReaderOptions::new().with_page_index_policy(policy);
-    let metadata = ArrowReaderMetadata::load_async(&mut reader, options).await.map_err(&unreadable)?;
+    let metadata = load(&mut reader, options).await.map_err(&unreadable)?;
     let parquet = metadata.metadata().clone();
     let wanted = |name: &str| [MISFIT, DELETED, BACKUP].contains(&name) || reading.schema.index(name).is_some();
     let leaves: Vec<usize> = (0..parquet.file_metadata().schema_descr().num_columns())
@@ -286,7 +292,7 @@ pub(crate) async fn read(
     }
     let schema = reading.schema;
     let stream = builder.build().map_err(&unreadable)?;
-    Ok(stream
+    Ok(guarded(stream)
         .map_err(unreadable)
         .and_then(move |stored| std::future::ready(Batch::from_stored(&schema, &stored)))
         .try_filter(|batch| std::future::ready(!batch.is_empty()))
@@ -310,7 +316,7 @@ pub(crate) async fn read_raw(
     let mut reader = FileReader { store, path, bytes, whole: None };
     let policy = if row.is_some() { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
     let options = ArrowReaderOptions::new().with_page_index_policy(policy);
-    let metadata = ArrowReaderMetadata::load_async(&mut reader, options).await.map_err(&unreadable)?;
+    let metadata = load(&mut reader, options).await.map_err(&unreadable)?;
     let mask = ProjectionMask::columns(metadata.metadata().file_metadata().schema_descr(), columns.iter().copied());
     let mut builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)
         .with_batch_size(1024)
@@ -318,7 +324,25 @@ pub(crate) async fn read_raw(
     if let Some(row) = row {
         builder = builder.with_row_selection(vec![RowSelector::skip(row), RowSelector::select(1)].into());
     }
-    Ok(builder.build().map_err(unreadable)?.boxed())
+    Ok(guarded(builder.build().map_err(unreadable)?))
+}
+
+/// What a file says of itself at its end; see [`guarded`].
+pub(crate) async fn load(
+    reader: &mut FileReader,
+    options: ArrowReaderOptions,
+) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let given_up = |_| Err(ParquetError::General("its description is impossible".into()));
+    AssertUnwindSafe(ArrowReaderMetadata::load_async(reader, options)).catch_unwind().await.unwrap_or_else(given_up)
+}
+
+/// The batches of a file. The decoder trusts lengths inside of pages and gives up with a panic where one was changed, which
+/// happens in unencrypted vaults only; that is damage of the file, and no reason to stop.
+pub(crate) fn guarded(
+    batches: impl Stream<Item = parquet::errors::Result<RecordBatch>> + Send + 'static,
+) -> BoxStream<'static, parquet::errors::Result<RecordBatch>> {
+    let given_up = |_| Err(ParquetError::General("a page has impossible lengths".into()));
+    AssertUnwindSafe(batches).catch_unwind().map(move |batch| batch.unwrap_or_else(given_up)).boxed()
 }
 
 /// Decodes every page of a Parquet file, whatever its columns.
@@ -327,14 +351,15 @@ pub(crate) async fn decode_all(store: Arc<dyn ObjectStore>, path: Path, bytes: u
         let path = path.clone();
         move |error: parquet::errors::ParquetError| Error::because("a file is not readable", error).with("path", &path)
     };
-    let reader = FileReader { store, path, bytes, whole: None };
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(&failed)?;
-    let mut batches = builder.with_batch_size(1024).build().map_err(&failed)?;
+    let mut reader = FileReader { store, path, bytes, whole: None };
+    let metadata = load(&mut reader, ArrowReaderOptions::new()).await.map_err(&failed)?;
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
+    let mut batches = guarded(builder.with_batch_size(1024).build().map_err(&failed)?);
     while batches.next().await.transpose().map_err(&failed)?.is_some() {}
     Ok(())
 }
 
-fn rows_per_batch(parquet: &ParquetMetaData, leaves: &[usize], batch_bytes: u64) -> usize {
+pub(crate) fn rows_per_batch(parquet: &ParquetMetaData, leaves: &[usize], batch_bytes: u64) -> usize {
     let rows = parquet.file_metadata().num_rows().max(1) as u64;
     let mut bytes = 0;
     for group in parquet.row_groups() {

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::{RecoveryKey, Secret};
+use crate::vault::Unlock;
 
 /// A key of 32 bytes, wiped when dropped.
 pub(crate) type Key = Zeroizing<[u8; 32]>;
@@ -51,10 +52,23 @@ pub(crate) fn new_key() -> Result<Key> {
 pub(crate) enum Slot {
     /// Argon2id of the passphrase.
     #[serde(rename_all = "camelCase")]
-    Passphrase { memory_kib: u32, iterations: u32, lanes: u32, salt: String, wrapped: String },
+    Passphrase {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        memory_kib: u32,
+        iterations: u32,
+        lanes: u32,
+        salt: String,
+        wrapped: String,
+    },
     /// HKDF-SHA256 of the recovery key's random bytes: they need no stretching.
     #[serde(rename_all = "camelCase")]
-    Recovery { salt: String, wrapped: String },
+    Recovery {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        salt: String,
+        wrapped: String,
+    },
 }
 
 impl Slot {
@@ -65,19 +79,58 @@ impl Slot {
         fill_random(&mut salt)?;
         let wrapping = stretch(passphrase, &salt, memory_kib, iterations, lanes)?;
         let wrapped = wrap(&wrapping, "orgkeep slot passphrase", vault_key)?;
-        Ok(Slot::Passphrase { memory_kib, iterations, lanes, salt: BASE64.encode(salt), wrapped })
+        Ok(Slot::Passphrase { label: None, memory_kib, iterations, lanes, salt: BASE64.encode(salt), wrapped })
     }
 
     pub(crate) fn for_recovery(key: &RecoveryKey, vault_key: &Key) -> Result<Slot> {
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
         let wrapped = wrap(&expand(key, &salt), "orgkeep slot recovery", vault_key)?;
-        Ok(Slot::Recovery { salt: BASE64.encode(salt), wrapped })
+        Ok(Slot::Recovery { label: None, salt: BASE64.encode(salt), wrapped })
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Slot::Passphrase { .. } => "passphrase",
+            Slot::Recovery { .. } => "recovery",
+        }
+    }
+
+    pub(crate) fn label(&self) -> Option<&str> {
+        match self {
+            Slot::Passphrase { label, .. } | Slot::Recovery { label, .. } => label.as_deref(),
+        }
+    }
+
+    pub(crate) fn labelled(mut self, given: Option<&str>) -> Slot {
+        match &mut self {
+            Slot::Passphrase { label, .. } | Slot::Recovery { label, .. } => *label = given.map(str::to_owned),
+        }
+        self
+    }
+
+    /// Whether a secret opens this slot.
+    pub(crate) fn opens(&self, unlock: &Unlock) -> Result<bool> {
+        Ok(match unlock {
+            Unlock::Passphrase(passphrase) => self.open_with_passphrase(passphrase)?.is_some(),
+            Unlock::RecoveryKey(text) => self.open_with_recovery(&RecoveryKey::parse(text)?)?.is_some(),
+            Unlock::None => false,
+        })
+    }
+
+    /// The same way into a vault with another key.
+    pub(crate) fn again(&self, unlock: &Unlock, vault_key: &Key) -> Result<Slot> {
+        let slot = match unlock {
+            Unlock::Passphrase(passphrase) => Slot::for_passphrase(passphrase, vault_key)?,
+            Unlock::RecoveryKey(text) => Slot::for_recovery(&RecoveryKey::parse(text)?, vault_key)?,
+            Unlock::None => return Err(Error::new(Kind::Invalid, "a way into a vault needs a secret")),
+        };
+        Ok(slot.labelled(self.label()))
     }
 
     /// The vault's key, if this slot is of that kind and the passphrase is right.
     pub(crate) fn open_with_passphrase(&self, passphrase: &Secret) -> Result<Option<Key>> {
-        let Slot::Passphrase { memory_kib, iterations, lanes, salt, wrapped } = self else { return Ok(None) };
+        let Slot::Passphrase { memory_kib, iterations, lanes, salt, wrapped, .. } = self else { return Ok(None) };
         let wrapping = stretch(passphrase, &decode(salt)?, *memory_kib, *iterations, *lanes)?;
         unwrap(&wrapping, "orgkeep slot passphrase", wrapped)
     }
@@ -85,11 +138,11 @@ impl Slot {
     /// Whether the slot has the form of one: what it wraps cannot be seen without its secret.
     pub(crate) fn examine(&self) -> Result<()> {
         let (salt, wrapped) = match self {
-            Slot::Passphrase { memory_kib, iterations, lanes, salt, wrapped } => {
+            Slot::Passphrase { memory_kib, iterations, lanes, salt, wrapped, .. } => {
                 parameters(*memory_kib, *iterations, *lanes)?;
                 (salt, wrapped)
             }
-            Slot::Recovery { salt, wrapped } => (salt, wrapped),
+            Slot::Recovery { salt, wrapped, .. } => (salt, wrapped),
         };
         if decode(salt)?.len() != 16 || decode(wrapped)?.len() != 12 + 32 + 16 {
             return Err(Error::new(Kind::Corrupt, "a key slot has not the form of one"));
@@ -98,7 +151,7 @@ impl Slot {
     }
 
     pub(crate) fn open_with_recovery(&self, key: &RecoveryKey) -> Result<Option<Key>> {
-        let Slot::Recovery { salt, wrapped } = self else { return Ok(None) };
+        let Slot::Recovery { salt, wrapped, .. } = self else { return Ok(None) };
         unwrap(&expand(key, &decode(salt)?), "orgkeep slot recovery", wrapped)
     }
 }

@@ -273,7 +273,7 @@ impl Log {
     }
 
     /// The lines of the commit of a version, `None` if it is not there.
-    async fn actions(&self, version: u64) -> Result<Option<Vec<Value>>> {
+    pub(crate) async fn actions(&self, version: u64) -> Result<Option<Vec<Value>>> {
         let bytes = self
             .store()?
             .read_commit_entry(version)

@@ -28,6 +28,13 @@ pub struct Held {
     pub digest: String,
 }
 
+/// Nothing is held.
+impl Default for Held {
+    fn default() -> Self {
+        Held { live: 0, digest: Digest::default().to_string() }
+    }
+}
+
 /// The root of a state, 64 hexadecimal digits. Corrupt for a digest that is none.
 pub(crate) fn root(state: &BTreeMap<String, Held>) -> Result<String> {
     let leaves: Vec<[u8; 32]> = state.iter().map(|(object, held)| leaf(object, held)).collect::<Result<_>>()?;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
@@ -27,6 +28,8 @@ struct Inner {
     vault: Vault,
     store: Arc<VaultStore>,
     place: Place,
+    /// Whether a list of damaged files was seen beside the manifests.
+    damaged: AtomicBool,
     /// Tells rows of this vault from those of another.
     origin: String,
     /// Manifests that were read and verified; they never change.
@@ -56,6 +59,7 @@ impl OrgVault {
                 vault,
                 store,
                 place,
+                damaged: AtomicBool::new(false),
                 origin,
                 manifests: Mutex::default(),
                 states: Mutex::default(),
@@ -74,6 +78,19 @@ impl OrgVault {
     /// The vault that this is a part of.
     pub fn vault(&self) -> &Vault {
         &self.inner.vault
+    }
+
+    /// Notes whether the list of damaged files was there when the backups were listed, which saves asking for it.
+    pub(crate) fn saw_damaged(&self, there: bool) {
+        self.inner.damaged.store(there, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_be_damaged(&self) -> bool {
+        self.inner.damaged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn vault_store(&self) -> Arc<VaultStore> {
+        self.inner.store.clone()
     }
 
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {

@@ -57,6 +57,15 @@ impl SigningKey {
         Ok(Signer { pair, public_key })
     }
 
+    /// The same key, its secret wrapped by another key of the vault.
+    pub(crate) fn rewrapped(&self, old: &Key, new: &Key) -> Result<SigningKey> {
+        let seed = self
+            .seed(Some(old))?
+            .ok_or_else(|| Error::new(Kind::Corrupt, "the key that seals backups is not that of this vault"))?;
+        let wrapped = Some(keys::wrap(new, PURPOSE, &seed)?);
+        Ok(SigningKey { public_key: self.public_key.clone(), wrapped, secret: None })
+    }
+
     fn seed(&self, vault_key: Option<&Key>) -> Result<Option<Key>> {
         match (vault_key, &self.wrapped, &self.secret) {
             (Some(vault_key), Some(wrapped), _) => keys::unwrap(vault_key, PURPOSE, wrapped),

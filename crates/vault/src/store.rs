@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -30,7 +30,7 @@ use object_store::{
 };
 
 use crate::cipher::{self, CHUNK_BYTES, Damaged, FileCipher, HEADER_BYTES, Header, SEALED_BYTES};
-use crate::keys::Key;
+use crate::keyring::Keyring;
 use crate::location::Place;
 
 /// Parts of an upload have this size, but for the last.
@@ -42,7 +42,7 @@ const REMEMBERED_COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) struct VaultStore {
     inner: Arc<dyn ObjectStore>,
-    key: Option<Key>,
+    keys: Option<RwLock<Arc<Keyring>>>,
     folder: Option<PathBuf>,
     headers: Mutex<HashMap<Path, Known>>,
     commits: Mutex<Commits>,
@@ -75,10 +75,10 @@ fn damaged(path: &Path, damage: Damaged) -> object_store::Error {
 
 impl VaultStore {
     /// Without a key, objects are stored as they are.
-    pub(crate) fn new(place: &Place, key: Option<Key>) -> Self {
+    pub(crate) fn new(place: &Place, keys: Option<Keyring>) -> Self {
         VaultStore {
             inner: place.store.clone(),
-            key,
+            keys: keys.map(|keys| RwLock::new(Arc::new(keys))),
             folder: place.folder.clone(),
             headers: Mutex::default(),
             commits: Mutex::default(),
@@ -91,14 +91,59 @@ impl VaultStore {
     }
 
     fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
-        let key = self.key.as_ref().expect("only encrypted stores ask for a cipher");
+        let ring = self.keyring().expect("only encrypted stores ask for a cipher");
+        let number = cipher::key_number(&header);
+        let key = ring.keys.get(&number).ok_or_else(|| {
+            damaged(path, Damaged(format!("sealed with key {number}, which the org has not (or got just now)")))
+        })?;
         FileCipher::new(key, header, path.as_ref()).map_err(|damage| damaged(path, damage))
     }
 
     fn new_cipher(&self, path: &Path) -> Result<(FileCipher, Header)> {
-        let header = cipher::new_header()
+        let current = self.keyring().map_or(0, |ring| ring.current);
+        let header = cipher::new_header(current)
             .map_err(|error| object_store::Error::Generic { store: "vault", source: Box::new(error) })?;
         Ok((self.cipher(header, path)?, header))
+    }
+
+    /// The keys of the org; none in an unencrypted vault.
+    pub(crate) fn keyring(&self) -> Option<Arc<Keyring>> {
+        let keys = self.keys.as_ref()?;
+        Some(keys.read().expect("no one panics while holding this lock").clone())
+    }
+
+    /// Reads and writes with these keys from now on.
+    pub(crate) fn take_keys(&self, ring: Keyring) {
+        if let Some(keys) = &self.keys {
+            *keys.write().expect("no one panics while holding this lock") = Arc::new(ring);
+        }
+    }
+
+    /// Seals an object with the current key, in its place, if another one has sealed it; how many bytes it has, if so.
+    pub(crate) async fn seal_anew(&self, path: &Path) -> Result<Option<u64>> {
+        let current = self.keyring().map_or(0, |ring| ring.current);
+        let (known, _) = self.header(path, &GetOptions::default()).await?;
+        if cipher::key_number(&known.header) == current {
+            return Ok(None);
+        }
+        let result = self.get_whole(path, GetOptions::default()).await?;
+        let plain = result.meta.size;
+        let mut stream = result.into_stream();
+        if plain <= PART_BYTES as u64 {
+            let mut bytes = BytesMut::new();
+            while let Some(part) = stream.next().await.transpose()? {
+                bytes.extend_from_slice(&part);
+            }
+            self.put_opts(path, bytes.freeze().into(), PutOptions::default()).await?;
+        } else {
+            let mut upload = self.put_multipart_opts(path, PutMultipartOptions::default()).await?;
+            while let Some(part) = stream.next().await.transpose()? {
+                upload.put_part(part.into()).await?;
+            }
+            upload.complete().await?;
+        }
+        self.forget(path);
+        Ok(Some(plain))
     }
 
     fn forget(&self, path: &Path) {
@@ -132,7 +177,7 @@ impl VaultStore {
     }
 
     fn plain_meta(&self, mut meta: ObjectMeta) -> ObjectMeta {
-        if self.key.is_some() {
+        if self.keys.is_some() {
             // An impossible size is damage; listing goes on, and whoever reads the object is told.
             meta.size = cipher::plain_size(meta.size).unwrap_or(0);
         }
@@ -176,7 +221,7 @@ impl VaultStore {
     }
 
     async fn read(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.key.is_none() {
+        if self.keys.is_none() {
             return self.inner.get_opts(location, options).await;
         }
         if options.head {
@@ -329,7 +374,7 @@ impl fmt::Debug for VaultStore {
 #[async_trait]
 impl ObjectStore for VaultStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        let payload = if self.key.is_some() {
+        let payload = if self.keys.is_some() {
             self.forget(location);
             let (cipher, _) = self.new_cipher(location)?;
             let plain: Bytes = payload.into();
@@ -345,7 +390,7 @@ impl ObjectStore for VaultStore {
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let inner = self.inner.put_multipart_opts(location, opts).await?;
         let inner = Box::new(FlushedUpload { inner, file: self.file(location) });
-        if self.key.is_none() {
+        if self.keys.is_none() {
             return Ok(inner);
         }
         self.forget(location);
@@ -363,7 +408,7 @@ impl ObjectStore for VaultStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        if self.key.is_none() {
+        if self.keys.is_none() {
             return self.inner.get_ranges(location, ranges).await;
         }
         if let Some(known) = self.known(location) {
@@ -390,7 +435,7 @@ impl ObjectStore for VaultStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let encrypted = self.key.is_some();
+        let encrypted = self.keys.is_some();
         self.inner
             .list(prefix)
             .map_ok(move |mut meta| {
@@ -424,7 +469,7 @@ impl ObjectStore for VaultStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        if self.key.is_none() {
+        if self.keys.is_none() {
             return self.inner.copy_opts(from, to, options).await;
         }
         let bytes = self.read(from, GetOptions::default()).await?.bytes().await?;

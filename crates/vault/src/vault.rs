@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode};
-use serde::{Deserialize, Serialize};
+use object_store::{ObjectStore as _, PutMode};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
+use crate::keyring;
 use crate::keys::{self, Key, Slot};
 use crate::location::Place;
 use crate::org::OrgVault;
@@ -41,11 +41,6 @@ pub enum Unlock {
     Passphrase(Secret),
     RecoveryKey(Secret),
     None,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OrgKeyFile {
-    wrapped: Option<String>,
 }
 
 /// An open vault. Clones share it.
@@ -140,7 +135,19 @@ impl Vault {
         Ok(Vault::with(place, file, key))
     }
 
-    fn with(place: Place, file: VaultFile, key: Option<Key>) -> Vault {
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    pub(crate) async fn signing_key(&self) -> Option<SigningKey> {
+        self.signing.lock().await.key.clone()
+    }
+
+    pub(crate) fn with(place: Place, file: VaultFile, key: Option<Key>) -> Vault {
         let signing = Signing { key: file.signing, signer: None };
         Vault { place, id: file.id, key, signing: Arc::new(Mutex::new(signing)) }
     }
@@ -170,6 +177,11 @@ impl Vault {
         let signer = Arc::new(key.open(self.key.as_ref())?);
         *signing = Signing { key: Some(key), signer: Some(signer.clone()) };
         Ok(signer)
+    }
+
+    /// The same vault, opened, in a copy of its place that has the same `vault.json`.
+    pub fn at(&self, place: impl Into<Place>) -> Vault {
+        Vault { place: place.into(), ..self.clone() }
     }
 
     pub fn id(&self) -> Uuid {
@@ -216,44 +228,12 @@ impl Vault {
             return Err(Error::new(Kind::Invalid, "an org's id has only letters, digits, dashes and underscores")
                 .with("org", org_id));
         }
-        let key = match &self.key {
+        let keys = match &self.key {
             None => None,
-            Some(vault_key) => Some(self.org_key(vault_key, org_id).await?),
+            Some(vault_key) => Some(keyring::open_or_make(&self.place, org_id, vault_key).await?),
         };
-        let store = Arc::new(VaultStore::new(&self.place, key));
+        let store = Arc::new(VaultStore::new(&self.place, keys));
         Ok(OrgVault::new(org_id, self.clone(), store, self.place.clone()))
-    }
-
-    async fn org_key(&self, vault_key: &Key, org_id: &str) -> Result<Key> {
-        let path = org_path(org_id).join("key.json");
-        let purpose = format!("orgkeep org {org_id}");
-        let failed = |error| Error::because("the key of the org cannot be read or written", error).with("path", &path);
-        for _ in 0..2 {
-            match self.place.store.get(&path).await {
-                Ok(found) => {
-                    let bytes = found.bytes().await.map_err(failed)?;
-                    let file: OrgKeyFile = serde_json::from_slice(&bytes).map_err(|error| {
-                        Error::because("the key of the org is not readable", error).with("path", &path)
-                    })?;
-                    let wrapped = file.wrapped.unwrap_or_default();
-                    return keys::unwrap(vault_key, &purpose, &wrapped)?.ok_or_else(|| {
-                        Error::new(Kind::Corrupt, "the key of the org was not wrapped by this vault")
-                            .with("path", &path)
-                    });
-                }
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(failed(error)),
-            }
-            let key = keys::new_key()?;
-            let file = OrgKeyFile { wrapped: Some(keys::wrap(vault_key, &purpose, &key)?) };
-            let json = serde_json::to_vec_pretty(&file).expect("the file is plain JSON");
-            match self.place.store.put_opts(&path, json.into(), PutMode::Create.into()).await {
-                // Read back what is there: it may be another process's key that came first.
-                Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        Err(Error::new(Kind::Unreachable, "the key of the org was written but is not there").with("path", path))
     }
 }
 

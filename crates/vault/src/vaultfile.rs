@@ -24,7 +24,7 @@ use crate::signing::SigningKey;
 use crate::vault::FORMAT;
 
 /// Attempts to change the file while others change it too.
-const ATTEMPTS: usize = 20;
+pub(crate) const ATTEMPTS: usize = 20;
 const MARK_CONTEXT: &str = "orgkeep vault.json 1";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,48 +106,58 @@ pub(crate) async fn update<T>(
     key: Option<&Key>,
     mut change: impl FnMut(&mut VaultFile) -> Result<T> + Send,
 ) -> Result<T> {
-    let failed = |error| Error::because("vault.json cannot be written", error).with("path", vault_path());
-    let locked = match &place.folder {
-        Some(folder) => {
-            let path = folder.join("vault.lock");
-            Some(tokio::task::spawn_blocking(move || lock(&path)).await.map_err(crate::sorter::stopped)??)
-        }
-        None => None,
-    };
+    let _turn = turn(place).await?;
     for _ in 0..ATTEMPTS {
         let found = read(place).await?;
         let mut file = found.file.clone();
         let outcome = change(&mut file)?;
         let bytes = Bytes::from(file.marked(key));
-        if bytes == found.bytes {
+        if replace(place, &vault_path(), &found.bytes, bytes, found.version).await? {
             return Ok(outcome);
-        }
-        let mode = if locked.is_some() { PutMode::Overwrite } else { PutMode::Update(found.version) };
-        let put = match place.store.put_opts(&vault_path(), bytes.clone().into(), PutOptions::from(mode)).await {
-            // A store without conditions; the lock of the org keeps backups apart at least.
-            Err(object_store::Error::NotImplemented { .. }) => {
-                place.store.put(&vault_path(), bytes.clone().into()).await
-            }
-            other => other,
-        };
-        let put = match put {
-            Ok(_) => crate::store::flush(place.folder.as_ref().map(|folder| folder.join("vault.json"))).await,
-            Err(error) => Err(error),
-        };
-        match put {
-            Ok(()) => return Ok(outcome),
-            // Perhaps only the reply was lost.
-            Err(error) => match read(place).await {
-                Ok(there) if there.bytes == bytes => return Ok(outcome),
-                Ok(_) if matches!(error, object_store::Error::Precondition { .. }) => {}
-                _ => return Err(failed(error)),
-            },
         }
     }
     Err(Error::new(Kind::Busy, "others keep changing vault.json").hint("wait, then run the command again"))
 }
 
-/// Waits for its turn: changes of this file take an instant.
+/// In a folder, where puts know no conditions: the turn to change a file of keys, until it is dropped.
+pub(crate) async fn turn(place: &Place) -> Result<Option<File>> {
+    let Some(folder) = &place.folder else { return Ok(None) };
+    let path = folder.join("vault.lock");
+    tokio::task::spawn_blocking(move || lock(&path)).await.map_err(crate::sorter::stopped)?.map(Some)
+}
+
+/// Puts a file on the condition that it is what was read, or in one's turn. Whether it is there; if not, somebody was faster.
+pub(crate) async fn replace(
+    place: &Place,
+    path: &Path,
+    before: &Bytes,
+    bytes: Bytes,
+    version: UpdateVersion,
+) -> Result<bool> {
+    if bytes == *before {
+        return Ok(true);
+    }
+    let mode = if place.folder.is_some() { PutMode::Overwrite } else { PutMode::Update(version) };
+    let put = match place.store.put_opts(path, bytes.clone().into(), PutOptions::from(mode)).await {
+        // A store without conditions; the lock of the org keeps backups apart at least.
+        Err(object_store::Error::NotImplemented { .. }) => place.store.put(path, bytes.clone().into()).await,
+        other => other,
+    };
+    let put = match put {
+        Ok(_) => crate::store::flush(place.folder.as_ref().map(|folder| folder.join(path.as_ref()))).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = put else { return Ok(true) };
+    // Perhaps only the reply was lost.
+    let there = async { place.store.get(path).await?.bytes().await }.await;
+    match there {
+        Ok(there) if there == bytes => Ok(true),
+        Ok(_) if matches!(error, object_store::Error::Precondition { .. }) => Ok(false),
+        _ => Err(Error::because("a file of keys cannot be written", error).with("path", path)),
+    }
+}
+
+/// Waits for its turn: changes of these files take an instant.
 fn lock(path: &std::path::Path) -> Result<File> {
     let failed =
         |error: std::io::Error| Error::because("the vault cannot be locked", error).with("path", path.display());

@@ -56,8 +56,14 @@ class Vault:
         if vault["what"] != "orgkeep vault" or vault["format"] > 1:
             sys.exit("not a vault of format 1")
         if vault["encrypted"]:
-            wrapped = json.loads(self.stored(f"orgs/{org}/key.json"))["wrapped"]
-            self.key = unwrap(vault_key(vault, passphrase), f"orgkeep org {org}", wrapped)
+            file = json.loads(self.stored(f"orgs/{org}/key.json"))
+            held = file.get("keys") or [{"id": 0, "wrapped": file["wrapped"]}]
+            self.key, opener = {}, vault_key(vault, passphrase)
+            for entry in held:
+                try:
+                    self.key[entry["id"]] = unwrap(opener, f"orgkeep org {org}", entry["wrapped"])
+                except InvalidTag:
+                    continue
 
     def stored(self, path):
         with open(os.path.join(self.place, *path.split("/")), "rb") as file:
@@ -71,10 +77,11 @@ class Vault:
         if self.key is None:
             return stored
         header, chunks = stored[:HEADER], stored[HEADER:]
-        if header[:8] != b"ORGKEEP\x01" or header[8:16] != bytes(8):
-            sys.exit(f"{path}: not an encrypted file")
+        number = int.from_bytes(header[8:16], "big")
+        if header[:8] != b"ORGKEEP\x01" or number not in self.key:
+            sys.exit(f"{path}: not an encrypted file, or of a key that is gone")
         info = b"orgkeep file 1\x00" + path.encode()
-        cipher = AESGCM(HKDF(SHA256(), 32, salt=header[16:48], info=info).derive(self.key))
+        cipher = AESGCM(HKDF(SHA256(), 32, salt=header[16:48], info=info).derive(self.key[number]))
         plain = []
         count = max(1, -(-len(chunks) // (CHUNK + TAG)))
         for number in range(count):

@@ -232,6 +232,13 @@ impl Catalog {
         Ok(())
     }
 
+    /// Has an object read in every row, because some that the vault held are gone.
+    pub fn read_whole(&mut self, object: &str) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.object == object) {
+            entry.reshaped = true;
+        }
+    }
+
     pub fn entry(&self, object: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.object == object)
     }

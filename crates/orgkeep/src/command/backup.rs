@@ -8,8 +8,12 @@ use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure};
 use crate::render;
 use clap::Args;
-use orgkeep_engine::{BackupOptions, backup};
+use orgkeep_engine::{BackupOptions, Clock as _, backup};
 use orgkeep_salesforce::AtTheReserve;
+use orgkeep_vault::OrgVault;
+
+/// How much of the content an exchange of keys seals anew after each backup.
+const SEALED_ANEW_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Backs up what changed since the last backup; the first one takes everything
 #[derive(Args, Debug)]
@@ -54,10 +58,23 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let org = context.sign_in_sharing(&arguments.name, &connector, share, at_the_reserve).await?;
     let options = BackupOptions { full: arguments.full, holder: environment::holder(), ..BackupOptions::default() };
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
+    if vault.rotating() {
+        seal_anew(&vault).await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));
+    }
     if let Err(failure) = seen.note(&vault, report.line.sequence).await {
         // The backup is made; what is lost is that its absence would be noticed.
         context.screen.say(failure.text().trim_end());
     }
     context.screen.show(&render::backup(&report, context.screen.shape()))?;
     Ok(Answer::with(&report).partly(render::backup_shortfall(&report)))
+}
+
+/// Goes on with an exchange of keys, after the backup, by about as much as a backup writes.
+async fn seal_anew(vault: &OrgVault) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    let lock = vault.lock(&environment::holder(), now).await?;
+    let step = vault.continue_rotation(&lock, SEALED_ANEW_BYTES, now).await;
+    lock.release().await?;
+    step?;
+    Ok(())
 }

@@ -209,6 +209,7 @@ fn with_secrets(login: &Login, url: &Url, given: &[(&str, Given)]) -> Result<org
     let lost = || Failure::new(crate::failure::Kind::Bug, "a secret was asked for and not kept in mind");
     let url = url.clone();
     Ok(match login {
+        Login::None {} => return Err(lost()),
         Login::AccessToken { .. } => orgkeep_salesforce::Login::AccessToken {
             instance_url: url,
             access_token: secret("access_token").ok_or_else(lost)?,

@@ -65,7 +65,8 @@ impl Bars {
             Event::BackupStarted { .. }
             | Event::RestoreStarted { .. }
             | Event::Allowance { .. }
-            | Event::CheckProgress { .. } => {}
+            | Event::CheckProgress { .. }
+            | Event::CopyProgress { .. } => {}
             Event::Notice { .. } => {
                 // Above the bars, and it stays. A terminal that went away has nobody to tell.
                 let _ = self.all.println(lines::line(event).unwrap_or_default());

@@ -28,6 +28,7 @@ enum Work {
     Compare,
     Plan,
     Restore,
+    Copy,
     Check,
 }
 
@@ -75,6 +76,11 @@ impl Standing {
                 self.objects += 1;
                 self.rows += done;
             }
+            Event::CopyProgress { files, bytes } => {
+                self.work = Work::Copy;
+                self.files = *files;
+                self.bytes = *bytes;
+            }
             Event::CheckProgress { files, bytes, .. } => {
                 self.work = Work::Check;
                 self.files = *files;
@@ -99,15 +105,16 @@ impl Standing {
         match self.work {
             Work::Backup => parts.push(format!("{} of {expected} objects", grouped(self.objects))),
             Work::Restore => parts.push(format!("{} of {expected} steps", grouped(self.objects))),
+            Work::Copy => parts.push(format!("{} copied", counted(self.files, "file"))),
             Work::Check => parts.push(format!("{} checked", counted(self.files, "file"))),
             Work::Compare => parts.push("comparing".to_owned()),
             Work::Plan => parts.push("planning".to_owned()),
         }
         let noun = if matches!(self.work, Work::Restore | Work::Plan) { "record" } else { "row" };
-        if self.work != Work::Check {
+        if !matches!(self.work, Work::Check | Work::Copy) {
             parts.push(counted(self.rows(), noun));
         }
-        if self.files > 0 && self.work != Work::Check {
+        if self.files > 0 && !matches!(self.work, Work::Check | Work::Copy) {
             parts.push(counted(self.files, "file"));
         }
         if self.bytes() > 0 {

@@ -44,6 +44,7 @@ fn one_of_each() -> Vec<Event> {
         Event::StepFinished { step: 1, done: 1, failed: 0 },
         Event::RestoreFinished { restore: String::new(), undeleted: 0, created: 1, updated: 0, failed: 0 },
         Event::CheckProgress { files: 1, bytes: 1, damaged: 0 },
+        Event::CopyProgress { files: 1, bytes: 1 },
     ]
 }
 
@@ -65,6 +66,7 @@ fn number(event: &Event) -> usize {
         Event::StepFinished { .. } => 13,
         Event::RestoreFinished { .. } => 14,
         Event::CheckProgress { .. } => 15,
+        Event::CopyProgress { .. } => 16,
     }
 }
 

@@ -60,7 +60,7 @@ fn a_backup_that_was_killed_is_continued_and_equals_one_that_was_not() {
     let continued = world.orgkeep("backup acme --json").ok();
     assert_eq!(continued.events("backup_started")[0]["continued"], true);
     assert_eq!(continued.result()["sequence"], 1);
-    world.orgkeep("check acme").ok();
+    world.orgkeep("check acme --read-data").ok();
 
     let other = World::new();
     other.connected(&served);

@@ -62,3 +62,103 @@ fn a_vault_put_back_from_an_older_copy_is_noticed_before_a_backup_goes_on() {
     let ran = world.orgkeep("attest acme --verify two.json").fails(15);
     assert!(ran.stdout.contains("does not contain this one"), "{ran:?}");
 }
+
+#[test]
+fn a_copy_is_attached_on_another_machine_and_restored_from() {
+    let (world, served) = (World::new(), Served::new(200));
+    world.connected(&served);
+    world.orgkeep("backup acme").ok();
+    let copied = world.orgkeep("copy vault copy --json").ok().result();
+    assert_eq!(copied["backups"], 1);
+    assert!(copied["files"].as_u64().unwrap() > 50, "{copied}");
+    world.orgkeep("backup acme").ok();
+    let again = world.orgkeep("copy vault copy --mirror --json").ok().result();
+    assert_eq!(again["backups"], 2);
+    assert!(again["present"].as_u64().unwrap() > again["files"].as_u64().unwrap(), "only what is new: {again}");
+    world.orgkeep("init other --unencrypted").ok();
+    world.orgkeep("copy vault other").fails(1);
+    world.orgkeep("copy vault vault").fails(1);
+    world.orgkeep("copy nowhere copy").fails(10);
+
+    // Another machine: no configuration, no vault but the copy.
+    std::fs::remove_file(world.path("config.toml")).unwrap();
+    std::fs::remove_dir_all(world.path("vault")).unwrap();
+    let attached = world.orgkeep("attach copy --passphrase-file passphrase --json").ok().result();
+    let name = attached["attached"][0]["connector"].as_str().unwrap().to_owned();
+    assert_eq!((&attached["attached"][0]["newest"], &attached["attached"][0]["new"]), (&2.into(), &true.into()));
+    world.orgkeep(&format!("check {name} --read-data")).ok();
+    assert!(world.orgkeep(&format!("export {name} Account --at 2 --format csv")).ok().stdout.lines().count() > 5);
+    let denied = world.orgkeep(&format!("backup {name}")).fails(12);
+    assert!(denied.stderr.contains(&format!("orgkeep connect {name}")), "{denied:?}");
+    let again = world.orgkeep("attach copy --passphrase-file passphrase --json").ok().result();
+    assert_eq!(again["attached"][0]["new"], false);
+    // With its login the history goes on, from the copy.
+    world.write("acme.secret", &served.credentials().client_secret);
+    world
+        .orgkeep(&format!(
+            "connect {name} --url {} --client-id {} --client-secret-file acme.secret",
+            served.url,
+            served.credentials().client_id
+        ))
+        .ok();
+    assert_eq!(world.orgkeep(&format!("backup {name} --json")).ok().result()["sequence"], 3);
+}
+
+#[test]
+fn shares_of_a_check_are_remembered_between_runs() {
+    let (world, served) = (World::new(), Served::new(100));
+    world.connected(&served);
+    world.orgkeep("backup acme").ok();
+    let mut never = u64::MAX;
+    for _ in 0..4 {
+        let result = world.orgkeep("check acme --read-data --share 25% --json").ok().result();
+        let now = result["content"]["never_bytes"].as_u64().unwrap();
+        assert!(now < never, "{result}");
+        never = now;
+    }
+    assert_eq!(never, 0);
+    let said = world.orgkeep("check acme --read-data --limit 1kB").ok().stdout;
+    assert!(said.contains("all of it since"), "{said}");
+    world.orgkeep("check acme --share 10%").fails(2);
+    world.orgkeep("check acme --read-data --share 110%").fails(2);
+}
+
+#[test]
+fn keys_are_added_changed_tested_and_exchanged() {
+    let (world, served) = (World::new(), Served::new(50));
+    let key = world.orgkeep("init vault --passphrase-file passphrase --json").ok().result()["recovery_key"].clone();
+    world.write("recovery", key.as_str().unwrap());
+    world.write("second", "another one");
+    world.write("third", "a third one");
+    world.connect("acme", &served, 0).ok();
+    world.orgkeep("backup acme").ok();
+    // A recovery key is proven before it is needed; a passphrase that is lost does no harm then.
+    let tested = world.orgkeep("keys vault test --recovery-key-file recovery --json").ok().result();
+    assert_eq!(tested["label"], "recovery");
+    world.orgkeep("keys acme add --label night --new-passphrase-file second").ok();
+    world.orgkeep("keys acme add --label night --new-passphrase-file third").fails(1);
+    let listed = world.orgkeep("keys acme list --json").ok().result();
+    let labels: Vec<&str> =
+        listed["ways"].as_array().unwrap().iter().map(|way| way["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["passphrase", "recovery", "night"]);
+    world.orgkeep("keys vault remove night --recovery-key-file recovery").ok();
+    world.orgkeep("keys vault test --passphrase-file second").fails(12);
+    world.orgkeep("keys vault remove nothing --passphrase-file passphrase").fails(10);
+    world.orgkeep("keys vault change-passphrase --passphrase-file passphrase --new-passphrase-file third").ok();
+    world.orgkeep("backups acme").fails(12);
+    world.write("passphrase", "a third one");
+    world.orgkeep("backups acme").ok();
+    // The content gets another key, now and with each backup; the vault's own goes when a secret has leaked.
+    let rotated = world.orgkeep("keys acme rotate --json").ok().result();
+    assert!(rotated["orgs"][0]["files"].as_u64().unwrap() > 50, "{rotated}");
+    assert_eq!(rotated["orgs"][0]["remaining"], 0);
+    world.orgkeep("backup acme").ok();
+    let revoked = world.orgkeep("keys acme revoke --json").ok().result();
+    world.write("newer", revoked["recovery_key"].as_str().unwrap());
+    world.orgkeep("keys vault test --recovery-key-file recovery").fails(12);
+    world.orgkeep("keys vault test --recovery-key-file newer").ok();
+    world.orgkeep("backup acme").ok();
+    world.orgkeep("check acme --read-data").ok();
+    world.orgkeep("init plain --unencrypted").ok();
+    world.orgkeep("keys plain list").fails(1);
+}

@@ -124,7 +124,7 @@ fn every_command_by_hand() {
     assert_eq!(again["applied"], false, "{again}");
 
     // check
-    let check = world.orgkeep("check acme").ok().stdout;
+    let check = world.orgkeep("check acme --read-data").ok().stdout;
     assert!(check.starts_with("Everything is whole: "), "{check}");
     assert!(world.orgkeep("check acme --quick --json").ok().result()["damage"].as_array().unwrap().is_empty());
 }

@@ -7,10 +7,14 @@ use proptest::prelude::*;
 use super::*;
 use crate::keys::new_key;
 
+fn ring() -> Keyring {
+    Keyring { current: 0, keys: [(0, new_key().unwrap())].into(), since: None }
+}
+
 fn stores() -> (Arc<InMemory>, VaultStore) {
     let inner = Arc::new(InMemory::new());
     let place = Place { store: inner.clone(), folder: None };
-    (inner, VaultStore::new(&place, Some(new_key().unwrap())))
+    (inner, VaultStore::new(&place, Some(ring())))
 }
 
 fn noise(length: usize) -> Vec<u8> {
