@@ -428,6 +428,10 @@ impl Unfinished {
             let named = state.iter().flat_map(|state| state.files.iter().map(|file| file.name.clone())).collect();
             self.sweep(&log, &named).await?;
         }
+        if !self.outcomes().is_empty() {
+            // Of an interrupted run, or of this very backup, finished: then the backups were listed as they were some time ago.
+            self.still_next().await?;
+        }
         crate::blobs::sweep(&self.org, self).await
     }
 

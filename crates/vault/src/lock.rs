@@ -119,6 +119,12 @@ async fn lease(store: Arc<dyn ObjectStore>, path: Path, held: Held, now: DateTim
             let other: Option<Held> = serde_json::from_slice(&found.bytes().await.map_err(failed)?).ok();
             match other {
                 Some(other) if other.token == held.token => there,
+                Some(other) if other.renewed - now > TimeDelta::minutes(LEASE_MINUTES) => {
+                    // Its end cannot be told by this clock. To take it over might disturb one who is at work.
+                    return Err(busy(Some(&other)).with("renewed", other.renewed.to_rfc3339()).hint(format!(
+                        "one of the two clocks is wrong: set them right; if that process is gone, remove {path} from the storage"
+                    )));
+                }
                 Some(other) if now - other.renewed < TimeDelta::minutes(LEASE_MINUTES) => {
                     return Err(busy(Some(&other)));
                 }

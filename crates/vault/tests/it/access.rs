@@ -105,6 +105,30 @@ async fn two_processes_cannot_write_to_one_org_in_a_bucket() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_neither_steals_a_lock_nor_hides_why_it_is_held() {
+    let vault = plain_vault(memory()).await;
+    let (one, two) = (vault.org(ORG).await.unwrap(), vault.org(ORG).await.unwrap());
+    let held = one.lock("process 1", now() + TimeDelta::days(365)).await.unwrap();
+    let error = two.lock("process 2", now()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.next_step().is_some_and(|hint| hint.contains("clocks") && hint.contains("/lock")), "{error:?}");
+    // The holder's own clock is set right: it keeps its lock, and others see it renewed by the time that they know.
+    held.renew(now()).await.unwrap();
+    let error = two.lock("process 2", now() + TimeDelta::minutes(5)).await.unwrap_err();
+    assert_eq!(error.next_step(), Some("wait for it to finish"));
+    // Backups finished under a wrong clock stay in the order of their numbers.
+    let unfinished = one.begin(&held).await.unwrap();
+    capture(&unfinished, "Account", CaptureKind::Everything, vec![accounts(&[("001A", false, "future", "")])]).await;
+    let ahead = orgkeep_vault::ManifestDraft { finished_at: now() + TimeDelta::days(365), ..draft() };
+    unfinished.finish(ahead).await.unwrap();
+    held.release().await.unwrap();
+    backup(&two, CaptureKind::Changes, vec![accounts(&[("001A", false, "now", "")])]).await;
+    assert_eq!(two.newest().await.unwrap().unwrap().sequence, 2);
+    assert_eq!(names(&two, 2).await[0].1, "now");
+    assert_eq!(two.check(true, &mut |_| {}).await.unwrap().damage, []);
+}
+
+#[tokio::test]
 async fn a_writer_that_slept_through_its_lease_cannot_finish() {
     let vault = plain_vault(memory()).await;
     let (one, two) = (vault.org(ORG).await.unwrap(), vault.org(ORG).await.unwrap());
