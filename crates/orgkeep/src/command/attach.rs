@@ -55,6 +55,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                     org_name: org_name.clone(),
                     username: String::new(),
                     login: Login::None {},
+                    api_share: None,
                 },
             )?;
         }
