@@ -13,6 +13,8 @@ use md5::Digest as _;
 use orgkeep_emulator::Settings;
 use serde_json::json;
 
+/// Memory is that of the process, so its tests take turns.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const PIECE: usize = 64 * 1024;
 const MIB: u64 = 1024 * 1024;
 
@@ -63,10 +65,11 @@ async fn download(client: &Client, path: &str) -> (u64, String, String) {
 
 #[tokio::test]
 async fn a_large_file_needs_memory_for_a_piece_of_it() {
+    let _turn = TURN.lock().await;
     let folder = tempfile::tempdir().unwrap();
     for store in [None, Some(folder.path().join("org.sqlite"))] {
         let client = Client::with(Settings { store, ..settings() });
-        let bytes = 96 * MIB;
+        let bytes = 176 * MIB;
         let before = peak_bytes();
         let (body, sum) = upload(bytes / PIECE as u64);
         let reply = client.send("POST", "/sobjects/ContentVersion", "multipart/form-data; boundary=xyz", body).await;
@@ -78,7 +81,8 @@ async fn a_large_file_needs_memory_for_a_piece_of_it() {
         assert_eq!((length, read, told), (bytes, sum, bytes.to_string()));
         if let (Some(before), Some(after)) = (before, peak_bytes()) {
             let grown = after.saturating_sub(before) / MIB;
-            assert!(grown < 60, "{grown} MiB more for a file of {} MiB", bytes / MIB);
+            // SQLite's page cache takes up to 64 MiB of it.
+            assert!(grown < 110, "{grown} MiB more for a file of {} MiB", bytes / MIB);
         }
         // Its pieces go with it.
         let document =
@@ -102,6 +106,7 @@ async fn control(client: &Client, path: &str, body: String) -> client::Reply {
 
 #[tokio::test]
 async fn files_of_any_size_are_made_when_they_are_read() {
+    let _turn = TURN.lock().await;
     let client = Client::with(Settings {
         files: vec![orgkeep_emulator::world::Files { count: 1, bytes: 20 * MIB + 5, seed: 3 }],
         ..settings()
