@@ -10,6 +10,7 @@ mod compact;
 mod compare;
 mod coverage;
 mod describes;
+mod erase;
 mod error;
 mod estimate;
 mod event;
@@ -21,6 +22,7 @@ mod note;
 mod point;
 mod prove;
 mod restore;
+mod retain;
 mod spec;
 
 pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, backups, objects};
@@ -31,6 +33,7 @@ pub use compare::{
     ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, SchemaChange, Side, compare,
 };
 pub use coverage::{Coverage, CoverageOptions, Dangling, ObjectCoverage, coverage};
+pub use erase::{Certificate, erase, erasure};
 pub use error::{Error, Kind, Result};
 pub use estimate::{Cost, Estimate, Schedule, estimate};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};
@@ -41,3 +44,4 @@ pub use restore::{
     Item, Missing, NotWritten, NotWrittenLine, PLAN_FORMAT, Plan, PlanOptions, PlanSummary, Refused, RestoreReport,
     Selection, Step, StepLine, apply, plan,
 };
+pub use retain::{ExpireOptions, ExpireReport, Held, expire, expiring, hold, unexpire};

@@ -75,12 +75,19 @@ pub(crate) struct Note {
     /// it has nothing to hold against the vault. `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap: Option<String>,
+    /// Rows live in the org that were erased here and are not kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub erased: u64,
     #[serde(default)]
     pub files: u64,
     #[serde(default)]
     pub file_bytes: u64,
     #[serde(default)]
     pub bytes_read: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Note {
@@ -98,6 +105,7 @@ impl Note {
             gaps: Vec::new(),
             fields: Vec::new(),
             overlap: None,
+            erased: 0,
             files: 0,
             file_bytes: 0,
             bytes_read: 0,
@@ -134,7 +142,7 @@ impl Note {
     /// The state of an object that holds `live` rows.
     pub fn state(&self, live: u64) -> State {
         match self.rows_in_org {
-            Some(rows) if rows != live => State::Red,
+            Some(rows) if rows != live + self.erased => State::Red,
             None if self.route != Route::None && self.gaps.is_empty() => State::Red,
             _ if self.gaps.is_empty() => State::Green,
             _ => State::Yellow,

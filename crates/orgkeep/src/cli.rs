@@ -3,8 +3,8 @@
 //! which there are and what all of them take.
 
 use crate::command::{
-    attach, attest, backup, backups, check, compact, compare, connect, copy, coverage, emulator, estimate, export,
-    init, keys, ls, restore, show,
+    attach, attest, backup, backups, check, compact, compare, connect, copy, coverage, emulator, erase, estimate,
+    expire, export, hold, init, keys, ls, restore, show,
 };
 use crate::{demo, environment};
 use clap::{Args, Parser, Subcommand};
@@ -48,6 +48,9 @@ pub enum Command {
     Restore(restore::Arguments),
     Check(check::Arguments),
     Compact(compact::Arguments),
+    Erase(erase::Arguments),
+    Expire(expire::Arguments),
+    Hold(hold::Arguments),
     Attest(attest::Arguments),
     Copy(copy::Arguments),
     Attach(attach::Arguments),
@@ -73,6 +76,9 @@ impl Command {
             Command::Restore(_) => "restore",
             Command::Check(_) => "check",
             Command::Compact(_) => "compact",
+            Command::Erase(_) => "erase",
+            Command::Expire(_) => "expire",
+            Command::Hold(_) => "hold",
             Command::Attest(_) => "attest",
             Command::Copy(_) => "copy",
             Command::Attach(_) => "attach",
@@ -88,6 +94,9 @@ impl Command {
             }
             Command::Restore(_) => {
                 "run the same command again: every record that was written is in the ledger and is not written twice"
+            }
+            Command::Erase(_) => {
+                "run the same command again, or take a backup: either completes an erasure that was begun"
             }
             _ => "run the same command again",
         }

@@ -6,18 +6,22 @@ mod backup;
 mod browse;
 mod comparison;
 mod coverage;
+mod erasure;
 mod estimate;
 mod plan;
 mod proof;
+mod retention;
 
 pub use attest::{statement, verification};
 pub use backup::{backup, backup_shortfall, backup_total, backups, damage, objects};
 pub use browse::{history, listing, record};
 pub use comparison::{comparison, overview};
 pub use coverage::coverage;
+pub use erasure::erasure;
 pub use estimate::estimate;
 pub use plan::{plan, restore};
 pub use proof::proof;
+pub use retention::{expiry, holds, sequences};
 
 use crate::text::{cut, shown};
 

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::capture::{Capture, CaptureKind, Captured};
 use crate::columns::Schema;
+use crate::erasure::ErasureList;
 use crate::error::{Error, Kind, Result};
 use crate::expire::Expired;
 use crate::lock::Lock;
@@ -91,6 +92,7 @@ pub struct Unfinished {
     outcomes: Arc<Mutex<BTreeMap<String, Captured>>>,
     /// Whether damaged files were taken out of their tables.
     pub(crate) mending: Arc<std::sync::atomic::AtomicBool>,
+    erasures: Arc<ErasureList>,
 }
 
 impl OrgVault {
@@ -235,6 +237,7 @@ impl OrgVault {
     /// Begins the next backup, or goes on with the one that was interrupted.
     pub async fn begin(&self, lock: &Lock) -> Result<Unfinished> {
         lock.of(self)?;
+        let completed = self.complete_erasures(lock).await?;
         let last = self.newest().await?;
         let sequence = last.as_ref().map_or(1, |manifest| manifest.sequence + 1);
         let unfinished = Unfinished {
@@ -245,8 +248,8 @@ impl OrgVault {
             predecessor: last.map(Arc::new),
             outcomes: Arc::default(),
             mending: Arc::default(),
+            erasures: self.erased().await?,
         };
-        let completed = self.complete_erasures(lock).await?;
         if unfinished.interrupted || !completed.is_empty() {
             unfinished.recover().await?;
         }
@@ -376,6 +379,11 @@ impl Unfinished {
     /// Whether this goes on with work that was interrupted.
     pub fn interrupted(&self) -> bool {
         self.interrupted
+    }
+
+    /// What was erased of this org, as of when this backup was begun.
+    pub fn erasures(&self) -> &Arc<ErasureList> {
+        &self.erasures
     }
 
     /// What has been captured in this backup so far, by object, by this process and those interrupted before it.
@@ -531,7 +539,7 @@ impl Unfinished {
     /// What is held of every object as of this backup: what was captured in it, else what the backup before held.
     async fn state(&self) -> Result<BTreeMap<String, Held>> {
         let held = |captured: &Captured| Held { live: captured.live, digest: captured.digest.clone() };
-        let erasures = self.org.erased().await?;
+        let erasures = &self.erasures;
         let mut state: BTreeMap<String, Held> = match &self.predecessor {
             None => BTreeMap::new(),
             Some(before) if before.root.is_some() => {

@@ -130,7 +130,7 @@ impl Capture {
             None => (given.clone(), Purpose::Table { folder: log.path().clone(), sequence, version }),
         };
         let collector = Collector::new(org.clone(), schema.clone(), purpose);
-        let erasures = org.erased().await?;
+        let erasures = unfinished.erasures().clone();
         let (at, object, unfinished) = (unfinished.at(), object.to_owned(), unfinished.clone());
         Ok(Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erasures, erased: 0 })
     }

@@ -158,10 +158,16 @@ impl OrgVault {
     /// Completes erasures that were interrupted. Their numbers.
     pub async fn complete_erasures(&self, lock: &Lock) -> Result<Vec<u64>> {
         lock.of(self)?;
+        // Another process may have begun one since the list was read.
+        self.forget_erasures().await;
+        let list = self.erased().await?;
         let mut completed = Vec::new();
-        for erasure in self.open_erasures().await? {
-            self.carry_out(&erasure, lock).await?;
+        for erasure in list.erasures.iter().filter(|erasure| list.incomplete.contains(&erasure.number)) {
+            self.carry_out(erasure, lock).await?;
             completed.push(erasure.number);
+        }
+        if !completed.is_empty() {
+            self.forget_erasures().await;
         }
         Ok(completed)
     }

@@ -97,16 +97,18 @@ impl Erasure {
 #[derive(Debug, Default)]
 pub struct ErasureList {
     pub erasures: Vec<Erasure>,
+    /// Numbers of those that were begun and not completed.
+    pub(crate) incomplete: BTreeSet<u64>,
     records: BTreeMap<String, HashSet<String>>,
 }
 
 impl ErasureList {
-    fn new(erasures: Vec<Erasure>) -> ErasureList {
+    fn new(erasures: Vec<Erasure>, incomplete: BTreeSet<u64>) -> ErasureList {
         let mut records: BTreeMap<String, HashSet<String>> = BTreeMap::new();
         for (object, ids) in erasures.iter().flat_map(|erasure| &erasure.records) {
             records.entry(object.clone()).or_default().extend(ids.iter().cloned());
         }
-        ErasureList { erasures, records }
+        ErasureList { erasures, incomplete, records }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -207,26 +209,17 @@ impl OrgVault {
             return Ok(list.clone());
         }
         let mut erasures = Vec::new();
-        for number in self.erasure_numbers().await?.0 {
-            erasures.push(self.read_erasure(number).await?);
+        let (all, done) = self.erasure_numbers().await?;
+        for number in &all {
+            erasures.push(self.read_erasure(*number).await?);
         }
-        let list = Arc::new(ErasureList::new(erasures));
+        let list = Arc::new(ErasureList::new(erasures, &all - &done));
         *known = Some(list.clone());
         Ok(list)
     }
 
     pub(crate) async fn forget_erasures(&self) {
         *self.known_erasures().lock().await = None;
-    }
-
-    /// Erasures that were begun and not completed.
-    pub(crate) async fn open_erasures(&self) -> Result<Vec<Erasure>> {
-        let (all, done) = self.erasure_numbers().await?;
-        let mut open = Vec::new();
-        for number in all.difference(&done) {
-            open.push(self.read_erasure(*number).await?);
-        }
-        Ok(open)
     }
 
     /// Puts an erasure on the list under the next number, which it then has.

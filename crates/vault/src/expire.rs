@@ -97,7 +97,7 @@ fn is_seen(kept: &[u64], backup: u64, later: Option<u64>) -> bool {
 }
 
 impl OrgVault {
-    fn mark_path(&self, sequence: u64) -> Path {
+    pub(crate) fn mark_path(&self, sequence: u64) -> Path {
         self.path("backups").join(format!("{sequence:010}.expired{ENDING}"))
     }
 

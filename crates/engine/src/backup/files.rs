@@ -61,7 +61,8 @@ impl<'a> Bodies<'a> {
                 }
             }
         }
-        Ok(Bodies { run, spec, body, writer: run.unfinished.blobs().await?, known })
+        let writer = run.unfinished.blobs().await?;
+        Ok(Bodies { run, spec, body, writer, known })
     }
 
     /// The reference of each row's body, in the order of the rows.
@@ -78,6 +79,9 @@ impl<'a> Bodies<'a> {
                 continue;
             }
             let id = cell("Id").unwrap_or_default().to_owned();
+            if self.run.unfinished.erasures().of(&self.spec.object).is_some_and(|erased| erased.contains(&id)) {
+                continue;
+            }
             let checksum = self.body.checksum.as_deref().and_then(cell).map(str::to_ascii_lowercase);
             if let Some((stamp, known)) = held.get(&id)
                 && (checksum.is_some() || stamp.as_deref() == self.spec.stamp.as_deref().and_then(cell))

@@ -181,6 +181,7 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
             Some(_) => previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
             None => Vec::new(),
         },
+        erased: previous.as_ref().map_or(0, |note| note.erased),
         high_water: previous.and_then(|note| note.high_water),
         ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
@@ -191,6 +192,9 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     note.gaps.extend(unread.filter(|_| since.is_none()));
     note.gaps.extend(entry.no_longer_shown());
     let capture = rows(run, spec, capture, stream, &mut note).await?;
+    if since.is_none() {
+        note.erased = capture.erased();
+    }
     let captured = finish(capture, &note).await?;
     run.say(Event::ObjectFinished {
         object: spec.object.clone(),

@@ -3,7 +3,7 @@
 //!
 //! Where they differ: read on from the newest stamp held, because the org may have moved since; count again; then hold all Ids side
 //! by side. An Id that the vault has and the org has not was deleted without a trace (hard delete, emptied recycle bin) and
-//! becomes a deletion; one that the org has and the vault has not is read. What still differs then is said.
+//! becomes a deletion; one that the org has and the vault has not is read, unless it was erased here. What still differs then is said.
 
 use super::Run;
 use super::catalog::{Catalog, Entry};
@@ -17,13 +17,14 @@ use orgkeep_vault::{Builder, CaptureKind, Schema};
 
 /// Compares all counts and mends what differs.
 pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
-    let known = |entry: &Entry| matches!(run.counted(&entry.object), Some(Ok(rows)) if rows == run.held(&entry.object));
+    let known =
+        |entry: &Entry| matches!(run.counted(&entry.object), Some(Ok(rows)) if rows == run.expected(&entry.object));
     let open = |entry: &&Entry| run.left(&entry.object).is_none() && !known(entry);
     let entries: Vec<&Entry> = catalog.entries.iter().filter(open).collect();
     let mut differing = Vec::new();
     for (entry, count) in counted(run, &entries).await? {
         match count {
-            Ok(rows) if rows == run.held(&entry.object) => run.count(&entry.object, Ok(rows)),
+            Ok(rows) if rows == run.expected(&entry.object) => run.count(&entry.object, Ok(rows)),
             Ok(rows) => differing.push((entry, rows)),
             Err(reason) => run.count(&entry.object, Err(Gap { what: "the org's count".into(), reason })),
         }
@@ -51,7 +52,7 @@ async fn one(run: &Run<'_>, entry: &Entry, counted: u64) -> Result<()> {
     let held = run.held(object);
     read_on(run, entry).await?;
     let mut rows = recount(run, entry).await?;
-    if rows != run.held(object) {
+    if rows != run.expected(object) {
         run.say(Event::Notice {
             message: format!(
                 "{object}: the org counts {counted} rows and the vault {held}; holding all Ids side by side"
@@ -104,12 +105,18 @@ async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
     }
     drop(batches);
     let missing: Vec<&str> = in_org.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(id, _)| id.as_str()).collect();
-    if gone.is_empty() && missing.is_empty() {
+    // What was erased here is known to be there, and is not read again.
+    let erasures = run.unfinished.erasures();
+    let is_erased = |id: &&str| erasures.of(&spec.object).is_some_and(|ids| ids.contains(*id));
+    let (erased, missing): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(is_erased);
+    let erased = erased.len() as u64;
+    if gone.is_empty() && missing.is_empty() && erased == run.erased(&spec.object) {
         return Ok(());
     }
 
     let mut note = run.note_to_extend(entry);
     note.vanished += gone.len() as u64;
+    note.erased = erased;
     let mut capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
     capture.push(tombstones(&spec.schema, &gone)).await?;
     for group in missing.chunks(IDS_PER_QUERY) {
@@ -151,6 +158,24 @@ fn tombstones(schema: &Schema, ids: &[String]) -> orgkeep_vault::Batch {
 }
 
 impl Run<'_> {
+    /// Live rows in the org that were erased here, as far as that is known.
+    fn erased(&self, object: &str) -> u64 {
+        let note = self.done(object).map(|(_, note)| note).or_else(|| self.looked(object));
+        note.or_else(|| self.previous_note(object)).map_or(0, |note| note.erased)
+    }
+
+    /// How many rows the org should count: those that are held, and those that were erased here and not there.
+    fn expected(&self, object: &str) -> u64 {
+        self.live(object) + self.erased(object)
+    }
+
+    /// Live rows that are held, less those that were erased since the backup before counted them.
+    pub(super) fn live(&self, object: &str) -> u64 {
+        let counted_in = self.previous.filter(|_| self.done(object).is_none());
+        let erased = counted_in.map_or(0, |before| self.unfinished.erasures().live(object, before.sequence));
+        self.held(object).saturating_sub(erased)
+    }
+
     /// The note of this backup for an object, to be extended by a further reading.
     fn note_to_extend(&self, entry: &Entry) -> Note {
         if let Some((_, note)) = self.done(&entry.object) {

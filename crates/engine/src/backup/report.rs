@@ -26,6 +26,8 @@ pub struct ObjectLine {
     pub deleted: u64,
     /// Among the deleted, rows that left no trace in the recycle bin.
     pub vanished: u64,
+    /// Rows in the org that were erased here and are not kept.
+    pub erased: u64,
     pub gaps: Vec<Gap>,
 }
 
@@ -121,6 +123,7 @@ impl ObjectLine {
             changed: entry.changed,
             deleted: entry.deleted,
             vanished: entry.note.vanished,
+            erased: entry.note.erased,
             gaps: entry.note.gaps.clone(),
         }
     }
@@ -135,7 +138,14 @@ fn lines(point: &Point) -> Vec<ObjectLine> {
 /// # Errors
 /// `Corrupt` where the chain of manifests is broken.
 pub async fn backups(vault: &OrgVault) -> Result<Vec<BackupLine>> {
-    Ok(Point::all(vault).await?.iter().map(BackupLine::new).collect())
+    let erasures = vault.erased().await?;
+    let line = |point: &Point| {
+        let objects = point.content.objects.keys();
+        let erased: u64 = objects.map(|object| erasures.live(object, point.sequence)).sum();
+        let line = BackupLine::new(point);
+        BackupLine { rows: line.rows.saturating_sub(erased), ..line }
+    };
+    Ok(Point::all(vault).await?.iter().map(line).collect())
 }
 
 /// The objects of a backup, or of the newest one.
@@ -186,11 +196,11 @@ fn carried(run: &Run<'_>, name: &str, reason: &str) -> Entry {
     Entry {
         note: Note::unread(run.mode, reason),
         state: State::Yellow,
-        live: before.map_or(0, |entry| entry.live),
+        live: run.live(name),
         added: 0,
         changed: 0,
         deleted: 0,
-        digest: before.map(|entry| entry.digest.clone()).unwrap_or_default(),
+        digest: digest_before(run, name),
         fields: before.map(|entry| entry.fields.clone()).unwrap_or_default(),
     }
 }
@@ -205,10 +215,19 @@ fn fields(run: &Run<'_>, entry: &catalog::Entry) -> Vec<String> {
     }
 }
 
+/// The digest that the backup before had of an object, less what was erased since; empty for one that had none.
+fn digest_before(run: &Run<'_>, name: &str) -> String {
+    let Some((point, entry)) = run.previous.and_then(|point| Some((point, point.entry(name)?))) else {
+        return String::new();
+    };
+    let adjusted = run.unfinished.erasures().adjusted(name, point.sequence, entry.live, &entry.digest);
+    adjusted.map_or_else(|_| entry.digest.clone(), |(_, digest)| digest)
+}
+
 fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
     let before = run.previous.and_then(|point| point.entry(name));
-    let live = run.held(name);
-    let digest = before.map(|entry| entry.digest.clone()).unwrap_or_default();
+    let live = run.live(name);
+    let digest = digest_before(run, name);
     let (mut note, counts, digest) = match (run.done(name), run.left(name)) {
         (Some((captured, mut note)), left) => {
             let counts = (captured.added, captured.changed, captured.deleted);
@@ -228,7 +247,7 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
     match run.counted(name) {
         Some(Ok(rows)) => {
             note.rows_in_org = Some(rows);
-            if rows != live {
+            if rows != live + note.erased {
                 note.gaps.push(Gap {
                     what: format!("{} rows", rows.abs_diff(live)),
                     reason: format!("the org counts {rows} and the vault {live}, also after reading again"),

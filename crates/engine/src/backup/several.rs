@@ -139,6 +139,7 @@ impl Run<'_> {
             },
             gaps: [previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
             overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
+            erased: previous.as_ref().map_or(0, |note| note.erased),
             high_water: previous.and_then(|note| note.high_water),
             ..Note::empty(self.mode)
         };

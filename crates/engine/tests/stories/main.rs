@@ -8,6 +8,7 @@ mod backup;
 mod compare;
 mod coverage;
 mod days;
+mod erasure;
 mod restore;
 mod stage;
 mod store;

@@ -6,9 +6,10 @@ use crate::config::Seen;
 use crate::context::Context;
 use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure};
+use crate::number::{counted, grouped};
 use crate::render;
 use clap::Args;
-use orgkeep_engine::{BackupOptions, Clock as _, backup};
+use orgkeep_engine::{BackupOptions, Clock as _, ExpireOptions, backup, expire, expiring};
 use orgkeep_salesforce::AtTheReserve;
 use orgkeep_vault::OrgVault;
 
@@ -66,6 +67,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         context.screen.say(failure.text().trim_end());
     }
     context.screen.show(&render::backup(&report, context.screen.shape()))?;
+    for object in report.objects.iter().filter(|object| object.erased > 0) {
+        let (name, erased) = (&object.object, grouped(object.erased));
+        context.screen.say(&format!("{name}: erased here, still in the org and not kept: {erased}"));
+    }
+    if let Err(failure) = let_go(&vault, &arguments.name, context).await {
+        // The backup is finished whatever becomes of older ones.
+        context.screen.say(&format!("warning: older backups could not be looked at: {}", failure.text().trim_end()));
+    }
     Ok(Answer::with(&report).partly(render::backup_shortfall(&report)))
 }
 
@@ -76,5 +85,21 @@ async fn seal_anew(vault: &OrgVault) -> Result<(), Failure> {
     let step = vault.continue_rotation(&lock, SEALED_ANEW_BYTES, now).await;
     lock.release().await?;
     step?;
+    Ok(())
+}
+
+/// Expires what the vault's policy no longer keeps, or says how many backups that are.
+async fn let_go(vault: &OrgVault, name: &str, context: &Context) -> Result<(), Failure> {
+    match expiring(vault, &SystemClock).await? {
+        Some((backups, true)) if backups > 0 => {
+            let done = expire(vault, &ExpireOptions::default(), &environment::holder(), &SystemClock).await?;
+            context.screen.say(render::expiry(&done).trim_end());
+        }
+        Some((backups, _)) if backups > 0 => context.screen.say(&format!(
+            "the policy no longer keeps {}; `orgkeep expire {name}` lets go of them",
+            counted(backups as u64, "backup")
+        )),
+        _ => {}
+    }
     Ok(())
 }

@@ -20,6 +20,7 @@ fn line(object: &str, added: u64, changed: u64) -> ObjectLine {
         changed,
         deleted: 0,
         vanished: 0,
+        erased: 0,
         gaps: Vec::new(),
     }
 }

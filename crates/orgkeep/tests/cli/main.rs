@@ -4,6 +4,7 @@
 mod connections;
 mod demo;
 mod help;
+mod keeping;
 mod killed;
 mod proofs;
 mod refusals;

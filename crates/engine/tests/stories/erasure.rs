@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Erasing a person: what goes along, what stays, and what later backups and restores make of it.
+
+use crate::stage::{Stage, records};
+use orgkeep_engine::{Kind, State, backups, erase, erasure, history, list};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn an_erased_contact_takes_along_what_hangs_on_it_and_does_not_come_back() {
+    let stage = Stage::new();
+    let account = stage.create_one("Account", json!({"Name": "Acme"})).await;
+    let contacts = stage
+        .create(
+            "Contact",
+            &[
+                json!({"LastName": "Mustermann", "AccountId": account}),
+                json!({"LastName": "Bleibt", "AccountId": account}),
+            ],
+        )
+        .await;
+    let [gone, stays] = [contacts[0].clone(), contacts[1].clone()];
+    let tasks = stage
+        .create(
+            "Task",
+            &[json!({"Subject": "Call Erika", "WhoId": gone}), json!({"Subject": "Call other", "WhoId": stays})],
+        )
+        .await;
+    stage.create_one("Case", json!({"Subject": "her case", "ContactId": gone})).await;
+    let file = |title: &str, of: &str| json!({"Title": title, "PathOnClient": format!("{title}.txt"), "VersionData": "RXJpa2E=", "FirstPublishLocationId": of});
+    stage.create_one("ContentVersion", file("only hers", &gone)).await;
+    let other = json!({"Title": "other", "PathOnClient": "o.txt", "VersionData": "b3RoZXI=", "FirstPublishLocationId": account});
+    stage.create_one("ContentVersion", other).await;
+    stage.backup().await;
+    let vault = stage.vault().await;
+    let count = async |object: &str| list(&vault, object, None, None, 100).await.unwrap().rows.len();
+    assert_eq!((count("Task").await, count("ContentVersion").await), (2, 2));
+
+    let ids = [gone[..15].to_owned()];
+    let planned = erasure(&vault, "contact", &ids, &stage.clock()).await.unwrap();
+    assert_eq!((planned.erasure, planned.records["Contact"], planned.records["Task"]), (None, 1, 1), "{planned:?}");
+    assert_eq!(count("Contact").await, 2);
+    let done = erase(&vault, "Contact", &ids, "story", &stage.clock()).await.unwrap();
+    assert_eq!((done.erasure, &done.records), (Some(1), &planned.records));
+    assert_eq!((done.records["ContentDocument"], done.records["ContentVersion"], done.bodies), (1, 1, 1), "{done:?}");
+
+    // The account, her case and the other person's things stay; the case refers to nobody.
+    for (object, rows) in [("Contact", 1), ("Task", 1), ("ContentVersion", 1), ("Account", 1), ("Case", 1)] {
+        assert_eq!(count(object).await, rows, "{object}");
+    }
+    assert!(history(&vault, "Contact", &gone).await.is_err());
+    assert!(history(&vault, "Task", &tasks[0]).await.is_err());
+    let again = erasure(&vault, "Contact", &ids, &stage.clock()).await.unwrap_err();
+    assert!(again.kind() == Kind::NotFound && again.to_string().contains("was erased on"), "{again}");
+    let plan = stage.try_plan(0, 1, records("Contact", std::slice::from_ref(&gone)), false).await;
+    assert_eq!(plan.unwrap_err().kind(), Kind::NotFound);
+    assert!(orgkeep_engine::check(&vault, true, &orgkeep_engine::Silent).await.unwrap().damage.is_empty());
+
+    // The org still has all of it. An incremental backup and a full one leave it out, say so, and are green.
+    stage.later(24);
+    stage.update("Contact", &gone, json!({"FirstName": "Erika"})).await;
+    stage.update("Contact", &stays, json!({"FirstName": "Bleibt"})).await;
+    for full in [false, true] {
+        let report = stage.try_backup(full).await.unwrap();
+        let line = report.objects.iter().find(|line| line.object == "Contact").unwrap();
+        assert_eq!(
+            (line.rows_held, line.rows_in_org, line.erased, line.state),
+            (1, Some(2), 1, State::Green),
+            "{line:?}"
+        );
+        assert!(history(&stage.vault().await, "Contact", &gone).await.is_err());
+    }
+    assert_eq!(backups(&stage.vault().await).await.unwrap().len(), 3);
+    let vault = stage.vault().await;
+    assert!(orgkeep_engine::check(&vault, true, &orgkeep_engine::Silent).await.unwrap().damage.is_empty());
+}
