@@ -53,7 +53,7 @@ async fn an_erased_contact_takes_along_what_hangs_on_it_and_does_not_come_back()
     assert!(again.kind() == Kind::NotFound && again.to_string().contains("was erased on"), "{again}");
     let plan = stage.try_plan(0, 1, records("Contact", std::slice::from_ref(&gone)), false).await;
     assert_eq!(plan.unwrap_err().kind(), Kind::NotFound);
-    assert!(orgkeep_engine::check(&vault, true, &orgkeep_engine::Silent).await.unwrap().damage.is_empty());
+    assert!(vault.check(true, &mut |_| {}).await.unwrap().damage.is_empty());
 
     // The org still has all of it. An incremental backup and a full one leave it out, say so, and are green.
     stage.later(24);
@@ -71,5 +71,5 @@ async fn an_erased_contact_takes_along_what_hangs_on_it_and_does_not_come_back()
     }
     assert_eq!(backups(&stage.vault().await).await.unwrap().len(), 3);
     let vault = stage.vault().await;
-    assert!(orgkeep_engine::check(&vault, true, &orgkeep_engine::Silent).await.unwrap().damage.is_empty());
+    assert!(vault.check(true, &mut |_| {}).await.unwrap().damage.is_empty());
 }
