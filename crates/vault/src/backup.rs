@@ -408,7 +408,11 @@ impl Unfinished {
     async fn recover(&self) -> Result<()> {
         let seals = self.org.seals().await?;
         let orphans: Vec<Path> = seals.range(self.sequence..).flat_map(|(_, paths)| paths.iter().cloned()).collect();
-        crate::sorter::remove(&self.org, &orphans).await;
+        if !orphans.is_empty() {
+            // A seal whose manifest is only not listed yet is no orphan.
+            self.still_next().await?;
+            crate::sorter::remove(&self.org, &orphans).await;
+        }
         for object in self.org.tables().await? {
             let log = self.org.log(&object);
             let state = log.state().await?;
