@@ -56,7 +56,7 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<&'e Entry>> 
         let since = run.since(entry);
         match summary {
             Some(Summary { live, newest })
-                if live == run.held(&entry.object) && (newest.is_none() || newest < since) =>
+                if live == run.expected(&entry.object) && (newest.is_none() || newest < since) =>
             {
                 run.count(&entry.object, Ok(live));
                 run.still(entry, asked_at);

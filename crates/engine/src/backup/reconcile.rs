@@ -165,7 +165,7 @@ impl Run<'_> {
     }
 
     /// How many rows the org should count: those that are held, and those that were erased here and not there.
-    fn expected(&self, object: &str) -> u64 {
+    pub(super) fn expected(&self, object: &str) -> u64 {
         self.live(object) + self.erased(object)
     }
 
