@@ -79,12 +79,12 @@ mod tests {
             let objects: Vec<(&str, u64)> = names[..count].iter().map(|name| (name.as_str(), 7)).collect();
             roots.insert(root(&state(&objects)).unwrap());
             kinds += 1;
-            for changed in 0..count {
+            for changed in &names[..count] {
                 let mut other = state(&objects);
-                other.get_mut(&names[changed]).unwrap().live = 8;
+                other.get_mut(changed).unwrap().live = 8;
                 roots.insert(root(&other).unwrap());
                 let mut other = state(&objects);
-                other.get_mut(&names[changed]).unwrap().digest = "f".repeat(64);
+                other.get_mut(changed).unwrap().digest = "f".repeat(64);
                 roots.insert(root(&other).unwrap());
                 kinds += 2;
             }

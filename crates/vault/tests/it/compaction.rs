@@ -36,7 +36,7 @@ fn batch(rows: &[(String, bool, String)]) -> orgkeep_vault::Batch {
 async fn step(org: &OrgVault, n: u64) {
     let lock = lock(org).await;
     let unfinished = org.begin(&lock).await.unwrap();
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         let early: Vec<_> = rows_of(n).into_iter().map(|(id, _, _)| (id, false, "replaced".to_owned())).collect();
         capture(&unfinished, "Account", CaptureKind::Changes, vec![batch(&early)]).await;
     }
