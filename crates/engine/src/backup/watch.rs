@@ -42,10 +42,12 @@ impl<'a> Watch<'a> {
                 }
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             done = work => done,
             error = timer => Err(error),
-        }
+        };
+        self.say_wait();
+        ended
     }
 
     /// Says once that the backup waits for allowance, and once that it goes on.

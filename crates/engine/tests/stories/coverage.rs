@@ -3,6 +3,7 @@
 
 use crate::stage::Stage;
 use orgkeep_emulator::Settings;
+use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_engine::{Coverage, CoverageOptions, Kind, ObjectCoverage, Silent, State, coverage, estimate};
 use serde_json::json;
 
@@ -17,6 +18,13 @@ fn object<'c>(coverage: &'c Coverage, name: &str) -> &'c ObjectCoverage {
 #[tokio::test(start_paused = true)]
 async fn a_whole_backup_is_green_and_says_how_fresh_its_formulas_are() {
     let stage = Stage::new();
+    let formula = Field {
+        custom: true,
+        calculated: true,
+        formula: Some("1 + 1".into()),
+        ..Field::usual("Two__c", "Two", FieldType::Double, 18)
+    };
+    stage.emulator.orgs()[0].add_field("Contact", formula);
     let account = stage.create_one("Account", json!({"Name": "a"})).await;
     stage.create_one("Contact", json!({"LastName": "b", "AccountId": account})).await;
     stage.backup().await;
