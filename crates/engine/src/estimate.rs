@@ -173,9 +173,7 @@ impl History {
         let notes = || recent.iter().flat_map(|point| point.content.objects.values()).map(|entry| &entry.note);
         let (read, bytes): (u64, u64) =
             notes().fold((0, 0), |(rows, bytes), note| (rows + note.rows_read, bytes + note.bytes_read));
-        if read > 0 {
-            history.bytes_per_row = bytes / read;
-        }
+        history.bytes_per_row = bytes.checked_div(read).unwrap_or(BYTES_PER_ROW);
         if let Some(full) = recent.iter().rfind(|point| point.content.mode == Mode::Full) {
             let seconds = (full.finished - full.started).num_seconds().max(1) as u64;
             let rows: u64 = full.content.objects.values().map(|entry| entry.note.rows_read).sum();

@@ -127,17 +127,29 @@ impl Allowance {
     /// `Limited` where it would take from the reserve and is not to wait.
     pub(crate) async fn admit(&self, doing: &str) -> Result<Admitted<'_>> {
         loop {
-            let until = match self.try_admit(doing) {
+            let until = match self.try_admit() {
                 Ok(admitted) => return Ok(admitted),
-                Err((error, _)) if self.at_the_reserve == AtTheReserve::Refuse => return Err(error),
-                Err((_, until)) => until,
+                Err(until) => until,
             };
+            if self.at_the_reserve == AtTheReserve::Refuse {
+                return Err(self.refusal(doing));
+            }
             tokio::time::sleep_until(until).await;
         }
     }
 
-    /// Or why not, and when to try again.
-    fn try_admit(&self, doing: &str) -> std::result::Result<Admitted<'_>, (Error, Instant)> {
+    fn refusal(&self, doing: &str) -> Error {
+        let usage = self.usage();
+        let (used, max) = (usage.org_used.unwrap_or_default(), usage.org_max.unwrap_or_default());
+        let (remaining, reserved) = (max.saturating_sub(used), self.reserve.of(max));
+        let left =
+            format!("{remaining} of the org's {max} API requests are left, and {reserved} are reserved for others");
+        let hint = "wait until requests of the last 24 hours fall out of the count, or lower the reserve";
+        Error::new(Kind::Limited, doing, left).hint(hint)
+    }
+
+    /// Or when to try again.
+    fn try_admit(&self) -> std::result::Result<Admitted<'_>, Instant> {
         let now = Instant::now();
         let mut state = self.state();
         let (used, max) = (state.usage.org_used.unwrap_or(0), state.usage.org_max.unwrap_or(u64::MAX));
@@ -164,10 +176,7 @@ impl Allowance {
         if state.under_way == 0 {
             state.asks_again = Some(until);
         }
-        let left =
-            format!("{remaining} of the org's {max} API requests are left, and {reserved} are reserved for others");
-        let hint = "wait until requests of the last 24 hours fall out of the count, or lower the reserve";
-        Err((Error::new(Kind::Limited, doing, left).hint(hint), until))
+        Err(until)
     }
 
     pub(crate) fn usage(&self) -> Usage {

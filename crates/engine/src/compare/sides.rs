@@ -45,7 +45,7 @@ impl<E: Into<Error>> From<E> for Skip {
 /// A side with what it takes to read it.
 pub(super) enum Opened<'a> {
     Backup { vault: &'a OrgVault, point: Box<Point> },
-    Live(live::Live<'a>),
+    Live(Box<live::Live<'a>>),
 }
 
 impl<'a> Opened<'a> {
@@ -54,7 +54,7 @@ impl<'a> Opened<'a> {
             Side::Backup(sequence) => {
                 Opened::Backup { vault, point: Box::new(Point::at(vault, Some(sequence)).await?) }
             }
-            Side::Live(org) => Opened::Live(live::Live::new(vault, org).await?),
+            Side::Live(org) => Opened::Live(Box::new(live::Live::new(vault, org).await?)),
         })
     }
 

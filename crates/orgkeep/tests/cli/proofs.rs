@@ -7,9 +7,9 @@ use std::path::Path;
 
 fn copy(from: &Path, to: &Path) {
     for file in files_below(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(&file, target).unwrap();
+        let target = to.join(file.strip_prefix(from).expect("a file of the folder"));
+        std::fs::create_dir_all(target.parent().expect("a file is in a folder")).expect("a folder can be made");
+        std::fs::copy(&file, target).expect("a file can be copied");
     }
 }
 
