@@ -5,7 +5,7 @@
 //! a table without row numbers, so rows lie in the order of their Ids. Booleans are 0 and 1, date-times milliseconds,
 //! numbers of NUMERIC affinity; text compares without case ([`compare_folded`]), Ids and case-sensitive fields byte by byte.
 //! Reference fields have partial indexes, which cost nothing where they are empty. Base64 fields keep their bytes
-//! beside it ([`body`]) and hold nothing themselves.
+//! beside it (`store/body.rs`) and hold nothing themselves.
 //!
 //! One connection behind one lock: a transaction has the org to itself. The lock is not re-entrant. Only reads that last, those
 //! of Bulk queries, have a connection of their own where the store is a file ([`Store::reader`]).

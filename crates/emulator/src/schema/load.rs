@@ -233,7 +233,7 @@ fn object(text: ObjectText, names: &mut ChildNames) -> Object {
         undeletable: true,
         layoutable: true,
         searchable: true,
-        bulk: true,
+        bulk: !WORKED_OUT.contains(&text.name.as_str()),
         name: text.name,
         label: text.label,
         key_prefix: text.key_prefix,
@@ -297,6 +297,10 @@ fn record_type(text: RecordTypeText) -> RecordTypeInfo {
         master: false,
     }
 }
+
+/// Objects whose rows are the schema itself. Bulk refuses them; that it does so with the words for any object it does not support is a
+/// guess.
+const WORKED_OUT: [&str; 3] = ["EntityDefinition", "EntityParticle", "FieldDefinition"];
 
 fn set_object_flag(object: &mut Object, word: &str) {
     let (on, name) = match word.strip_prefix('!') {
