@@ -222,9 +222,7 @@ impl OrgVault {
     /// Reads a manifest from the store, whether it is known or not.
     pub(crate) async fn load_manifest(&self, sequence: u64) -> Result<Manifest> {
         let path = self.manifest_path(sequence);
-        let unreadable = |error| Error::because("the manifest of a backup cannot be read", error).with("path", &path);
-        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let json = packed::unpack(&bytes, &path)?;
+        let json = self.unpacked(&path, "the manifest of a backup").await?;
         let mut manifest: Manifest = serde_json::from_slice(&json)
             .map_err(|error| Error::because("the manifest of a backup is not readable", error).with("path", &path))?;
         if manifest.sequence != sequence || manifest.org != self.id() {
@@ -305,9 +303,7 @@ impl OrgVault {
     /// A document by its reference. NotFound where there is none, Corrupt where it is not what it was.
     pub async fn document(&self, reference: &DocumentRef) -> Result<Vec<u8>> {
         let path = self.document_path(reference)?;
-        let unreadable = |error| Error::because("a document cannot be read", error).with("path", &path);
-        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let bytes = packed::unpack(&bytes, &path)?;
+        let bytes = self.unpacked(&path, "a document").await?;
         if blake3::hash(&bytes).to_hex().as_str() != reference.0 {
             return Err(
                 Error::new(Kind::Corrupt, "a document is not what it was when it was stored").with("path", path)

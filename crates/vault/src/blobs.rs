@@ -37,7 +37,7 @@ use crate::backup::Unfinished;
 use crate::columns::{BACKUP, ID};
 use crate::datafile;
 use crate::error::{Error, Kind, Result};
-use crate::log::{self, Commit, DataFile, Log, Operation, State};
+use crate::log::{Commit, DataFile, Log, Operation, State};
 use crate::org::OrgVault;
 
 /// A body from this size on is an object of its own.
@@ -343,17 +343,7 @@ impl BlobWriter {
         let length: u64 = pack.bodies.iter().map(|body| body.reference.length).sum();
         let count = pack.bodies.len();
         let encoded = tokio::task::spawn_blocking(move || encode(&batch)).await.map_err(crate::sorter::stopped)??;
-        let file = DataFile {
-            name: log::file_name(sequence, version, 0)?,
-            bytes: encoded.bytes.len() as u64,
-            rows: encoded.rows,
-            sequence,
-            version,
-            part: 0,
-            stats: encoded.stats,
-        };
-        let path = log.path().clone().join(file.name.as_str());
-        datafile::store_file(org.store().as_ref(), &path, encoded.bytes).await?;
+        let file = log.put_file(encoded, sequence, version, 0).await?;
         let commit = Commit {
             schema: before.is_none().then(schema),
             files: vec![file],

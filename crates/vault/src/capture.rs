@@ -158,8 +158,7 @@ impl Capture {
     pub async fn finish(self, note: serde_json::Value) -> Result<Captured> {
         let Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erased, .. } = self;
         let rows_given = collector.rows_given;
-        let mut output =
-            Output::new(org.clone(), log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
+        let mut output = Output::new(log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
         let mut obsolete = Vec::new();
         let counts = match &held {
             None => {

@@ -157,7 +157,7 @@ async fn merged(org: &OrgVault, log: &Log, state: &State, selected: &[DataFile])
     let reading =
         Reading { schema: Schema::new(state.columns.clone())?, ids: None, batch_bytes: batch_bytes(runs.len()) };
     let mut rows = runs::merge(org.store(), runs, reading, Versions::All, true);
-    let mut output = Output::new(org.clone(), log.clone(), sequence, state.version + 1, false);
+    let mut output = Output::new(log.clone(), sequence, state.version + 1, false);
     while let Some(batch) = futures::StreamExt::next(&mut rows).await.transpose()? {
         output.push(batch).await?;
     }

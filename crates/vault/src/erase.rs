@@ -286,7 +286,7 @@ pub(crate) async fn rewritten(
     let path = log.path().clone().join(file.name.as_str());
     let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: 1024 * 1024 };
     let mut rows = datafile::read(org.store(), path, file.bytes, reading).await?;
-    let mut output = Output::new(org.clone(), log.clone(), file.sequence, file.version, false);
+    let mut output = Output::new(log.clone(), file.sequence, file.version, false);
     output.part = file.part;
     while let Some(batch) = rows.next().await.transpose()? {
         let kept = keep(batch)?;

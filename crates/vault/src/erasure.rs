@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
+use object_store::PutMode;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt as _, PutMode};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::digest::Digest;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::merkle::Held;
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
@@ -195,11 +195,7 @@ impl OrgVault {
     }
 
     async fn read_erasure(&self, number: u64) -> Result<Erasure> {
-        let path = self.erasure_path(number, "");
-        let unreadable = |error| Error::because("an erasure cannot be read", error).with("path", &path);
-        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        serde_json::from_slice(&packed::unpack(&bytes, &path)?)
-            .map_err(|error| Error::because("an erasure is not readable", error).with("path", &path))
+        self.packed(&self.erasure_path(number, ""), "an erasure").await
     }
 
     /// What was erased of this org. Read once and remembered.
@@ -239,20 +235,11 @@ impl OrgVault {
 
     pub(crate) async fn complete_erasure(&self, number: u64, done: &Erased) -> Result<()> {
         let path = self.erasure_path(number, ".done");
-        let json = serde_json::to_vec(done).expect("counts are plain JSON");
-        self.store()
-            .put(&path, packed::pack(&json).into())
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::because("the end of an erasure cannot be noted", error).with("path", path))
+        self.put_packed(&path, done, "the end of an erasure cannot be noted").await
     }
 
     /// What a complete erasure did. NotFound for one that is not complete.
     pub async fn erasure_outcome(&self, number: u64) -> Result<Erased> {
-        let path = self.erasure_path(number, ".done");
-        let unreadable = |error| Error::because("the end of an erasure cannot be read", error).with("path", &path);
-        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        serde_json::from_slice(&packed::unpack(&bytes, &path)?)
-            .map_err(|error| Error::because("the end of an erasure is not readable", error).of_kind(Kind::Corrupt))
+        self.packed(&self.erasure_path(number, ".done"), "the end of an erasure").await
     }
 }

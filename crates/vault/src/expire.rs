@@ -32,7 +32,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::log::{Commit, DataFile, Log, Operation, State};
 use crate::org::OrgVault;
-use crate::packed::{self, ENDING};
+use crate::packed::ENDING;
 use crate::removed;
 use crate::retention::{Policy, Retention};
 use crate::runs::Picks;
@@ -103,12 +103,7 @@ impl OrgVault {
 
     pub(crate) async fn read_mark(&self, sequence: u64) -> Result<Expired> {
         let path = self.mark_path(sequence);
-        let unreadable =
-            |error| Error::because("the mark of an expired backup cannot be read", error).with("path", &path);
-        let bytes = self.store().get(&path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let mark: Expired = serde_json::from_slice(&packed::unpack(&bytes, &path)?).map_err(|error| {
-            Error::because("the mark of an expired backup is not readable", error).with("path", &path)
-        })?;
+        let mark: Expired = self.packed(&path, "the mark of an expired backup").await?;
         if mark.sequence != sequence {
             return Err(Error::new(Kind::Corrupt, "a mark stands in the place of another").with("path", path));
         }
@@ -117,10 +112,7 @@ impl OrgVault {
 
     async fn put_mark(&self, mark: &Expired) -> Result<()> {
         let path = self.mark_path(mark.sequence);
-        let json = serde_json::to_vec(mark).expect("a mark is plain JSON");
-        self.store().put(&path, packed::pack(&json).into()).await.map(|_| ()).map_err(|error| {
-            Error::because("the mark of an expired backup cannot be written", error).with("path", path)
-        })
+        self.put_packed(&path, mark, "the mark of an expired backup cannot be written").await
     }
 
     /// What a policy makes of the backups that there are.

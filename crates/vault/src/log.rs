@@ -28,6 +28,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::columns::{Column, ColumnType};
+use crate::datafile::{self, Encoded};
 use crate::error::{Error, Kind, Result};
 
 /// A checkpoint is written after this many commits since the last.
@@ -117,6 +118,22 @@ impl Log {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Stores an encoded file of the table. It belongs to the table only once a commit names it.
+    pub(crate) async fn put_file(&self, encoded: Encoded, sequence: u64, version: u64, part: u64) -> Result<DataFile> {
+        let file = DataFile {
+            name: file_name(sequence, version, part)?,
+            bytes: encoded.bytes.len() as u64,
+            rows: encoded.rows,
+            sequence,
+            version,
+            part,
+            stats: encoded.stats,
+        };
+        let path = self.path.clone().join(file.name.as_str());
+        datafile::store_file(self.root.as_ref(), &path, encoded.bytes).await?;
+        Ok(file)
     }
 
     fn store(&self) -> Result<LogStoreRef> {

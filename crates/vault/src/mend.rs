@@ -10,7 +10,6 @@
 //!
 //! Not dealt with: bodies of files, which only a copy of the vault can bring back.
 
-use futures::TryFutureExt;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -18,11 +17,11 @@ use serde_json::json;
 
 use crate::attest::sum;
 use crate::backup::Unfinished;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::examine::examine;
 use crate::log::{Commit, Operation};
 use crate::org::OrgVault;
-use crate::packed::{self, ENDING};
+use crate::packed::ENDING;
 use crate::removed;
 use crate::state::Scan;
 
@@ -48,13 +47,9 @@ impl OrgVault {
 
     /// What was lost for good in files that were damaged.
     pub async fn lost(&self) -> Result<Vec<Lost>> {
-        let path = self.lost_path();
-        let found = self.store().get(&path).and_then(|found| found.bytes()).await;
-        match found {
-            Ok(bytes) => serde_json::from_slice(&packed::unpack(&bytes, &path)?)
-                .map_err(|error| Error::because("the list of what was lost is not readable", error).with("path", path)),
-            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(Error::because("the list of what was lost cannot be read", error).with("path", path)),
+        match self.packed(&self.lost_path(), "the list of what was lost").await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(Vec::new()),
+            found => found,
         }
     }
 }
@@ -103,9 +98,7 @@ impl Unfinished {
                 };
                 if !lost.iter().any(|known| known.file == new.file) {
                     lost.push(new);
-                    let json = serde_json::to_vec(&lost).expect("a list of plain values");
-                    let put = org.store().put(&org.lost_path(), packed::pack(&json).into()).await;
-                    put.map_err(|error| Error::because("what was lost cannot be noted", error).with("org", org.id()))?;
+                    org.put_packed(&org.lost_path(), &lost, "what was lost cannot be noted").await?;
                 }
                 // Captures go on counting from what the newest commit says is held.
                 let mut without = state.clone();

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use crate::batch::Batch;
 use crate::datafile;
 use crate::error::Result;
-use crate::log::{self, DataFile, Log};
-use crate::org::OrgVault;
+use crate::log::{DataFile, Log};
 use crate::runs::Picks;
 use crate::sorter;
 
@@ -21,7 +20,6 @@ pub(crate) const FILE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Writes rows that come in order of Id as data files of a table.
 pub(crate) struct Output {
-    org: OrgVault,
     log: Log,
     pub(crate) sequence: u64,
     pub(crate) version: u64,
@@ -35,9 +33,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(org: OrgVault, log: Log, sequence: u64, version: u64, numbered: bool) -> Output {
+    pub(crate) fn new(log: Log, sequence: u64, version: u64, numbered: bool) -> Output {
         Output {
-            org,
             log,
             sequence,
             version,
@@ -100,20 +97,8 @@ impl Output {
         drop(held);
         let encoded =
             tokio::task::spawn_blocking(move || datafile::encode(&batches, true)).await.map_err(sorter::stopped)??;
-        let name = log::file_name(self.sequence, self.version, self.part)?;
-        let file = DataFile {
-            bytes: encoded.bytes.len() as u64,
-            rows: encoded.rows,
-            sequence: self.sequence,
-            version: self.version,
-            part: self.part,
-            stats: encoded.stats,
-            name,
-        };
-        let path = self.log.path().clone().join(file.name.as_str());
-        datafile::store_file(self.org.store().as_ref(), &path, encoded.bytes).await?;
+        self.files.push(self.log.put_file(encoded, self.sequence, self.version, self.part).await?);
         self.part += 1;
-        self.files.push(file);
         Ok(())
     }
 

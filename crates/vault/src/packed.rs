@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Manifests and documents are JSON, kept as one Zstandard frame each: a manifest repeats the same words for every object, and
-//! there is one per backup. Hashes are those of the JSON, so that they do not depend on who compressed it.
+//! there is one per backup. Hashes are those of the JSON, so that they do not depend on who compressed it. What is small and seldom
+//! written is JSON as it is.
+//!
+//! An error says of `what`, a file in words, that it cannot be read (the store) or is not readable (what is in it).
 
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Kind, Result};
+use crate::org::OrgVault;
 
 /// What follows the name of such a file.
 pub(crate) const ENDING: &str = ".json.zst";
@@ -20,4 +27,43 @@ pub(crate) fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     zstd::decode_all(bytes).map_err(|source| {
         Error::because("a file is not compressed as it should be", source).of_kind(Kind::Corrupt).with("path", path)
     })
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8], path: &Path, what: &str) -> Result<T> {
+    serde_json::from_slice(json)
+        .map_err(|error| Error::because(format!("{what} is not readable"), error).with("path", path))
+}
+
+impl OrgVault {
+    async fn bytes_of(&self, path: &Path, what: &str) -> Result<Vec<u8>> {
+        let bytes = async { self.store().get(path).await?.bytes().await }.await;
+        let unreadable = |error| Error::because(format!("{what} cannot be read"), error).with("path", path);
+        Ok(bytes.map_err(unreadable)?.into())
+    }
+
+    /// The JSON of a packed file. NotFound where there is none.
+    pub(crate) async fn unpacked(&self, path: &Path, what: &str) -> Result<Vec<u8>> {
+        unpack(&self.bytes_of(path, what).await?, path)
+    }
+
+    /// What a packed file holds. NotFound where there is none.
+    pub(crate) async fn packed<T: DeserializeOwned>(&self, path: &Path, what: &str) -> Result<T> {
+        parse(&self.unpacked(path, what).await?, path, what)
+    }
+
+    /// What a file of plain JSON holds, the default where there is none.
+    pub(crate) async fn plain_or_default<T: DeserializeOwned + Default>(&self, path: &Path, what: &str) -> Result<T> {
+        match self.bytes_of(path, what).await {
+            Ok(json) => parse(&json, path, what),
+            Err(error) if error.kind() == Kind::NotFound => Ok(T::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a packed file in place of what is there. `failure` is what an error says.
+    pub(crate) async fn put_packed(&self, path: &Path, value: &impl Serialize, failure: &str) -> Result<()> {
+        let json = serde_json::to_vec(value).expect("what a vault keeps has only text keys");
+        let put = self.store().put(path, pack(&json).into()).await;
+        put.map(|_| ()).map_err(|error| Error::because(failure, error).with("path", path))
+    }
 }

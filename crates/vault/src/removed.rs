@@ -25,17 +25,7 @@ pub(crate) struct Removed(BTreeMap<String, DateTime<Utc>>);
 
 impl Removed {
     pub(crate) async fn of(org: &OrgVault) -> Result<Removed> {
-        let unreadable =
-            |error| Error::because("the list of removed files cannot be read", error).with("org", org.id());
-        match org.store().get(&path(org)).await {
-            Ok(found) => {
-                let bytes = found.bytes().await.map_err(unreadable)?;
-                serde_json::from_slice(&bytes)
-                    .map_err(|error| Error::because("the list of removed files is not readable", error))
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(Removed::default()),
-            Err(error) => Err(unreadable(error)),
-        }
+        org.plain_or_default(&path(org), "the list of removed files").await
     }
 
     async fn put(&self, org: &OrgVault) -> Result<()> {

@@ -158,17 +158,7 @@ impl OrgVault {
 
     /// Policy and holds of this org; none where nothing was ever said.
     pub async fn retention(&self) -> Result<Retention> {
-        let path = self.retention_path();
-        let unreadable = |error| Error::because("the retention of the org cannot be read", error).with("path", &path);
-        match self.store().get(&path).await {
-            Ok(found) => {
-                let bytes = found.bytes().await.map_err(unreadable)?;
-                serde_json::from_slice(&bytes)
-                    .map_err(|error| Error::because("the retention of the org is not readable", error))
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(Retention::default()),
-            Err(error) => Err(unreadable(error)),
-        }
+        self.plain_or_default(&self.retention_path(), "the retention of the org").await
     }
 
     /// Keeps policy and holds. Invalid for a policy that cannot be followed.

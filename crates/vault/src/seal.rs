@@ -9,14 +9,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Manifest;
 use crate::error::{Error, Kind, Result};
 use crate::org::OrgVault;
-use crate::packed::{self, ENDING};
+use crate::packed::ENDING;
 use crate::signing::{self, Signer};
 
 const WHAT: &str = "orgkeep seal";
@@ -100,21 +99,13 @@ impl OrgVault {
 
     pub(crate) async fn put_seal(&self, manifest: &Manifest, signer: &Signer) -> Result<()> {
         let seal = Seal::of(manifest, self.vault().id().to_string(), signer);
-        let json = serde_json::to_vec(&seal).expect("a seal is plain JSON");
         let path = self.seal_path(manifest.sequence, &manifest.hash);
         // The same manifest has the same seal: putting it twice harms nothing.
-        self.store()
-            .put(&path, packed::pack(&json).into())
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::because("the seal of the backup cannot be written", error).with("path", path))
+        self.put_packed(&path, &seal, "the seal of the backup cannot be written").await
     }
 
     pub(crate) async fn read_seal(&self, path: &Path) -> Result<(Seal, Statement)> {
-        let unreadable = |error| Error::because("the seal of a backup cannot be read", error).with("path", path);
-        let bytes = self.store().get(path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let seal: Seal = serde_json::from_slice(&packed::unpack(&bytes, path)?)
-            .map_err(|error| Error::because("the seal of a backup is not readable", error).with("path", path))?;
+        let seal: Seal = self.packed(path, "the seal of a backup").await?;
         let statement = seal.verified()?;
         let here = (self.vault().id().to_string(), self.id());
         if (&statement.vault, statement.org.as_str()) != (&here.0, here.1)

@@ -11,10 +11,9 @@ use futures::stream::TryStreamExt;
 use super::{PACK_BYTES, encode, unreadable};
 use crate::columns::{BACKUP, ID};
 use crate::compact::{self, Compacted};
-use crate::datafile;
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
-use crate::log::{self, DataFile, Log};
+use crate::log::{DataFile, Log};
 use crate::org::OrgVault;
 
 /// The columns of a pack, in their order.
@@ -32,7 +31,7 @@ pub(crate) async fn compact(org: &OrgVault, lock: &Lock, done: &mut Compacted) -
     let Some(mut state) = log.state().await? else { return Ok(()) };
     let mut changed = false;
     while let Some(selected) = plan(&state.files) {
-        let mut packs = Packs::new(org, &log, &selected, state.version + 1);
+        let mut packs = Packs::new(&log, &selected, state.version + 1);
         for file in &selected {
             let mut batches = org.read_pack(&log, file, &COLUMNS, None).await?;
             while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&log, file, error))? {
@@ -51,7 +50,6 @@ pub(crate) async fn compact(org: &OrgVault, lock: &Lock, done: &mut Compacted) -
 
 /// Writes rows as packs of the usual size, each sorted by hash.
 pub(super) struct Packs<'a> {
-    org: &'a OrgVault,
     log: &'a Log,
     sequence: u64,
     version: u64,
@@ -62,9 +60,9 @@ pub(super) struct Packs<'a> {
 }
 
 impl<'a> Packs<'a> {
-    pub(super) fn new(org: &'a OrgVault, log: &'a Log, replaced: &[DataFile], version: u64) -> Packs<'a> {
+    pub(super) fn new(log: &'a Log, replaced: &[DataFile], version: u64) -> Packs<'a> {
         let sequence = replaced.iter().map(|file| file.sequence).max().unwrap_or(0);
-        Packs { org, log, sequence, version, part: 0, held: Vec::new(), held_bytes: 0, files: Vec::new() }
+        Packs { log, sequence, version, part: 0, held: Vec::new(), held_bytes: 0, files: Vec::new() }
     }
 
     pub(super) async fn push(&mut self, batch: RecordBatch) -> Result<()> {
@@ -85,19 +83,8 @@ impl<'a> Packs<'a> {
         self.held_bytes = 0;
         let encoded =
             tokio::task::spawn_blocking(move || encode(&sorted(&held)?)).await.map_err(crate::sorter::stopped)??;
-        let file = DataFile {
-            name: log::file_name(self.sequence, self.version, self.part)?,
-            bytes: encoded.bytes.len() as u64,
-            rows: encoded.rows,
-            sequence: self.sequence,
-            version: self.version,
-            part: self.part,
-            stats: encoded.stats,
-        };
-        let path = self.log.path().clone().join(file.name.as_str());
-        datafile::store_file(self.org.store().as_ref(), &path, encoded.bytes).await?;
+        self.files.push(self.log.put_file(encoded, self.sequence, self.version, self.part).await?);
         self.part += 1;
-        self.files.push(file);
         Ok(())
     }
 

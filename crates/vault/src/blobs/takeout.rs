@@ -37,7 +37,7 @@ pub(crate) async fn take_out(
             continue;
         }
         count += found as u64;
-        let mut packs = Packs::new(org, &log, std::slice::from_ref(file), file.version);
+        let mut packs = Packs::new(&log, std::slice::from_ref(file), file.version);
         let mut batches = org.read_pack(&log, file, &COLUMNS, None).await?;
         while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&log, file, error))? {
             for kept in others(&batch, unwanted) {

@@ -66,12 +66,7 @@ async fn load<T: DeserializeOwned + Default>(org: &OrgVault, path: &Path) -> Res
 }
 
 async fn keep(org: &OrgVault, path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_vec(value).expect("a map of plain values");
-    org.store()
-        .put(path, packed::pack(&json).into())
-        .await
-        .map(|_| ())
-        .map_err(|error| Error::because("what was checked cannot be noted", error).with("path", path))
+    org.put_packed(path, value, "what was checked cannot be noted").await
 }
 
 impl OrgVault {
