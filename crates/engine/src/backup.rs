@@ -82,8 +82,8 @@ pub(crate) struct Run<'a> {
 
 impl Run<'_> {
     /// The note of an object in the backup before this one.
-    pub fn previous_note(&self, object: &str) -> Option<Note> {
-        Some(self.previous?.entry(object)?.note.clone())
+    pub fn previous_note(&self, object: &str) -> Option<&Note> {
+        Some(&self.previous?.entry(object)?.note)
     }
 
     /// Rows of an object that the vault holds as live, in this backup or, where it has not been touched, in the one before.

@@ -13,16 +13,15 @@ mod sides;
 
 pub use schema::SchemaChange;
 pub use sides::Side;
+pub(crate) use sides::Sides;
 
 use crate::browse::FieldChange;
 use crate::error::{Error, Result, nearest};
 use crate::event::{Event, Monitor};
-use crate::lineage::Lineage;
 use crate::restore::rules;
 use futures::stream::TryStreamExt;
 use orgkeep_vault::{Change, OrgVault, Row, merge};
 use serde::Serialize;
-use sides::Opened;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,9 +118,8 @@ pub async fn compare(
 ) -> Result<Comparison> {
     let mut skipped = Vec::new();
     let mut objects = Vec::new();
-    let sides = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
-    let lineage = sides::lineage(vault, from, to).await?;
-    each_of(&sides, &lineage, options.object.as_deref(), monitor, &mut skipped, |object, left, right| {
+    let sides = Sides::open(vault, from, to).await?;
+    each(&sides, options.object.as_deref(), monitor, &mut skipped, |object, left, right| {
         if objects.last().is_none_or(|last: &ObjectComparison| last.object != object.name) {
             objects.push(ObjectComparison {
                 object: object.name.clone(),
@@ -134,7 +132,7 @@ pub async fn compare(
         tally(comparison, object, left, right, options.details);
     })
     .await?;
-    let mut schema = match (sides.0.shown().await?, sides.1.shown().await?) {
+    let mut schema = match (sides.left.shown().await?, sides.right.shown().await?) {
         (Some(left), Some(right)) => schema::changes(&left, &right)?,
         _ => Vec::new(),
     };
@@ -156,22 +154,7 @@ pub(crate) struct Object {
 
 /// Walks both sides of every object, giving each pair of rows; `None` on the side that has no such record.
 pub(crate) async fn each(
-    vault: &OrgVault,
-    from: Side<'_>,
-    to: Side<'_>,
-    only: Option<&str>,
-    monitor: &dyn Monitor,
-    skipped: &mut Vec<(String, String)>,
-    visit: impl FnMut(&Object, Option<&Row>, Option<&Row>),
-) -> Result<()> {
-    let sides = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
-    let lineage = sides::lineage(vault, from, to).await?;
-    each_of(&sides, &lineage, only, monitor, skipped, visit).await
-}
-
-async fn each_of(
-    (left, right): &(Opened<'_>, Opened<'_>),
-    lineage: &Lineage,
+    Sides { left, right, lineage }: &Sides<'_>,
     only: Option<&str>,
     monitor: &dyn Monitor,
     skipped: &mut Vec<(String, String)>,

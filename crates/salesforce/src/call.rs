@@ -177,10 +177,8 @@ impl Client {
         let mut backoff = self.jitter.backoff();
         let mut renewed = false;
         loop {
-            let admitted = match !call.always && call.family != OAUTH {
-                true => Some(self.allowance.admit(&call.doing).await?),
-                false => None,
-            };
+            let free = call.always || call.family == OAUTH;
+            let admitted = if free { None } else { Some(self.allowance.admit(&call.doing).await?) };
             let token = self.session.token().await?;
             let mut headers = call.headers.clone();
             session::authorise(&mut headers, &token);

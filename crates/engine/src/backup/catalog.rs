@@ -112,18 +112,16 @@ const SCHEMA_AS_ROWS: [&str; 12] = [
 
 impl Catalog {
     pub async fn inspect(org: &Org, known: Option<&Known>) -> Result<Catalog> {
-        let summaries = match known {
-            Some(known @ Known { without_rows: Some(_), .. }) => {
-                org.describe_global_since((known.asked_at - CLOCKS_APART).into()).await?
+        let mut summaries = match known {
+            Some(known) if let Some(without_rows) = &known.without_rows => {
+                match org.describe_global_since((known.asked_at - CLOCKS_APART).into()).await? {
+                    Some(summaries) => summaries,
+                    None => return Catalog::unchanged(org, known, without_rows),
+                }
             }
-            _ => Some(org.describe_global().await?),
+            _ => org.describe_global().await?,
         };
         let asked_at = org.now().map(DateTime::<Utc>::from);
-        let mut summaries = match (summaries, known) {
-            (Some(summaries), _) => summaries,
-            (None, Some(known)) => return Catalog::unchanged(org, known, asked_at),
-            (None, None) => org.describe_global().await?,
-        };
         summaries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut without_rows = Vec::new();
         let mut readable = Vec::new();
@@ -157,14 +155,14 @@ impl Catalog {
     }
 
     /// Of an org in which no object has changed.
-    fn unchanged(org: &Org, known: &Known, asked_at: Option<DateTime<Utc>>) -> Result<Catalog> {
+    fn unchanged(org: &Org, known: &Known, without_rows: &[(String, String)]) -> Result<Catalog> {
         let mut catalog = Catalog {
             entries: Vec::new(),
-            without_rows: known.without_rows.clone().unwrap_or_default(),
+            without_rows: without_rows.to_vec(),
             refused: Vec::new(),
             describes: Describes::default(),
             outlines: Describes::default(),
-            asked_at,
+            asked_at: org.now().map(DateTime::from),
         };
         for object in known.outlines.objects() {
             if let Some(outline) = known.outlines.get(object)? {

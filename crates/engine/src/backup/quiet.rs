@@ -38,7 +38,7 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
 /// Whether all rows held of an object lie before what an incremental backup asks for: it would get something new, or nothing.
 fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let Some(since) = run.since(entry) else { return false };
-    let old = |note: Note| note.gaps.is_empty() && note.high_water.as_deref().and_then(instant) < Some(since);
+    let old = |note: &Note| note.gaps.is_empty() && note.high_water.as_deref().and_then(instant) < Some(since);
     entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
 }
 

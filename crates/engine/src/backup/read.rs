@@ -49,7 +49,7 @@ pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
         let stamp = stamp_condition(&entry.spec, since);
         // A body that could not be fetched moves no stamp when it can.
         let previous = run.previous_note(&entry.object);
-        let mut missing = previous.as_ref().map(Note::without_body).unwrap_or_default();
+        let mut missing = previous.map(Note::without_body).unwrap_or_default();
         missing.truncate(IDS_PER_QUERY / 2);
         if missing.is_empty() { stamp } else { format!("({stamp} OR {})", in_list("Id", &missing)) }
     });
@@ -59,16 +59,13 @@ pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
 impl Run<'_> {
     /// From which stamp on an object is read; `None` for all of it.
     pub(super) fn since(&self, entry: &Entry) -> Option<DateTime<Utc>> {
-        if self.mode == Mode::Full {
-            return None;
-        }
-        if entry.reshaped {
+        if self.mode == Mode::Full || entry.reshaped {
             return None;
         }
         entry.spec.stamp.as_ref()?;
-        let since = self.previous_note(&entry.object)?.since()?;
-        // A field that the last backup did not have may hold values that moved no stamp.
         let previous = self.previous?.entry(&entry.object)?;
+        let since = previous.note.since()?;
+        // A field that the last backup did not have may hold values that moved no stamp.
         entry.spec.is_covered_by(&previous.fields).then_some(since)
     }
 
@@ -173,16 +170,16 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
         route,
         asked_at,
         whole_at: match since {
-            Some(_) => previous.as_ref().and_then(|note| note.whole_at),
+            Some(_) => previous.and_then(|note| note.whole_at),
             None => asked_at,
         },
         fields: spec.columns(),
         gaps: match since {
-            Some(_) => previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(),
+            Some(_) => previous.map(Note::lasting_gaps).unwrap_or_default(),
             None => Vec::new(),
         },
-        erased: previous.as_ref().map_or(0, |note| note.erased),
-        high_water: previous.and_then(|note| note.high_water),
+        erased: previous.map_or(0, |note| note.erased),
+        high_water: previous.and_then(|note| note.high_water.clone()),
         ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
     let unread = spec.unread.iter().map(|field| Gap {

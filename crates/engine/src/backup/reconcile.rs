@@ -161,7 +161,7 @@ impl Run<'_> {
     /// Live rows in the org that were erased here, as far as that is known.
     fn erased(&self, object: &str) -> u64 {
         let note = self.done(object).map(|(_, note)| note).or_else(|| self.looked(object));
-        note.or_else(|| self.previous_note(object)).map_or(0, |note| note.erased)
+        note.as_ref().or_else(|| self.previous_note(object)).map_or(0, |note| note.erased)
     }
 
     /// How many rows the org should count: those that are held, and those that were erased here and not there.
@@ -183,8 +183,8 @@ impl Run<'_> {
         }
         let previous = self.previous_note(&entry.object);
         let looked = self.looked(&entry.object).unwrap_or_else(|| Note {
-            whole_at: previous.as_ref().and_then(|previous| previous.whole_at),
-            high_water: previous.and_then(|previous| previous.high_water),
+            whole_at: previous.and_then(|previous| previous.whole_at),
+            high_water: previous.and_then(|previous| previous.high_water.clone()),
             ..Note::empty(self.mode)
         });
         Note { fields: entry.spec.columns(), ..looked }

@@ -106,8 +106,9 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
 /// Whether the rows are those of the overlap as they were read before. Of a file's row the body would have to be asked for.
 fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answered) -> bool {
     let whole = reading.since.is_some() && answered.rest.is_none() && entry.spec.body.is_none();
-    let before = run.previous_note(&entry.object).and_then(|note| note.overlap);
-    whole && before.is_some() && before == overlap(&entry.spec, Overlap::all(&entry.spec.schema), &answered.rows)
+    let before = run.previous_note(&entry.object).and_then(|note| note.overlap.as_ref());
+    let now = || overlap(&entry.spec, Overlap::all(&entry.spec.schema), &answered.rows);
+    whole && before.is_some() && before == now().as_ref()
 }
 
 /// The digest of those of the rows that lie in an overlap.
@@ -134,13 +135,13 @@ impl Run<'_> {
             route: reading.route,
             asked_at: reading.asked_at,
             whole_at: match reading.since {
-                Some(_) => previous.as_ref().and_then(|note| note.whole_at),
+                Some(_) => previous.and_then(|note| note.whole_at),
                 None => reading.asked_at,
             },
-            gaps: [previous.as_ref().map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
+            gaps: [previous.map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
             overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
-            erased: previous.as_ref().map_or(0, |note| note.erased),
-            high_water: previous.and_then(|note| note.high_water),
+            erased: previous.map_or(0, |note| note.erased),
+            high_water: previous.and_then(|note| note.high_water.clone()),
             ..Note::empty(self.mode)
         };
         self.looked.lock().expect("no holder of this lock panics").insert(entry.object.clone(), note);

@@ -15,15 +15,17 @@ pub(super) struct Live<'a> {
     vault: &'a OrgVault,
     org: &'a Org,
     catalog: Catalog,
+    describes: Arc<Describes>,
     counts: BTreeMap<String, Result<u64, String>>,
 }
 
 impl<'a> Live<'a> {
     pub async fn new(vault: &'a OrgVault, org: &'a Org) -> Result<Live<'a>> {
-        let catalog = Catalog::inspect(org, None).await?;
+        let mut catalog = Catalog::inspect(org, None).await?;
+        let describes = Arc::new(std::mem::take(&mut catalog.describes));
         let entries: Vec<_> = catalog.entries.iter().collect();
         let counts = counts(org, &entries).await?;
-        Ok(Live { vault, org, catalog, counts })
+        Ok(Live { vault, org, catalog, describes, counts })
     }
 
     pub fn objects(&self) -> BTreeSet<String> {
@@ -33,11 +35,11 @@ impl<'a> Live<'a> {
 
     /// Of all objects that can be read.
     pub fn describes(&self) -> Arc<Describes> {
-        Arc::new(self.catalog.describes.clone())
+        self.describes.clone()
     }
 
     pub fn describe(&self, object: &str) -> Result<Option<Describe>> {
-        self.catalog.describes.get(object)
+        self.describes.get(object)
     }
 
     pub async fn rows(&self, object: &str) -> Result<BatchStream, Skip> {

@@ -149,9 +149,23 @@ async fn renamed(vault: &OrgVault, mut rows: BatchStream, lineage: &Lineage) -> 
     Ok(sorter.sorted().await?)
 }
 
+/// Both sides of a comparison, opened.
+pub(crate) struct Sides<'a> {
+    pub(super) left: Opened<'a>,
+    pub(super) right: Opened<'a>,
+    pub(super) lineage: Lineage,
+}
+
+impl<'a> Sides<'a> {
+    pub async fn open(vault: &'a OrgVault, from: Side<'a>, to: Side<'a>) -> Result<Sides<'a>> {
+        let (left, right) = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
+        Ok(Sides { left, right, lineage: lineage(vault, from, to).await? })
+    }
+}
+
 /// Which record of the newer side is which of the older one: what restores made, and in another org also the users, record types
 /// and so on that stand for those of the backup.
-pub(super) async fn lineage(vault: &OrgVault, from: Side<'_>, to: Side<'_>) -> Result<Lineage> {
+async fn lineage(vault: &OrgVault, from: Side<'_>, to: Side<'_>) -> Result<Lineage> {
     let (Side::Backup(at), Side::Live(org)) = (from, to) else { return Lineage::of_org(vault).await };
     let mut lineage = Lineage::into_target(vault, &org.identity().org_id).await?;
     if org.identity().org_id != vault.id() {

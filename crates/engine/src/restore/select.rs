@@ -151,7 +151,8 @@ async fn changed(source: &Source<'_>, since: u64, wanted: &mut Wanted, monitor: 
     }
     let mut skipped = Vec::new();
     let (from, to) = (Side::Backup(since), Side::Backup(newest));
-    compare::each(source.vault, from, to, None, monitor, &mut skipped, |object, left, right| match (left, right) {
+    let sides = compare::Sides::open(source.vault, from, to).await?;
+    compare::each(&sides, None, monitor, &mut skipped, |object, left, right| match (left, right) {
         (Some(left), right) => {
             if right.is_none_or(|right| !compare::differences(left, right).is_empty()) {
                 // The older side is read under today's Ids; a plan names the Ids of the backup.
