@@ -128,7 +128,7 @@ impl From<orgkeep_vault::Error> for Error {
 }
 
 /// The name in `known` that looks most like `name`, for a hint.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .into_iter()

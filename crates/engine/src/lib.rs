@@ -24,6 +24,7 @@ mod prove;
 mod restore;
 mod retain;
 mod spec;
+mod tables;
 
 pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, backups, objects};
 pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
@@ -34,7 +35,7 @@ pub use compare::{
 };
 pub use coverage::{Coverage, CoverageOptions, Dangling, ObjectCoverage, coverage};
 pub use erase::{Certificate, erase, erasure};
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Kind, Result, nearest};
 pub use estimate::{Cost, Estimate, Schedule, estimate};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};
 pub use export::{Format, export};
@@ -45,3 +46,4 @@ pub use restore::{
     Selection, Step, StepLine, apply, plan,
 };
 pub use retain::{ExpireOptions, ExpireReport, Held, expire, expiring, hold, unexpire};
+pub use tables::{Table, Tables, tables};

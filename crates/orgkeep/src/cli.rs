@@ -45,6 +45,8 @@ pub enum Command {
     Show(show::Arguments),
     Compare(compare::Arguments),
     Export(export::Arguments),
+    #[cfg(feature = "sql")]
+    Sql(crate::command::sql::Arguments),
     Restore(restore::Arguments),
     Check(check::Arguments),
     Compact(compact::Arguments),
@@ -73,6 +75,8 @@ impl Command {
             Command::Show(_) => "show",
             Command::Compare(_) => "compare",
             Command::Export(_) => "export",
+            #[cfg(feature = "sql")]
+            Command::Sql(_) => "sql",
             Command::Restore(_) => "restore",
             Command::Check(_) => "check",
             Command::Compact(_) => "compact",

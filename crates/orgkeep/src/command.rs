@@ -22,3 +22,5 @@ pub mod keys;
 pub mod ls;
 pub mod restore;
 pub mod show;
+#[cfg(feature = "sql")]
+pub mod sql;

@@ -20,6 +20,7 @@ mod render;
 mod screen;
 mod secret;
 mod table;
+mod target;
 mod text;
 
 use clap::Parser;
@@ -88,6 +89,8 @@ async fn run(cli: Cli, screen: &Arc<Screen>, interrupt: &Interrupt) -> Result<An
         Command::Show(arguments) => command::show::run(arguments, &context).await,
         Command::Compare(arguments) => command::compare::run(arguments, &context).await,
         Command::Export(arguments) => command::export::run(arguments, &context).await,
+        #[cfg(feature = "sql")]
+        Command::Sql(arguments) => command::sql::run(arguments, &context).await,
         Command::Restore(arguments) => command::restore::run(arguments, &context).await,
         Command::Check(arguments) => command::check::run(arguments, &context).await,
         Command::Compact(arguments) => command::compact::run(arguments, &context).await,

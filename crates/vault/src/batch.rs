@@ -9,9 +9,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
 
+use crate::cell::cell_text;
 use crate::columns::{BACKUP, Builder, ColumnType, DELETED, ID, MISFIT, Schema};
 use crate::error::{Error, Kind, Result};
-use crate::text;
 
 /// Rows of one object: the columns of its schema, then `_misfit`, `_deleted` and `_backup`.
 #[derive(Clone)]
@@ -144,23 +144,7 @@ impl Batch {
             let mut misfits: BTreeMap<String, String> = serde_json::from_str(misfits.value(row)).ok()?;
             return misfits.remove(&self.schema.columns()[column].name).map(Cow::Owned);
         }
-        let mut written = String::new();
-        match self.schema.columns()[column].kind {
-            ColumnType::Text => return Some(Cow::Borrowed(array.as_string::<i32>().value(row))),
-            ColumnType::Boolean => {
-                return Some(Cow::Borrowed(if array.as_boolean().value(row) { "true" } else { "false" }));
-            }
-            ColumnType::Integer => return Some(Cow::Owned(array.as_primitive::<Int64Type>().value(row).to_string())),
-            ColumnType::Decimal { scale, .. } => {
-                text::write_decimal(array.as_primitive::<Decimal128Type>().value(row), scale, &mut written);
-            }
-            ColumnType::Double => text::write_double(array.as_primitive::<Float64Type>().value(row), &mut written),
-            ColumnType::Date => text::write_date(array.as_primitive::<Date32Type>().value(row), &mut written),
-            ColumnType::Timestamp => {
-                text::write_timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row), &mut written);
-            }
-        }
-        Some(Cow::Owned(written))
+        cell_text(array, row)
     }
 
     /// The same rows with every row's `_backup` set.

@@ -3,7 +3,9 @@
 
 use std::io::Write;
 
-use futures::stream::TryStreamExt;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use futures::stream::{Stream, TryStreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -16,7 +18,20 @@ use crate::runs::BatchStream;
 ///
 /// # Errors
 /// Unreachable where the output cannot be written, and whatever reading the rows gives.
-pub async fn write_parquet(schema: &Schema, mut rows: BatchStream, out: &mut (dyn Write + Send)) -> Result<u64> {
+pub async fn write_parquet(schema: &Schema, rows: BatchStream, out: &mut (dyn Write + Send)) -> Result<u64> {
+    let batches = rows.map_ok(|batch| batch.record_batch().clone());
+    write_record_batches(schema.arrow(), batches, out).await
+}
+
+/// Writes record batches of this schema, whatever it is. Returns how many rows.
+///
+/// # Errors
+/// Unreachable where the output cannot be written or Parquet has no such type, and whatever reading the rows gives.
+pub async fn write_record_batches<E: From<Error>>(
+    schema: SchemaRef,
+    batches: impl Stream<Item = Result<RecordBatch, E>>,
+    out: &mut (dyn Write + Send),
+) -> Result<u64, E> {
     let failed = |error| Error::because("the Parquet file cannot be written", error).of_kind(Kind::Unreachable);
     let compression = Compression::ZSTD(ZstdLevel::default());
     let properties = WriterProperties::builder()
@@ -24,11 +39,12 @@ pub async fn write_parquet(schema: &Schema, mut rows: BatchStream, out: &mut (dy
         // What is not yet written of a row group is held in memory.
         .set_max_row_group_row_count(Some(64 * 1024))
         .build();
-    let mut writer = ArrowWriter::try_new(out, schema.arrow(), Some(properties)).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(out, schema, Some(properties)).map_err(failed)?;
+    let mut batches = std::pin::pin!(batches);
     let mut count = 0;
-    while let Some(batch) = rows.try_next().await? {
-        writer.write(batch.record_batch()).map_err(failed)?;
-        count += batch.len() as u64;
+    while let Some(batch) = batches.try_next().await? {
+        writer.write(&batch).map_err(failed)?;
+        count += batch.num_rows() as u64;
     }
     writer.close().map_err(failed)?;
     Ok(count)

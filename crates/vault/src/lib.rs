@@ -3,7 +3,7 @@
 //!
 //! A [`Vault`] holds any number of orgs, an [`OrgVault`] the backups of one. A backup is made by an [`Unfinished`], which
 //! only the holder of the org's [`Lock`] can begin; rows of an object go through a [`Capture`]. Reading is a stream of
-//! [`Batch`]es sorted by Id: [`OrgVault::scan`] for a point in time, [`merge`] for what differs between two streams.
+//! [`Batch`]es sorted by Id: [`OrgVault::scan`] for a point in time, [`OrgVault::versions_until`] for history, [`merge`] for what differs between two streams.
 //!
 //! This crate knows tables, blobs and keys, and nothing of any API of Salesforce: "org", "object" and "Id" are names to
 //! it. `docs/format.md` describes what it stores, for readers in other languages.
@@ -13,6 +13,7 @@ mod backup;
 mod batch;
 mod blobs;
 mod capture;
+mod cell;
 mod check;
 mod cipher;
 mod columns;
@@ -52,6 +53,7 @@ mod store;
 mod text;
 mod vault;
 mod vaultfile;
+mod versions;
 mod ways;
 
 pub use attest::{Attestation, Difference, Verification};
@@ -59,6 +61,7 @@ pub use backup::{DocumentRef, Manifest, ManifestDraft, Unfinished};
 pub use batch::Batch;
 pub use blobs::{BlobError, BlobRef, BlobWriter};
 pub use capture::{Capture, CaptureKind, Captured};
+pub use cell::cell_text;
 pub use check::{CheckOptions, CheckProgress, CheckReport, Coverage, Damage, DamagedFile, Extent, Within};
 pub use columns::{Builder, Column, ColumnType, Schema};
 pub use compact::Compacted;
@@ -68,7 +71,7 @@ pub use erase::ErasureDraft;
 pub use erasure::{Erased, Erasure, ErasureList, Share};
 pub use error::{Error, Kind, Result};
 pub use expire::{Expired, Expiry, Removal};
-pub use export::write_parquet;
+pub use export::{write_parquet, write_record_batches};
 pub use location::{Location, Place};
 pub use lock::{LEASE_MINUTES, Lock};
 pub use mend::Lost;

@@ -11,21 +11,22 @@ use crate::Result;
 use crate::place::Place;
 
 /// The crates of the workspace that a crate may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("orgkeep-salesforce", &[]),
     ("orgkeep-vault", &[]),
     ("orgkeep-emulator", &[]),
     ("orgkeep-engine", &["orgkeep-salesforce", "orgkeep-vault"]),
-    ("orgkeep", &["orgkeep-salesforce", "orgkeep-vault", "orgkeep-engine", "orgkeep-emulator"]),
+    ("orgkeep-sql", &["orgkeep-vault", "orgkeep-engine"]),
+    ("orgkeep", &["orgkeep-salesforce", "orgkeep-vault", "orgkeep-engine", "orgkeep-sql", "orgkeep-emulator"]),
     ("xtask", &["orgkeep-vault", "orgkeep-emulator"]),
 ];
-/// Libraries that only some crates may use: the table format, a client to an org, the emulator's store.
+/// Libraries that only some crates may use: the table format, a client to an org, the emulator's store, the query engine.
 const ONLY_IN: [(&str, &[&str]); 5] = [
     ("deltalake-core", &["orgkeep-vault"]),
     ("parquet", &["orgkeep-vault", "xtask"]),
     ("reqwest", &["orgkeep-salesforce"]),
     ("rusqlite", &["orgkeep-emulator"]),
-    ("datafusion", &[]),
+    ("datafusion", &["orgkeep-sql"]),
 ];
 const MAX_LINES: usize = 800;
 

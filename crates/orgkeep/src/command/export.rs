@@ -4,14 +4,12 @@
 use crate::cli::Unlocking;
 use crate::context::Context;
 use crate::environment;
-use crate::failure::{Answer, Failure, Kind};
+use crate::failure::{Answer, Failure};
 use crate::number::counted;
+use crate::target::Target;
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, IntoInnerError, Write};
-use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
+use std::path::PathBuf;
 
 /// Writes the records of one object as CSV, JSON Lines or Parquet
 #[derive(Args, Debug)]
@@ -85,59 +83,4 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     };
     let output = arguments.output.as_deref().map(|path| environment::absolute(path).display().to_string());
     Ok(Answer::with(json!({ "object": object, "at": at, "rows": rows, "output": output })))
-}
-
-/// A file that appears under its name only when it is whole; a device or a pipe is written to directly.
-enum Target {
-    File(BufWriter<NamedTempFile>),
-    Device(BufWriter<File>),
-}
-
-const BUFFER_BYTES: usize = 1 << 20;
-
-impl Target {
-    fn open(path: &Path) -> Result<Target, Failure> {
-        let cannot = |error: io::Error| {
-            Failure::caused(Kind::Invalid, format!("could not write to {}", path.display()), &error)
-                .hint("name a file in a folder that exists and can be written")
-        };
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-            let device = OpenOptions::new().write(true).open(path).map_err(cannot)?;
-            return Ok(Target::Device(BufWriter::with_capacity(BUFFER_BYTES, device)));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() {
-            return Err(Failure::new(Kind::Invalid, format!("{} is not a folder", folder.display()))
-                .hint("name a file in a folder that exists and can be written"));
-        }
-        let file = tempfile::Builder::new().prefix(".orgkeep-").tempfile_in(folder).map_err(cannot)?;
-        Ok(Target::File(BufWriter::with_capacity(BUFFER_BYTES, file)))
-    }
-
-    fn finish(self, path: &Path) -> Result<(), Failure> {
-        let written = match self {
-            Target::File(file) => file.into_inner().map_err(IntoInnerError::into_error).and_then(|file| {
-                file.as_file().sync_all()?;
-                file.persist(path).map_err(|error| error.error).map(drop)
-            }),
-            Target::Device(mut device) => device.flush(),
-        };
-        written.map_err(|error| Failure::caused(Kind::Invalid, format!("could not write {}", path.display()), &error))
-    }
-}
-
-impl Write for Target {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Target::File(file) => file.write(buffer),
-            Target::Device(device) => device.write(buffer),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Target::File(file) => file.flush(),
-            Target::Device(device) => device.flush(),
-        }
-    }
 }

@@ -9,7 +9,7 @@ fn help_of_every_command() {
     insta::assert_snapshot!("help", world.orgkeep("--help").ok().stdout);
     for command in [
         "demo", "emulator", "init", "connect", "estimate", "backup", "backups", "coverage", "ls", "show", "compare",
-        "export", "restore", "check", "attest", "compact", "erase", "expire", "hold", "copy", "attach", "keys",
+        "export", "sql", "restore", "check", "attest", "compact", "erase", "expire", "hold", "copy", "attach", "keys",
     ] {
         let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
         insta::assert_snapshot!(format!("help-{command}"), help);
@@ -21,7 +21,7 @@ fn every_command_takes_config_and_json() {
     let world = World::new();
     for command in [
         "demo", "emulator", "init", "connect", "estimate", "backup", "backups", "coverage", "ls", "show", "compare",
-        "export", "restore", "check", "attest", "compact", "erase", "expire", "hold", "copy", "attach", "keys",
+        "export", "sql", "restore", "check", "attest", "compact", "erase", "expire", "hold", "copy", "attach", "keys",
     ] {
         let help = world.orgkeep(&format!("{command} --help")).ok().stdout;
         assert!(help.contains("--config <FILE>") && help.contains("--json"), "{help}");

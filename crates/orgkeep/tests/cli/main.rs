@@ -9,6 +9,8 @@ mod killed;
 mod proofs;
 mod refusals;
 mod restores;
+#[cfg(feature = "sql")]
+mod sql;
 mod story;
 mod vaults;
 mod world;

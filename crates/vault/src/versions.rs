@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reading the history of a whole object: every version of every record, in bounded memory.
+//!
+//! It is the merge of the table's files that an erasure reads (`erase`): sorted by Id, and of one Id the newest first, so that a
+//! reader knows of each version what came after it. Versions that were captured after the backup asked for, or by one that is not
+//! finished, are left out as they come by.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{StreamExt, TryStreamExt};
+
+use crate::batch::Batch;
+use crate::columns::Schema;
+use crate::error::Result;
+use crate::org::OrgVault;
+use crate::runs::{BatchStream, Picks};
+
+impl OrgVault {
+    /// All versions of an object's records that were captured up to the finished backup `at`, those that say that a record was gone
+    /// among them: sorted by Id, of one Id the newest first. Versions that retention or erasure took out are not there. NotFound for
+    /// an object or a backup that is not there.
+    pub async fn versions_until(
+        &self,
+        object: &str,
+        at: u64,
+        columns: Option<Vec<String>>,
+        ids: Option<Vec<String>>,
+    ) -> Result<BatchStream> {
+        self.finished(at).await?;
+        let state = self.state_at(object, at).await?;
+        let whole = Schema::new(state.columns.clone())?;
+        let schema = columns.map_or_else(|| whole.clone(), |names| whole.project(&names));
+        let rows = self.versions_of(&self.log(object), &state, schema, ids)?;
+        Ok(rows
+            .and_then(move |batch| std::future::ready(up_to(batch, at)))
+            .try_filter(|batch| std::future::ready(!batch.is_empty()))
+            .boxed())
+    }
+
+    /// When each backup was finished, those that have expired included.
+    pub async fn finish_times(&self) -> Result<BTreeMap<u64, DateTime<Utc>>> {
+        let there = self.manifests().await?;
+        let mut times: BTreeMap<u64, DateTime<Utc>> =
+            there.into_iter().map(|manifest| (manifest.sequence, manifest.finished_at)).collect();
+        for sequence in self.marks().await?.into_keys() {
+            times.insert(sequence, self.read_mark(sequence).await?.finished_at);
+        }
+        Ok(times)
+    }
+}
+
+fn up_to(batch: Batch, at: u64) -> Result<Batch> {
+    if (0..batch.len()).all(|row| batch.backup(row) <= at) {
+        return Ok(batch);
+    }
+    let batch = Arc::new(batch);
+    let mut picks = Picks::default();
+    for row in (0..batch.len()).filter(|row| batch.backup(*row) <= at) {
+        picks.push(&batch, row, row + 1);
+    }
+    if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
+}
