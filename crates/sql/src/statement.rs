@@ -113,7 +113,14 @@ fn place(sql: &str, error: &ParserError) -> Error {
 fn misread(sql: &str, why: &str, at: Option<(u64, u64)>) -> Error {
     const SHOWN_CHARACTERS: usize = 24;
     let why = why.replacen("Expected: ", "expected ", 1).replacen(", found: ", ", found ", 1);
-    let Some((line, column)) = at else { return Error::invalid(format!("the statement cannot be read: {why}")) };
+    let Some((line, column)) = at else {
+        // The end has no place.
+        let (why, place) = match why.strip_suffix(", found EOF") {
+            Some(why) => (why, " at its end"),
+            None => (why.as_str(), ""),
+        };
+        return Error::invalid(format!("the statement cannot be read{place}: {why}"));
+    };
     let text = sql.lines().nth((line.max(1) - 1) as usize).unwrap_or_default();
     let rest: String = text.chars().skip((column.max(1) - 1) as usize).collect();
     let shown: String = rest.chars().take(SHOWN_CHARACTERS).collect();
@@ -213,11 +220,8 @@ mod tests {
     fn a_mistake_is_shown_at_its_place() {
         let said = read("SELECT Name\nFORM Account WHERE Name = 'a long enough text'");
         assert!(said.contains("at `Account WHERE Name = 'a …` (line 2, column 6)"), "{said}");
-        assert!(
-            read("SELECT Id FROM Account WHERE").contains("at its end"),
-            "{}",
-            read("SELECT Id FROM Account WHERE")
-        );
+        let said = read("SELECT Id FROM Account WHERE");
+        assert!(said.contains("cannot be read at its end: expected an expression"), "{said}");
         assert!(read("SELECT 'open").contains("line 1, column 8"), "{}", read("SELECT 'open"));
     }
 }

@@ -11,6 +11,7 @@ mod compaction;
 mod copies;
 mod damage;
 mod erasure;
+mod history;
 mod keys;
 mod mending;
 mod proof;
