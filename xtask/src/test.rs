@@ -9,6 +9,7 @@
 //! in their titles, with what was built before.
 
 mod foreign;
+mod open;
 mod reader;
 mod rust;
 mod s3;
@@ -129,7 +130,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !quick {
         session
             .check("documentation: builds, and its links lead somewhere", || Outcome::of(rust::documentation(&place)));
-        for case in reader::cases().into_iter().chain(s3::cases()).chain(foreign::cases(&place)) {
+        for case in reader::cases().into_iter().chain(open::cases()).chain(s3::cases()).chain(foreign::cases(&place)) {
             if built {
                 session.check(&case.title, || (case.check)(&place));
             } else {
