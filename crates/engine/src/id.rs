@@ -11,7 +11,7 @@ pub(crate) fn is_id(text: &str) -> bool {
 ///
 /// # Errors
 /// `Invalid` for what is no Id.
-pub(crate) fn normalize(text: &str) -> Result<String> {
+pub fn normalize(text: &str) -> Result<String> {
     orgkeep_salesforce::id::to_18(text.trim()).ok_or_else(|| {
         Error::invalid(format!("{text} is not a Salesforce Id"))
             .hint("an Id has 15 or 18 letters and digits, such as 001Ws00003abcDEIAY")

@@ -40,6 +40,7 @@ pub use estimate::{Cost, Estimate, Schedule, estimate};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};
 pub use export::{Format, export};
 pub use filter::Filter;
+pub use id::normalize as full_id;
 pub use prove::{Proof, prove};
 pub use restore::{
     Item, Missing, NotWritten, NotWrittenLine, PLAN_FORMAT, Plan, PlanOptions, PlanSummary, Refused, RestoreReport,

@@ -20,6 +20,7 @@ mod answer;
 mod catalog;
 mod failure;
 mod history;
+mod ids;
 mod moment;
 mod query;
 mod scan;

@@ -5,7 +5,7 @@
 //! its aliases. Then every name is written in one spelling throughout: that of a field of the tables it reads, else that of an
 //! object, else the one in which an alias was first written. Two objects that spell a field in different ways get one
 //! spelling as well, since their columns go through the same list. What a person called a column of the result is put back at the end
-//! (see `query`).
+//! (see `query`). Ids of 15 characters in conditions are given their long form on the way (see `ids`).
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use orgkeep_engine::{Error, Result};
 
+use crate::ids;
 use crate::moment::Moment;
 
 /// A table as a statement names it.
@@ -240,6 +241,7 @@ impl VisitorMut for Spelling {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        ids::widen(expr);
         match expr {
             Expr::Identifier(ident) => self.spell(ident),
             Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(|ident| self.spell(ident)),

@@ -109,6 +109,16 @@ fn answers_are_those_of_ls_export_and_show() {
     assert!(joined.iter().all(|row| row[1].as_u64() == Some(of(row[0].as_str().unwrap()) as u64)));
     let named = kept.rows("SELECT Id, Name FROM Account WHERE Name = 'Renamed'");
     assert_eq!(named, [json!([kept.renamed, "Renamed"])]);
+    // Ids of 15 and of 18 characters are the same, wherever an Id is compared.
+    let short = &kept.renamed[..15];
+    assert_eq!(kept.rows(&format!("SELECT Id, Name FROM Account WHERE '{short}' = ID AND Id <> 'x'")), named);
+    assert_eq!(kept.rows(&format!("SELECT a.Id, a.Name FROM Account a WHERE a.Id IN ('x', '{short}')")), named);
+    assert_eq!(
+        kept.rows(&format!("SELECT COUNT(*) FROM Account WHERE Id <> '{short}'")),
+        [json!([accounts.len() - 1])]
+    );
+    let people = kept.rows(&format!("SELECT COUNT(*) FROM Contact WHERE AccountId = '{short}'"));
+    assert_eq!(people, [json!([of(&kept.renamed)])]);
     let sum: f64 = accounts.values().filter_map(|account| account["AnnualRevenue"].as_f64()).sum();
     let answered = kept.rows("SELECT SUM(AnnualRevenue) FROM Account");
     assert!((answered[0][0].as_f64().unwrap() - sum).abs() < 0.01, "{answered:?} {sum}");
