@@ -71,9 +71,9 @@ impl Catalog {
             (None, Some(table)) => (table, true),
             (None, None) => return Err(unknown(name, &tables)),
         };
-        let fields = match table.held {
+        let (fields, absent) = match table.held {
             true => self.fields(&table.object, if is_history { None } else { Some(&table.fields) }).await?,
-            false => table.fields.iter().map(|name| Field::text(name)).collect(),
+            false => (table.fields.iter().map(|name| Field::text(name)).collect(), Vec::new()),
         };
         let contents = match (table.held, is_history) {
             (false, _) => Contents::Nothing { is_history },
@@ -87,17 +87,19 @@ impl Catalog {
             at: tables.backup,
             contents,
             fields,
+            absent,
             rows: table.rows,
         };
         Ok((written, source))
     }
 
-    /// The vault's columns of an object: those of these names, or all that it ever had.
-    async fn fields(&self, object: &str, names: Option<&Vec<String>>) -> Result<Vec<Field>> {
+    /// The vault's columns of an object: those of these names, or all that it ever had; and the names of the others.
+    async fn fields(&self, object: &str, names: Option<&Vec<String>>) -> Result<(Vec<Field>, Vec<String>)> {
         let schema = self.vault.schema(object).await?;
         let wanted = |name: &str| names.is_none_or(|names| names.iter().any(|it| it.eq_ignore_ascii_case(name)));
-        let columns = schema.columns().iter().filter(|column| column.name == "Id" || wanted(&column.name));
-        Ok(columns.map(Field::of).collect())
+        let (there, absent): (Vec<_>, Vec<_>) =
+            schema.columns().iter().partition(|column| column.name == "Id" || wanted(&column.name));
+        Ok((there.into_iter().map(Field::of).collect(), absent.into_iter().map(|column| column.name.clone()).collect()))
     }
 
     async fn times(&mut self) -> Result<Arc<Times>> {

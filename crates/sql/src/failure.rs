@@ -18,11 +18,25 @@ pub(crate) fn explained(error: DataFusionError) -> Error {
                 .hint("raise --memory, or ask for less: fewer columns, a WHERE, a LIMIT beside ORDER BY; nothing is put on disk, where it would lie in clear")
         }
         DataFusionError::Internal(why) => Error::bug(format!("the query engine failed: {}", first_line(why))),
+        DataFusionError::Plan(why) if why.contains("unique expression names") => {
+            Error::invalid("two columns of a SELECT have the same name").hint("give one of them another with AS")
+        }
         DataFusionError::Plan(why) | DataFusionError::Configuration(why) => {
             Error::invalid(format!("the query makes no sense: {}", first_line(why)))
         }
         DataFusionError::NotImplemented(why) => Error::invalid(format!("the query engine cannot do this: {}", first_line(why))),
         other => Error::invalid(format!("the query cannot be answered: {}", first_line(&other.strip_backtrace()))),
+    }
+}
+
+/// The column that a query names and no table has.
+pub(crate) fn missing(error: &DataFusionError) -> Option<&str> {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { field, .. } => Some(field.name.as_str()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

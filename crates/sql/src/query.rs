@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use datafusion::common::TableReference;
+use datafusion::common::{DataFusionError, TableReference};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, TrackConsumersPool};
@@ -14,7 +14,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast::{Expr, Select, SelectItem, SetExpr, Statement};
-use orgkeep_engine::{Kind, Result};
+use orgkeep_engine::{Error, Kind, Result};
 use orgkeep_vault::OrgVault;
 
 use crate::answer::Answer;
@@ -55,18 +55,19 @@ pub async fn query(vault: &OrgVault, sql: &str, options: &Options) -> Result<Ans
         Asked::Query(mut statement) => {
             let called = Called::of(&statement);
             let context = context(options.memory_bytes)?;
-            let (tables, spelling) = tables(&statement, &mut catalog).await?;
+            let (tables, mut spelling) = tables(&statement, &mut catalog).await?;
+            let mut absent = Vec::new();
             for (name, table) in tables {
+                absent.extend(table.absent());
                 context.register_table(TableReference::bare(name), Arc::new(table)).map_err(failure::explained)?;
             }
-            let mut spelling = spelling;
             spelling.apply(&mut statement);
             let explains = matches!(*statement, Statement::Explain { .. });
             let plan = context
                 .state()
                 .statement_to_plan(DataFusionStatement::Statement(statement))
                 .await
-                .map_err(failure::explained)?;
+                .map_err(|error| at_another_time(&error, &absent).unwrap_or_else(|| failure::explained(error)))?;
             let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
             reads.verify_plan(&plan).map_err(failure::explained)?;
             let columns = called.columns(&plan, &spelling);
@@ -75,6 +76,16 @@ pub async fn query(vault: &OrgVault, sql: &str, options: &Options) -> Result<Ans
             if explains { Answer::explained(rows).await } else { Ok(Answer::new(columns, rows)) }
         }
     }
+}
+
+/// Of a field that an object has at other backups, but not at this one.
+fn at_another_time(error: &DataFusionError, absent: &[(String, String, u64)]) -> Option<Error> {
+    let missing = failure::missing(error)?;
+    let (field, object, at) = absent.iter().find(|(field, ..)| field.eq_ignore_ascii_case(missing))?;
+    Some(
+        Error::not_found(format!("{object} has no field {field} at backup {at}"))
+            .hint(format!("it has it at others: {object}{HISTORY} has every field that there ever was")),
+    )
 }
 
 /// The tables of a statement, and one spelling for all names in it.

@@ -97,6 +97,13 @@ impl Visitor for Names {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {
         match factor {
+            // The engine would read over it.
+            TableFactor::Table { sample: Some(_), .. } => {
+                return ControlFlow::Break(
+                    Error::invalid("a table is read whole: there is no TABLESAMPLE")
+                        .hint("narrow it by WHERE or LIMIT"),
+                );
+            }
             TableFactor::Table { name, alias, args: None, version, .. } => {
                 self.alias(alias.as_ref());
                 let reference = || -> Result<(String, Reference)> {
@@ -194,6 +201,7 @@ impl VisitorMut for Spelling {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        drop_repeated(&mut select.projection);
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => self.spell(alias),
@@ -268,4 +276,29 @@ fn constraint(join: &mut JoinOperator) -> Option<&mut JoinConstraint> {
         | JoinOperator::RightAnti(constraint) => Some(constraint),
         _ => None,
     }
+}
+
+/// A column of the vault's own that a statement names is in its `*` as well: `SELECT *, _backup` names it a second time.
+fn drop_repeated(items: &mut Vec<SelectItem>) {
+    let whole: Vec<Option<String>> = items
+        .iter()
+        .filter_map(|item| match item {
+            SelectItem::Wildcard(_) => Some(None),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                Some(Some(name.to_string().to_lowercase()))
+            }
+            _ => None,
+        })
+        .collect();
+    items.retain(|item| match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) if ident.value.starts_with('_') => whole.is_empty(),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => match idents.as_slice() {
+            [table, column] if column.value.starts_with('_') => {
+                let table = table.to_string().to_lowercase();
+                !whole.iter().any(|of| of.as_ref().is_none_or(|of| *of == table))
+            }
+            _ => true,
+        },
+        _ => true,
+    });
 }

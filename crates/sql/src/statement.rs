@@ -126,6 +126,10 @@ fn misread(sql: &str, why: &str, at: Option<(u64, u64)>) -> Error {
     let shown: String = rest.chars().take(SHOWN_CHARACTERS).collect();
     let more = if rest.chars().count() > SHOWN_CHARACTERS { "…" } else { "" };
     let there = if shown.is_empty() { "at its end".to_owned() } else { format!("at `{shown}{more}`") };
+    if why.ends_with("found SYSTEM_TIME") {
+        return Error::invalid(format!("the statement cannot be read {there} (line {line}, column {column})"))
+            .hint("an alias stands after the point in time: FROM Account AS OF 3 a");
+    }
     let error = Error::invalid(format!("the statement cannot be read {there} (line {line}, column {column}): {why}"));
     error.hint("text stands in single quotes; a name that is also a word of SQL, such as Case, in double ones")
 }
@@ -222,6 +226,8 @@ mod tests {
         assert!(said.contains("at `Account WHERE Name = 'a …` (line 2, column 6)"), "{said}");
         let said = read("SELECT Id FROM Account WHERE");
         assert!(said.contains("cannot be read at its end: expected an expression"), "{said}");
+        let said = read("SELECT Id FROM Account a AS OF 3");
+        assert!(said.contains("at `AS OF 3`") && said.contains("FROM Account AS OF 3 a"), "{said}");
         assert!(read("SELECT 'open").contains("line 1, column 8"), "{}", read("SELECT 'open"));
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Source {
     pub at: u64,
     pub contents: Contents,
     pub fields: Vec<Field>,
+    /// Fields that the object had at other backups.
+    pub absent: Vec<String>,
     /// Live records, as the backup counted them.
     pub rows: u64,
 }
@@ -195,6 +197,11 @@ impl Table {
             .collect();
         let columns = columns.into_iter().map(|(column, _)| column).collect();
         Table { source: Arc::new(source), columns, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Fields that are not there at this point: their names, the object's, the backup.
+    pub fn absent(&self) -> impl Iterator<Item = (String, String, u64)> {
+        self.source.absent.iter().map(|field| (field.clone(), self.source.object.clone(), self.source.at))
     }
 }
 

@@ -128,6 +128,7 @@ impl Vaulted {
         // Backups have merged files by themselves; this merges what may be left.
         made.orgkeep(&["compact", "acme"])?;
         made.compacted("Account")?;
+        made.lacks("Score__c", 1)?;
         Ok(made)
     }
 
@@ -145,6 +146,18 @@ impl Vaulted {
         let mut command = Command::new(&self.orgkeep);
         command.arg("--config").arg(&self.config).args(arguments);
         Ok(child::kept(&mut command, &self.log, LIMIT)?.text())
+    }
+
+    /// A field that accounts had not yet is refused as of that backup, with a word on where it is.
+    fn lacks(&self, field: &str, at: u64) -> Result<()> {
+        const NOT_FOUND: i32 = 10;
+        let mut command = Command::new(&self.orgkeep);
+        command.arg("--config").arg(&self.config).args(["sql", "acme", "--json"]);
+        command.arg(format!("SELECT {field} FROM Account AS OF {at}"));
+        let said = child::kept_with(&mut command, &self.log, LIMIT, &[NOT_FOUND])?.text();
+        let words =
+            [format!("Account has no field {field} at backup {at}"), "Account_history has every field".to_owned()];
+        if words.iter().all(|words| said.contains(words)) { Ok(()) } else { Err(format!("a field of later: {said}")) }
     }
 
     /// The first row, all values as text.

@@ -126,6 +126,16 @@ fn answers_are_those_of_ls_export_and_show() {
         kept.sql("SELECT name AS Called, Count(*) FROM Account GROUP BY NAME LIMIT 1").ok().result()["columns"],
         json!(["Called", "Count(*)"])
     );
+    // The vault's own columns are there for who names them, once.
+    let columns = |query: &str| kept.sql(query).ok().result()["columns"].as_array().unwrap().len();
+    assert_eq!(columns("SELECT *, _backup FROM Account"), columns("SELECT * FROM Account") + 1);
+    assert_eq!(
+        columns("SELECT a.*, b._backup FROM Account a JOIN Account AS OF 2 b ON a.Id = b.Id LIMIT 1"),
+        columns("SELECT * FROM Account") + 2
+    );
+    // A query of one's own may have the name of an object.
+    let own = kept.rows("WITH account AS (SELECT * FROM Account ORDER BY Id LIMIT 3) SELECT COUNT(*) FROM ACCOUNT");
+    assert_eq!(own, [json!([3])]);
     let both = kept.sql("SELECT * FROM Account a JOIN User u ON a.OwnerId = u.Id LIMIT 1").ok().result();
     let columns: Vec<&str> = both["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     assert!(columns.contains(&"a.Id") && columns.contains(&"u.Id"), "{columns:?}");
@@ -203,6 +213,8 @@ fn wrong_queries_are_told_what_is_wrong_with_them() {
         ("SELECT 1; SELECT 2", 1, "one statement"),
         ("SELECT Id FROM acme.Account", 1, "without a prefix"),
         ("SELECT CAST(Name AS INT) FROM Account", 1, "cannot be answered"),
+        ("SELECT COUNT(*) FROM Account TABLESAMPLE (10)", 1, "there is no TABLESAMPLE"),
+        ("SELECT Name, name FROM Account", 1, "two columns of a SELECT have the same name"),
     ] {
         let said = said(query, code);
         assert!(said.contains(words), "{query}: {said}");
