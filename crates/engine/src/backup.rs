@@ -13,6 +13,7 @@
 //!
 //! Not promised: a single point in time over all objects. Salesforce offers none; the manifest says when it began and ended.
 
+mod bodies;
 mod catalog;
 mod count;
 mod files;
@@ -50,11 +51,13 @@ pub struct BackupOptions {
     pub holder: String,
     /// Objects read at the same time.
     pub parallel_objects: usize,
+    /// Bodies of files are fetched up to so many bytes, newest first; `None` for all of them.
+    pub file_budget_bytes: Option<u64>,
 }
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { full: false, holder: "orgkeep".into(), parallel_objects: 2 }
+        Self { full: false, holder: "orgkeep".into(), parallel_objects: 2, file_budget_bytes: None }
     }
 }
 
@@ -65,8 +68,7 @@ pub(crate) struct Run<'a> {
     pub previous: Option<&'a Point>,
     pub mode: Mode,
     pub monitor: &'a dyn Monitor,
-    /// Held while a large object is read, because sorting and writing its rows takes most of a backup's memory, and while bodies of files
-    /// are, because the vault keeps those of all objects in one table.
+    /// Held while a large object is read, because sorting and writing its rows takes most of a backup's memory.
     pub large: tokio::sync::Mutex<()>,
     /// Calls that this connection had made before.
     calls_before: BTreeMap<&'static str, u64>,
@@ -76,6 +78,8 @@ pub(crate) struct Run<'a> {
     unread: Mutex<BTreeMap<String, Note>>,
     /// What was asked for and had nothing new.
     looked: Mutex<BTreeMap<String, Note>>,
+    /// Rows that were read and want the body of a file, by object.
+    wanting: Mutex<BTreeMap<String, Vec<String>>>,
     /// Live rows as the org counts them, or why it does not.
     counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
 }
@@ -120,6 +124,19 @@ impl Run<'_> {
 
     fn looked(&self, object: &str) -> Option<Note> {
         self.looked.lock().expect("no holder of this lock panics").get(object).cloned()
+    }
+
+    /// Changes what is noted of an object.
+    fn amend(&self, entry: &Entry, change: impl FnOnce(&mut Note)) {
+        if let Some((_, note)) = self.outcomes.lock().expect("no holder of this lock panics").get_mut(&entry.object) {
+            return change(note);
+        }
+        if let Some(note) = self.unread.lock().expect("no holder of this lock panics").get_mut(&entry.object) {
+            return change(note);
+        }
+        let mut note = self.note_to_extend(entry);
+        change(&mut note);
+        self.looked.lock().expect("no holder of this lock panics").insert(entry.object.clone(), note);
     }
 
     pub fn counted(&self, object: &str) -> Option<Result<u64, Gap>> {
@@ -212,6 +229,7 @@ async fn take(
         catalog.read_whole(&lost.object);
         monitor.event(&lost_notice(&lost));
     }
+    let bodies_lost = unfinished.quarantine_bodies().await?;
     let run = Run {
         org,
         unfinished: &unfinished,
@@ -223,6 +241,7 @@ async fn take(
         outcomes: Mutex::new(continued(&unfinished)?),
         unread: Mutex::default(),
         looked: Mutex::default(),
+        wanting: Mutex::default(),
         counts: Mutex::default(),
     };
     let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
@@ -234,7 +253,7 @@ async fn take(
         objects: catalog.entries.len(),
     });
 
-    // 4. Rows, and with them the files.
+    // 4. Rows.
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
     for group in [first, later] {
         rows(&run, group, options).await?;
@@ -243,7 +262,10 @@ async fn take(
     // 5. The org's count of every object against the vault's; what differs is looked into.
     reconcile::counts(&run, &catalog).await?;
 
-    // 6. The manifest, which makes it a backup.
+    // 6. The bodies of files that are not held yet.
+    bodies::fetch(&run, &catalog, bodies_lost, options.file_budget_bytes).await?;
+
+    // 7. The manifest, which makes it a backup.
     let described = describes(&run, &catalog, known.is_some(), as_before).await?;
     let draft = report::draft(&run, &catalog, described, started, clock.now())?;
     drop(run);

@@ -115,6 +115,8 @@ fn to_do(entry: &Entry) -> Option<String> {
     let says = |word: &str| entry.note.gaps.iter().any(|gap| gap.reason.contains(word));
     let remedy = if says("INSUFFICIENT_ACCESS") || says("hidden from this user") {
         "give the user who backs up View All Data and View All Fields, then run `orgkeep backup NAME --full`"
+    } else if says("left to the budget") {
+        "run the backup again: it goes on with the files; `--file-budget` says how many bytes a run may fetch"
     } else if says("QUERY_TIMEOUT") || says("UNKNOWN_EXCEPTION") || says("could not be fetched") {
         "run the backup again at a quieter time of the org; what is held stays"
     } else if says("the org counts") || entry.note.gaps.is_empty() {

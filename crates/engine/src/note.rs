@@ -82,6 +82,12 @@ pub(crate) struct Note {
     pub files: u64,
     #[serde(default)]
     pub file_bytes: u64,
+    /// Bodies of files that are wanted and were neither fetched nor refused: while rows are read, those of all that came without one;
+    /// in the end what the budget left, with their bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_bytes: u64,
     #[serde(default)]
     pub bytes_read: u64,
 }
@@ -108,6 +114,8 @@ impl Note {
             erased: 0,
             files: 0,
             file_bytes: 0,
+            left: 0,
+            left_bytes: 0,
             bytes_read: 0,
         }
     }
@@ -122,12 +130,6 @@ impl Note {
     pub fn lasting_gaps(&self) -> Vec<Gap> {
         let lasts = |gap: &&Gap| gap.what.starts_with(CONTENT_OF);
         self.gaps.iter().filter(lasts).cloned().collect()
-    }
-
-    /// The Ids of records whose bodies could not be fetched.
-    pub fn without_body(&self) -> Vec<&str> {
-        let records = self.gaps.iter().filter_map(|gap| gap.what.strip_prefix(CONTENT_OF)?.split_once(' '));
-        records.map(|(_, id)| id).collect()
     }
 
     /// From which stamp on the object is to be read next, where rows of it were read before: what was committed before the org was

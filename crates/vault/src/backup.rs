@@ -92,6 +92,8 @@ pub struct Unfinished {
     outcomes: Arc<Mutex<BTreeMap<String, Captured>>>,
     /// Whether damaged files were taken out of their tables.
     pub(crate) mending: Arc<std::sync::atomic::AtomicBool>,
+    /// Whether bodies were.
+    pub(crate) mending_bodies: Arc<std::sync::atomic::AtomicBool>,
     erasures: Arc<ErasureList>,
 }
 
@@ -246,6 +248,7 @@ impl OrgVault {
             predecessor: last.map(Arc::new),
             outcomes: Arc::default(),
             mending: Arc::default(),
+            mending_bodies: Arc::default(),
             erasures: self.erased().await?,
         };
         if unfinished.interrupted || !completed.is_empty() {

@@ -9,9 +9,12 @@
 //! A body that is read is checked against its whole hash.
 
 mod compact;
+mod known;
+mod mend;
 mod takeout;
 
 pub(crate) use compact::{compact, plan};
+pub use known::KnownBody;
 pub(crate) use takeout::{purge, take_out};
 
 use std::collections::{HashMap, HashSet};
@@ -456,15 +459,25 @@ pub(crate) async fn sweep(org: &OrgVault, unfinished: &Unfinished) -> Result<()>
         unfinished.sweep(&log, &HashSet::new()).await?;
         return sweep_large(org, &HashSet::new()).await;
     };
+    unfinished.sweep(&log, &state.files.iter().map(|file| file.name.clone()).collect()).await?;
+    match large_names(org, &log, &state.files).await {
+        Ok(large) => sweep_large(org, &large).await,
+        // What a damaged pack names is not known, so nothing is left over for certain.
+        Err(error) if crate::check::is_damage(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of all large bodies that packs name.
+async fn large_names(org: &OrgVault, log: &Log, files: &[DataFile]) -> Result<HashSet<String>> {
     let mut large = HashSet::new();
-    for file in &state.files {
-        let mut batches = org.read_pack(&log, file, &["large"], None).await?;
-        while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&log, file, error))? {
+    for file in files {
+        let mut batches = org.read_pack(log, file, &["large"], None).await?;
+        while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(log, file, error))? {
             large.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
         }
     }
-    unfinished.sweep(&log, &state.files.iter().map(|file| file.name.clone()).collect()).await?;
-    sweep_large(org, &large).await
+    Ok(large)
 }
 
 async fn sweep_large(org: &OrgVault, named: &HashSet<String>) -> Result<()> {

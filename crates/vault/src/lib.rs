@@ -59,7 +59,7 @@ mod ways;
 pub use attest::{Attestation, Difference, Verification};
 pub use backup::{DocumentRef, Manifest, ManifestDraft, Unfinished};
 pub use batch::Batch;
-pub use blobs::{BlobError, BlobRef, BlobWriter};
+pub use blobs::{BlobError, BlobRef, BlobWriter, KnownBody};
 pub use capture::{Capture, CaptureKind, Captured};
 pub use cell::cell_text;
 pub use check::{CheckOptions, CheckProgress, CheckReport, Coverage, Damage, DamagedFile, Extent, Within};

@@ -8,7 +8,7 @@
 //! 4. The backup reads the objects whole, and so captures again what the org still has. When its manifest is put, the damage is forgotten;
 //!    interrupted before, the next run reads them whole as well.
 //!
-//! Not dealt with: bodies of files, which only a copy of the vault can bring back.
+//! Bodies of files are dealt with in `blobs/mend.rs`.
 
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -124,13 +124,17 @@ impl Unfinished {
         Ok(here)
     }
 
-    /// Forgets damage of objects that this backup has captured whole.
+    /// Forgets damage of objects that this backup has captured whole, and of bodies that it has looked for.
     pub(crate) async fn mended(&self) -> Result<()> {
         let damaged = self.org().damaged().await?;
         let outcomes = self.outcomes();
+        let bodies = self.mending_bodies.load(std::sync::atomic::Ordering::Relaxed);
         let still: Vec<_> = damaged
             .iter()
-            .filter(|file| !file.object.as_ref().is_some_and(|object| outcomes.contains_key(object)))
+            .filter(|file| match &file.object {
+                Some(object) => !outcomes.contains_key(object),
+                None => !(bodies && file.path.starts_with("blobs/")),
+            })
             .cloned()
             .collect();
         if still.len() == damaged.len() { Ok(()) } else { self.org().note_damaged(&still).await }

@@ -45,14 +45,7 @@ pub(super) async fn object(run: &Run<'_>, entry: &Entry, expected: Option<u64>) 
 
 /// The query for what this backup wants of an object.
 pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
-    let condition = run.since(entry).map(|since| {
-        let stamp = stamp_condition(&entry.spec, since);
-        // A body that could not be fetched moves no stamp when it can.
-        let previous = run.previous_note(&entry.object);
-        let mut missing = previous.map(Note::without_body).unwrap_or_default();
-        missing.truncate(IDS_PER_QUERY / 2);
-        if missing.is_empty() { stamp } else { format!("({stamp} OR {})", in_list("Id", &missing)) }
-    });
+    let condition = run.since(entry).map(|since| stamp_condition(&entry.spec, since));
     entry.spec.select(condition.as_deref())
 }
 
@@ -216,7 +209,7 @@ pub(super) async fn finish(capture: Capture, note: &Note) -> Result<Captured> {
     Ok(finishing.await.map_err(|error| Error::bug(format!("a capture ended without an outcome: {error}")))??)
 }
 
-/// Pushes rows into a capture, bodies of files first, and keeps the greatest stamp and the digest of the overlap.
+/// Pushes rows into a capture, with the bodies of files that are held, and keeps the greatest stamp and the digest of the overlap.
 pub(super) async fn rows<S>(
     run: &Run<'_>,
     spec: &Spec,
@@ -228,14 +221,11 @@ where
     S: futures::Stream<Item = orgkeep_salesforce::Result<Rows>> + Unpin,
 {
     let stamp = spec.stamp.as_deref().and_then(|stamp| spec.position(stamp));
-    let mut bodies = match &spec.body {
-        Some(body) => Some(Bodies::new(run, spec, body).await?),
-        None => None,
-    };
+    let bodies = spec.body.as_ref().map(|body| Bodies::new(run, spec, body));
     let mut overlap = Overlap::of(note.asked_at, &spec.schema).filter(|_| stamp.is_some());
     while let Some(rows) = stream.next().await {
         let rows = rows.map_err(or_stop)?;
-        let references = match &mut bodies {
+        let references = match &bodies {
             Some(bodies) => bodies.of(&rows, note).await?,
             None => Vec::new(),
         };
@@ -254,9 +244,6 @@ where
         }
         capture.push(batch).await?;
         run.say(Event::ObjectProgress { object: spec.object.clone(), rows: note.rows_read, bytes: note.bytes_read });
-    }
-    if let Some(bodies) = bodies {
-        bodies.commit().await?;
     }
     note.overlap = overlap.and_then(Overlap::digest);
     Ok(capture)

@@ -177,7 +177,7 @@ impl Run<'_> {
     }
 
     /// The note of this backup for an object, to be extended by a further reading.
-    fn note_to_extend(&self, entry: &Entry) -> Note {
+    pub(super) fn note_to_extend(&self, entry: &Entry) -> Note {
         if let Some((_, note)) = self.done(&entry.object) {
             return note;
         }

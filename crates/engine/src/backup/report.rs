@@ -28,6 +28,9 @@ pub struct ObjectLine {
     pub vanished: u64,
     /// Rows in the org that were erased here and are not kept.
     pub erased: u64,
+    /// Bodies of files that are still to be fetched, and their bytes.
+    pub files_left: u64,
+    pub file_bytes_left: u64,
     pub gaps: Vec<Gap>,
 }
 
@@ -124,6 +127,8 @@ impl ObjectLine {
             deleted: entry.deleted,
             vanished: entry.note.vanished,
             erased: entry.note.erased,
+            files_left: entry.note.left,
+            file_bytes_left: entry.note.left_bytes,
             gaps: entry.note.gaps.clone(),
         }
     }
@@ -193,8 +198,10 @@ pub(super) fn draft(
 /// An object that was not read, as the backup before left it.
 fn carried(run: &Run<'_>, name: &str, reason: &str) -> Entry {
     let before = run.previous.and_then(|point| point.entry(name));
+    // Bodies of files that were left behind are asked for when the object is read again.
+    let (left, left_bytes) = before.map_or((0, 0), |entry| (entry.note.left, entry.note.left_bytes));
     Entry {
-        note: Note::unread(run.mode, reason),
+        note: Note { left, left_bytes, ..Note::unread(run.mode, reason) },
         state: State::Yellow,
         live: run.live(name),
         added: 0,

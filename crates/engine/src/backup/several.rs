@@ -85,8 +85,6 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
         run.look(entry, reading, &answered.rows);
         return Ok(());
     }
-    // Bodies of files go into one table, which takes one writer at a time.
-    let _alone = if entry.spec.body.is_some() { Some(run.large.lock().await) } else { None };
     run.say(Event::ObjectStarted {
         object: entry.object.clone(),
         route: reading.route,

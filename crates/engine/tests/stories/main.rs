@@ -9,6 +9,7 @@ mod compare;
 mod coverage;
 mod days;
 mod erasure;
+mod files;
 mod restore;
 mod stage;
 mod store;

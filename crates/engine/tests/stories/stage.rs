@@ -264,7 +264,7 @@ impl Stage {
     }
 
     pub async fn backup_of(&self, org: Org, full: bool) -> Result<BackupReport> {
-        let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1 };
+        let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1, ..BackupOptions::default() };
         orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears)
             .await
     }

@@ -132,7 +132,7 @@ async fn backup_on(
 ) -> (u64, BTreeMap<String, Value>) {
     let store = Arc::new(FaultyStore::new(base.fork(), store));
     stage.network.set(request);
-    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1 };
+    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1, ..BackupOptions::default() };
     for attempt in 0.. {
         let taken = async {
             let org = stage.connect(0).await.map_err(orgkeep_engine::Error::from)?;
@@ -157,7 +157,7 @@ async fn sweep_backup(stage: &Stage, base: &InMemory, full: bool) {
     let expected = backup_on(stage, base, Fault::None, StoreFault::None, full).await;
     let counted = Arc::new(FaultyStore::new(base.fork(), StoreFault::None));
     stage.network.set(Fault::None);
-    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1 };
+    let options = BackupOptions { full, holder: "sweep".into(), parallel_objects: 1, ..BackupOptions::default() };
     let org = stage.connect(0).await.unwrap();
     let vault = stage.vault_on(counted.clone()).await.unwrap();
     orgkeep_engine::backup(&org, &vault, &options, &stage.clock(), &stage.ears).await.unwrap();

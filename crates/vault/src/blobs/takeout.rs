@@ -9,7 +9,7 @@ use futures::stream::TryStreamExt;
 use serde_json::json;
 
 use super::compact::{COLUMNS, Packs};
-use super::unreadable;
+use super::{large_names, unreadable};
 use crate::columns::ID;
 use crate::erasure::Erased;
 use crate::error::Result;
@@ -84,13 +84,7 @@ fn others(batch: &RecordBatch, unwanted: &(dyn Fn(&str) -> bool + Send + Sync)) 
 pub(crate) async fn purge(org: &OrgVault, done: &mut Erased) -> Result<()> {
     let log = org.blob_log();
     let Some(state) = log.state().await? else { return Ok(()) };
-    let mut large = HashSet::new();
-    for file in &state.files {
-        let mut batches = org.read_pack(&log, file, &["large"], None).await?;
-        while let Some(batch) = batches.try_next().await.map_err(|error| unreadable(&log, file, error))? {
-            large.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
-    }
+    let large = large_names(org, &log, &state.files).await?;
     let named = state.files.into_iter().map(|file| file.name).collect();
     org.purge(log.path(), &named, done).await?;
     org.purge(&org.path("blobs").join("large"), &large, done).await
