@@ -17,6 +17,7 @@ mod bodies;
 mod catalog;
 mod count;
 mod files;
+mod hidden;
 mod quiet;
 mod read;
 mod reconcile;
@@ -27,6 +28,7 @@ mod watch;
 pub(crate) use catalog::{Catalog, no_rows as without_rows};
 pub(crate) use count::counts;
 pub(crate) use files::hash_of;
+pub(crate) use hidden::{HIDDEN, Hidden, INVISIBLE};
 pub(crate) use read::{BULK_ROWS, IDS_PER_QUERY, in_list, refusal};
 pub use report::{BackupLine, BackupReport, ObjectLine, backups, objects};
 
@@ -38,7 +40,7 @@ use catalog::{Entry, Known};
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
 use orgkeep_vault::{Captured, Lock, Lost, OrgVault, Unfinished};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use watch::Watch;
 
@@ -217,6 +219,7 @@ async fn take(
         .zip(previous.as_ref())
         .map(|((outlines, asked_at), previous)| Known::of(outlines, asked_at, &previous.content));
     let mut catalog = Catalog::inspect(org, known.as_ref()).await?;
+    let sent: BTreeSet<String> = catalog.describes.objects().map(str::to_owned).collect();
     let as_before = known.as_ref().is_some_and(|known| catalog.is_as(known));
     if let Some(point) = previous.as_ref().filter(|_| !as_before)
         && let Some(before) = point.describes(vault).await?
@@ -265,9 +268,13 @@ async fn take(
     // 6. The bodies of files that are not held yet.
     bodies::fetch(&run, &catalog, bodies_lost, options.file_budget_bytes).await?;
 
-    // 7. The manifest, which makes it a backup.
+    // 7. What the org does not show.
+    hidden::files(&run, &catalog).await?;
+    let hidden = hidden::fields(&run, &catalog, &sent, known.is_some()).await?;
+
+    // 8. The manifest, which makes it a backup.
     let described = describes(&run, &catalog, known.is_some(), as_before).await?;
-    let draft = report::draft(&run, &catalog, described, started, clock.now())?;
+    let draft = report::draft(&run, &catalog, described, hidden, started, clock.now())?;
     drop(run);
     Ok(BackupReport::new(Point::of(unfinished.finish(draft).await?)?))
 }

@@ -8,7 +8,7 @@
 
 mod references;
 
-use crate::backup::ObjectLine;
+use crate::backup::{HIDDEN, INVISIBLE, ObjectLine};
 use crate::error::Result;
 use crate::event::{Monitor, Route, State};
 use crate::point::{Entry, Point};
@@ -40,6 +40,8 @@ pub struct ObjectCoverage {
     pub fields_in_org: usize,
     /// Fields that the org shows and the rows do not have. Compound fields are not among them: their components are fields of their own.
     pub fields_missing: Vec<String>,
+    /// Fields that the org has and does not show to the user who backed up; where it holds rows, a gap says so.
+    pub fields_hidden: Vec<String>,
     /// Formula and roll-up fields, which change without a stamp.
     pub calculated: usize,
     /// Their values are those of this time, by the org's clock; later ones where their record changed since.
@@ -58,6 +60,8 @@ pub struct Coverage {
     pub objects: Vec<ObjectCoverage>,
     /// Objects that have no rows to read, with the reason.
     pub without_rows: BTreeMap<String, String>,
+    /// Why it is not known which fields are hidden from the user who backed up, where it is not. Such a backup is not green.
+    pub hidden_fields_unknown: Option<String>,
     /// By object and field, where it was asked for.
     pub dangling: Option<Vec<Dangling>>,
 }
@@ -76,7 +80,11 @@ pub async fn coverage(vault: &OrgVault, options: &CoverageOptions, monitor: &dyn
     for (object, entry) in &point.content.objects {
         if only.as_ref().is_none_or(|only| only == object) {
             let describe = point.describe(vault, object).await?;
-            objects.push(of_object(object, entry, describe.as_ref()));
+            let hidden = point.content.hidden.as_ref().and_then(|hidden| hidden.fields.get(object));
+            objects.push(ObjectCoverage {
+                fields_hidden: hidden.cloned().unwrap_or_default(),
+                ..of_object(object, entry, describe.as_ref())
+            });
         }
     }
     let dangling = match options.references {
@@ -84,8 +92,11 @@ pub async fn coverage(vault: &OrgVault, options: &CoverageOptions, monitor: &dyn
         false => None,
     };
     let without_rows = if only.is_some() { BTreeMap::new() } else { point.content.without_rows.clone() };
-    let state = objects.iter().map(|object| object.line.state).max().unwrap_or(State::Green);
-    Ok(Coverage { sequence: point.sequence, finished: point.finished, state, objects, without_rows, dangling })
+    let hidden_fields_unknown = point.content.hidden.as_ref().and_then(|hidden| hidden.unknown.clone());
+    let known = if hidden_fields_unknown.is_none() { State::Green } else { State::Yellow };
+    let state = objects.iter().map(|object| object.line.state).max().unwrap_or(State::Green).max(known);
+    let (sequence, finished) = (point.sequence, point.finished);
+    Ok(Coverage { sequence, finished, state, objects, without_rows, hidden_fields_unknown, dangling })
 }
 
 fn of_object(object: &str, entry: &Entry, describe: Option<&Describe>) -> ObjectCoverage {
@@ -99,6 +110,7 @@ fn of_object(object: &str, entry: &Entry, describe: Option<&Describe>) -> Object
         fields_held: entry.fields.len(),
         fields_in_org: shown.len(),
         fields_missing: shown.iter().map(|field| &field.name).filter(missing).cloned().collect(),
+        fields_hidden: Vec::new(),
         calculated,
         calculated_as_of: entry.note.whole_at.filter(|_| calculated > 0),
         as_of: entry.note.asked_at,
@@ -113,7 +125,12 @@ fn to_do(entry: &Entry) -> Option<String> {
         return None;
     }
     let says = |word: &str| entry.note.gaps.iter().any(|gap| gap.reason.contains(word));
-    let remedy = if says("INSUFFICIENT_ACCESS") || says("hidden from this user") {
+    let remedy = if says(HIDDEN) {
+        "give the user who backs up read access to these fields in one of its permission sets, or the permission View All Fields (Global); \
+         the next backup reads them"
+    } else if says(INVISIBLE) {
+        "switch on Query All Files (it needs View All Data) under System Permissions of a permission set of the user who backs up"
+    } else if says("INSUFFICIENT_ACCESS") || says("hidden from this user") {
         "give the user who backs up View All Data and View All Fields, then run `orgkeep backup NAME --full`"
     } else if says("left to the budget") {
         "run the backup again: it goes on with the files; `--file-budget` says how many bytes a run may fetch"

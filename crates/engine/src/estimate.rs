@@ -16,6 +16,8 @@ use orgkeep_vault::OrgVault;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// A call tells a thousand fields, and an object has three dozen.
+const OBJECTS_PER_TOOLING_CALL: u64 = 28;
 /// Backups looked back at.
 const HISTORY: usize = 30;
 /// Rows of a page of REST.
@@ -112,7 +114,8 @@ pub async fn estimate(org: &Org, vault: &OrgVault) -> Result<Estimate> {
     let full = {
         let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
         let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
-        let describes = 1 + objects.div_ceil(MOST_DESCRIBES as u64);
+        // The list, the describes, and what they hide.
+        let describes = 1 + objects.div_ceil(MOST_DESCRIBES as u64) + objects.div_ceil(OBJECTS_PER_TOOLING_CALL);
         let counts = together(objects) + together(filled.len() as u64);
         let calls = describes + counts + together(small) + single + files;
         Cost { calls, rows, bytes: rows * history.bytes_per_row, seconds: seconds(calls, rows) }

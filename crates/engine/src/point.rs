@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A finished backup as the engine sees it: the vault's manifest with what the engine wrote into it.
 
+use crate::backup::Hidden;
 use crate::describes::Describes;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::event::{Mode, State};
@@ -25,6 +26,9 @@ pub(crate) struct Content {
     /// API calls by family.
     pub calls: BTreeMap<String, u64>,
     pub described: Option<DescribedAt>,
+    /// Fields that the org does not show; none in a backup that did not look for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<Hidden>,
 }
 
 /// The describes of all objects at a backup.

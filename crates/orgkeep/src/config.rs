@@ -48,6 +48,9 @@ pub struct Connector {
     /// Percent of the org's daily API requests at which a backup pauses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_share: Option<u8>,
+    /// Bytes of the bodies of files that a backup fetches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_budget_bytes: Option<u64>,
     pub login: Login,
 }
 

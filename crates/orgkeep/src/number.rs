@@ -45,6 +45,25 @@ pub fn bytes(number: u64) -> String {
     if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
+/// `500MB` as bytes.
+pub fn amount(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => Some(1),
+        "KB" => Some(1_000),
+        "MB" => Some(1_000_000),
+        "GB" => Some(1_000_000_000),
+        "TB" => Some(1_000_000_000_000),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    number
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit))
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "an amount is a whole number with B, kB, MB, GB or TB, such as 500MB".to_owned())
+}
+
 /// `0.4 s`, `12 s`, `3 min 5 s`, `2 h 7 min`.
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();

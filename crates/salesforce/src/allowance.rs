@@ -54,7 +54,7 @@ impl Share {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Requests sent by this client, repeated ones included, by family: `oauth` (signing in, versions, identity; the
-    /// org does not count these), `rest`, `query`, `bulk`, `blob`, `soap`, `composite`.
+    /// org does not count these), `rest`, `query`, `bulk`, `blob`, `soap`, `composite`, `tooling`.
     pub calls: BTreeMap<&'static str, u64>,
     /// Requests of everyone in the last 24 hours, as the org last said.
     pub org_used: Option<u64>,

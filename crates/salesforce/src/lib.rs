@@ -33,6 +33,7 @@ mod secret;
 mod session;
 mod soap;
 pub mod soql;
+mod tooling;
 mod transport;
 mod write;
 

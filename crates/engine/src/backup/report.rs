@@ -3,6 +3,7 @@
 
 use super::Run;
 use super::catalog::{self, Catalog};
+use super::hidden::Hidden;
 use crate::error::Result;
 use crate::event::{Event, Gap, Mode, Route, State};
 use crate::note::Note;
@@ -170,6 +171,7 @@ pub(super) fn draft(
     run: &Run<'_>,
     catalog: &Catalog,
     described: Option<DescribedAt>,
+    hidden: Hidden,
     started: DateTime<Utc>,
     finished: DateTime<Utc>,
 ) -> Result<ManifestDraft> {
@@ -187,10 +189,13 @@ pub(super) fn draft(
             objects.insert(name.clone(), carried(run, name, reason));
         }
     }
-    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
+    hidden.tell(&mut objects);
+    // What may be hidden is not green before it is known.
+    let known = if hidden.unknown.is_none() { State::Green } else { State::Yellow };
+    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green).max(known);
     let calls = run.calls();
     let without_rows = catalog.without_rows.iter().cloned().collect();
-    let content = Content { mode: run.mode, state, objects, without_rows, calls, described };
+    let content = Content { mode: run.mode, state, objects, without_rows, calls, described, hidden: Some(hidden) };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
     Ok(ManifestDraft { started_at: started, finished_at: finished, content })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a backup says of itself.
 
-use crate::stage::Stage;
+use crate::stage::{Fault, Stage};
 use orgkeep_emulator::Settings;
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_engine::{Coverage, CoverageOptions, Kind, ObjectCoverage, Silent, State, coverage, estimate};
@@ -104,4 +104,107 @@ async fn an_estimate_comes_near_what_the_backups_then_cost() {
     let daily: Vec<u64> = after.schedules.iter().map(|schedule| schedule.calls_a_day).collect();
     assert!(daily.windows(2).all(|pair| pair[0] < pair[1]), "{daily:?}");
     assert!(after.schedules[1].percent_of_allowance.unwrap() > 0.0);
+}
+
+/// Takes the right to read a field from every profile and permission set.
+async fn hide(stage: &Stage, field: &str) {
+    let rights = stage.query(&format!("SELECT Id FROM FieldPermissions WHERE Field = '{field}'"), &["Id"]).await;
+    assert!(!rights.is_empty());
+    stage.delete(&rights.into_iter().map(|mut row| row.remove(0)).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_field_level_security_hides_are_named_with_what_to_do() {
+    let stage = Stage::new();
+    let account = stage.create_one("Account", json!({"Name": "a", "Rating": "Hot"})).await;
+    let credentials = stage.emulator.credentials(0);
+    stage.emulator.orgs()[0].set_permission(&credentials.user_id, "ViewAllFieldsGlobal", false);
+    hide(&stage, "Account.Rating").await;
+    // An object without rows has lost nothing by it.
+    hide(&stage, "Lead.Rating").await;
+    stage.later(1);
+    let report = stage.backup().await;
+    assert_eq!(report.line.state, State::Yellow);
+    let seen = looked_at(&stage, CoverageOptions::default()).await;
+    assert_eq!(object(&seen, "Account").fields_hidden, ["Rating"]);
+    assert_eq!(object(&seen, "Lead").fields_hidden, ["Rating"]);
+    let (accounts, leads) = (object(&seen, "Account"), object(&seen, "Lead"));
+    assert_eq!((accounts.line.state, leads.line.state), (State::Yellow, State::Green));
+    assert_eq!(accounts.line.gaps[0].what, "field Rating");
+    assert!(accounts.to_do.as_ref().unwrap().contains("read access"), "{accounts:?}");
+    assert!(seen.objects.iter().all(|one| one.fields_hidden.len() < 2), "{seen:?}");
+
+    // Nothing has changed: nothing is asked for again, and it is still known.
+    stage.later(1);
+    stage.network.set(Fault::None);
+    stage.backup().await;
+    assert!(stage.network.log().iter().all(|request| !request.contains("/tooling/")), "{:?}", stage.network.log());
+    assert_eq!(object(&looked_at(&stage, CoverageOptions::default()).await, "Account").fields_hidden, ["Rating"]);
+
+    // The permission shows them, and the value is there.
+    stage.emulator.orgs()[0].set_permission(&credentials.user_id, "ViewAllFieldsGlobal", true);
+    stage.later(25);
+    let report = stage.backup().await;
+    assert_eq!(
+        report.line.state,
+        State::Green,
+        "{:?}",
+        looked_at(&stage, CoverageOptions::default()).await.hidden_fields_unknown
+    );
+    let shown = orgkeep_engine::record(&stage.vault().await, "Account", &account, None).await.unwrap();
+    assert!(shown.fields.contains(&("Rating".into(), Some("Hot".into()))), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_cannot_know_what_is_hidden_says_so_and_is_not_green() {
+    let stage = Stage::new();
+    stage.create_one("Account", json!({"Name": "a"})).await;
+    let credentials = stage.emulator.credentials(0);
+    stage.emulator.orgs()[0].set_permission(&credentials.user_id, "ViewSetup", false);
+    let report = stage.backup().await;
+    let seen = looked_at(&stage, CoverageOptions::default()).await;
+    assert!(seen.hidden_fields_unknown.as_ref().unwrap().contains("INVALID_TYPE"), "{:?}", seen.hidden_fields_unknown);
+    assert_eq!((report.line.state, seen.state), (State::Yellow, State::Yellow));
+    stage.emulator.orgs()[0].set_permission(&credentials.user_id, "ViewSetup", true);
+    stage.later(1);
+    assert_eq!(stage.backup().await.line.state, State::Green);
+    assert_eq!(looked_at(&stage, CoverageOptions::default()).await.hidden_fields_unknown, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_are_invisible_without_query_all_files_are_counted() {
+    let stage = Stage::with(Settings { orgs: 1, ..Settings::default() });
+    let org = &stage.emulator.orgs()[0];
+    let credentials = stage.emulator.credentials(0);
+    let version = |title: &str| json!({"Title": title, "PathOnClient": "a.txt", "VersionData": "Zmlyc3Q="});
+    stage.create_one("ContentVersion", version("mine")).await;
+    let other = stage.query("SELECT Id FROM User WHERE IsActive = true", &["Id"]).await;
+    let other = other.into_iter().map(|mut row| row.remove(0)).find(|id| *id != credentials.user_id);
+    let other = match other {
+        Some(other) => other,
+        None => {
+            let profile =
+                stage.query("SELECT Id FROM Profile WHERE Name = 'Standard User'", &["Id"]).await[0][0].clone();
+            let user = json!({
+                "Username": "other@acme.example", "LastName": "Other", "Email": "other@acme.example", "Alias": "other",
+                "ProfileId": profile, "TimeZoneSidKey": "GMT", "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8",
+                "LanguageLocaleKey": "en_US"
+            });
+            stage.create_one("User", user).await
+        }
+    };
+    let mut foreign = version("theirs");
+    foreign["OwnerId"] = json!(other);
+    stage.create_one("ContentVersion", foreign).await;
+    assert_eq!(stage.backup().await.line.state, State::Green);
+
+    org.set_permission(&credentials.user_id, "QueryAllFiles", false);
+    stage.later(24);
+    stage.backup().await;
+    let seen = looked_at(&stage, CoverageOptions::default()).await;
+    let documents = object(&seen, "ContentDocument");
+    let gap = documents.line.gaps.iter().find(|gap| gap.reason.contains("Query All Files"));
+    assert!(gap.unwrap_or_else(|| panic!("{documents:?}")).what.contains("1 of about 2"), "{documents:?}");
+    assert_eq!(documents.line.state, State::Yellow);
+    assert!(documents.to_do.as_ref().unwrap().contains("Query All Files"), "{documents:?}");
 }

@@ -207,7 +207,7 @@ async fn what_a_killed_backup_has_read_is_not_read_again() {
     // The same org, a fresh vault, and the plug pulled some requests after the last file.
     let last_file = log.iter().rposition(|request| request.ends_with("/VersionData")).unwrap();
     let again = Stage::around(stage.emulator.clone());
-    again.network.set(Fault::Down(last_file + 10));
+    again.network.set(Fault::Down(last_file + 2));
     again.try_backup(false).await.unwrap_err();
     again.network.set(Fault::None);
     // The lease of the killed process runs out.

@@ -157,17 +157,23 @@ async fn bodies_that_the_vault_has_lost_are_fetched_again() {
             .filter(|path| !path.as_ref().contains("_delta_log"))
             .collect::<Vec<_>>()
     };
-    for path in blobs().await {
-        let mut bytes = stage.store.get(&path).await.unwrap().bytes().await.unwrap().to_vec();
-        let middle = bytes.len() / 2;
-        bytes[middle..middle + 20].fill(0x55);
-        stage.store.put(&path, bytes.into()).await.unwrap();
-    }
     let options = || CheckOptions { extent: Extent::Everything, now: now() };
-    let found = stage.vault().await.check_with(options(), &mut |_| {}).await.unwrap().damage;
-    assert!(!found.is_empty());
-    stage.later(24);
+    let damage = async |large: bool| {
+        for path in blobs().await.into_iter().filter(|path| path.as_ref().contains("/large/") == large) {
+            let mut bytes = stage.store.get(&path).await.unwrap().bytes().await.unwrap().to_vec();
+            bytes[100..200].fill(0x55);
+            stage.store.put(&path, bytes.into()).await.unwrap();
+        }
+        let found = stage.vault().await.check_with(options(), &mut |_| {}).await.unwrap().damage;
+        assert!(!found.is_empty());
+        assert_eq!(stage.vault().await.damaged().await.unwrap().len(), found.len(), "{found:?}");
+        stage.later(24);
+    };
+    damage(true).await;
+    let report = backup_with(&stage, None).await;
+    assert_eq!((report.line.files, fetched(&stage), report.line.state), (1, 1, State::Green));
     // With too small a budget it takes two runs, the second of which knows of it by what the first has left.
+    damage(false).await;
     let first = backup_with(&stage, Some(1)).await;
     assert_eq!((first.line.files, first.line.state), (1, State::Yellow));
     stage.later(1);

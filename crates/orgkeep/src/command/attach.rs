@@ -56,6 +56,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                     username: String::new(),
                     login: Login::None {},
                     api_share: None,
+                    file_budget_bytes: None,
                 },
             )?;
         }

@@ -36,6 +36,11 @@ pub struct Arguments {
     #[arg(long)]
     no_wait: bool,
 
+    /// Fetch the bodies of files up to about so much, such as 500MB or 10GB, newest first; the next backup goes on with the rest
+    /// [default: what `connect` was given, else all]
+    #[arg(long, value_name = "SIZE", value_parser = crate::number::amount)]
+    file_budget: Option<u64>,
+
     /// Go on in a vault that does not contain the backups this machine has seen in it: one put back from an older copy
     #[arg(long)]
     accept_older_vault: bool,
@@ -57,7 +62,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let share = arguments.api_share.or(connector.api_share).unwrap_or(API_SHARE);
     let at_the_reserve = if arguments.no_wait { AtTheReserve::Refuse } else { AtTheReserve::Wait };
     let org = context.sign_in_sharing(&arguments.name, &connector, share, at_the_reserve).await?;
-    let options = BackupOptions { full: arguments.full, holder: environment::holder(), ..BackupOptions::default() };
+    let options = BackupOptions {
+        full: arguments.full,
+        holder: environment::holder(),
+        file_budget_bytes: arguments.file_budget.or(connector.file_budget_bytes),
+        ..BackupOptions::default()
+    };
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
     if vault.rotating() {
         seal_anew(&vault).await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));

@@ -34,7 +34,7 @@ pub struct Arguments {
     share: Option<f64>,
 
     /// Read only about so much, such as 500MB or 2GB
-    #[arg(long, value_name = "BYTES", requires = "read_data", conflicts_with = "share", value_parser = amount)]
+    #[arg(long, value_name = "BYTES", requires = "read_data", conflicts_with = "share", value_parser = crate::number::amount)]
     limit: Option<u64>,
 
     /// What a check without options does
@@ -55,25 +55,6 @@ fn share(text: &str) -> Result<f64, String> {
     };
     part.filter(|part| *part > 0.0 && *part <= 1.0)
         .ok_or_else(|| "a share is written as 10% or 1/7, and is more than nothing and not more than all".to_owned())
-}
-
-/// `500MB` as bytes.
-fn amount(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => Some(1),
-        "KB" => Some(1_000),
-        "MB" => Some(1_000_000),
-        "GB" => Some(1_000_000_000),
-        "TB" => Some(1_000_000_000_000),
-        _ => None,
-    };
-    let number = digits.parse::<u64>().ok();
-    number
-        .zip(unit)
-        .and_then(|(number, unit)| number.checked_mul(unit))
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "an amount is a whole number with B, kB, MB, GB or TB, such as 500MB".to_owned())
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
@@ -131,6 +112,7 @@ fn sound(report: &CheckReport, extent: Extent) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::amount;
 
     #[test]
     fn shares_and_amounts_are_read_as_people_write_them() {

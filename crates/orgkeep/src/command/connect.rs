@@ -65,6 +65,10 @@ pub struct Arguments {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     api_share: Option<u8>,
 
+    /// How much of the bodies of files each backup fetches, such as 10GB, newest first [default: all]
+    #[arg(long, value_name = "SIZE", value_parser = crate::number::amount)]
+    file_budget: Option<u64>,
+
     #[command(flatten)]
     unlocking: Unlocking,
 }
@@ -128,6 +132,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         org_name: organization.name.clone(),
         username: identity.username.clone(),
         api_share: arguments.api_share.or(existing.as_ref().and_then(|existing| existing.api_share)),
+        file_budget_bytes: arguments.file_budget.or(existing.as_ref().and_then(|existing| existing.file_budget_bytes)),
         login,
     };
     config.put(name, connector.clone())?;

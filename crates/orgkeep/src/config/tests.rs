@@ -12,6 +12,7 @@ fn acme() -> Connector {
         org_name: "Acme".into(),
         username: "backup@acme.example".into(),
         api_share: None,
+        file_budget_bytes: None,
         login: Login::ClientCredentials {
             client_id: "3MVG9".into(),
             client_secret: Place::File("/etc/orgkeep/acme.secret".into()),

@@ -69,6 +69,7 @@ impl Place {
             org_name: organization.name.clone(),
             username: org.identity().username.clone(),
             api_share: None,
+            file_budget_bytes: None,
             login: Login::ClientCredentials {
                 client_id: credentials.client_id.clone(),
                 client_secret: SecretPlace::File(self.folder.join("client-secret")),

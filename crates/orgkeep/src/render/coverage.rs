@@ -69,6 +69,12 @@ pub fn coverage(coverage: &Coverage, name: &str, shape: Shape) -> String {
             false => text.push_str(&format!("\n{}", table.render(shape))),
         }
     }
+    if let Some(reason) = &coverage.hidden_fields_unknown {
+        text.push_str(&format!(
+            "\nWhether fields are hidden from the user who backs up is not known: {}\n  what to do: give it View Setup and Configuration\n",
+            shown(reason)
+        ));
+    }
     if unread > 0 {
         text.push_str(&format!("\n{} not read\n", counted(unread, "object")));
     }

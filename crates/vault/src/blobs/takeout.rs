@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Taking bodies out: packs that hold one of them are written again without, large ones are removed.
 
-use std::collections::HashSet;
-
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use futures::stream::TryStreamExt;

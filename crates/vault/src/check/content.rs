@@ -153,7 +153,10 @@ impl Check<'_> {
             }
             Content::Missing => {}
         }
+        // Of a pack it may have been noted before, where its large bodies were looked for.
+        let named = self.report.damage.iter().any(|damage| damage.path == unit.path.as_ref());
         Ok(self.report.damage.len() == before
+            && !named
             && !self.report.damage.iter().any(|damage| object.is_some() && unit.is_states() && damage.object == object))
     }
 
