@@ -122,6 +122,8 @@ pub async fn erase(
 async fn under_lock(vault: &OrgVault, object: &str, ids: &[String], lock: &Lock) -> Result<Certificate> {
     vault.complete_erasures(lock).await?;
     let draft = draft(vault, object, ids).await?;
+    // What is on hold is refused before anything is changed.
+    vault.refuse_held(&draft.records).await?;
     let restores = silence(vault, &draft, lock).await?;
     let (erasure, done) = vault.erase(lock, draft).await?;
     Ok(certificate(vault, erasure, Some(done), restores))
@@ -224,13 +226,7 @@ impl<'a> Found<'a> {
         let mut frontier: Ids = BTreeMap::from([(object.to_owned(), ids)]);
         while !frontier.is_empty() {
             for (object, ids) in &mut frontier {
-                let others: Vec<String> = self
-                    .lineage
-                    .pairs()
-                    .filter(|(old, new)| ids.contains(*old) || ids.contains(*new))
-                    .flat_map(|(old, new)| [old.to_owned(), new.to_owned()])
-                    .collect();
-                ids.extend(others);
+                self.lineage.close_over(ids);
                 let known = self.records.entry(object.clone()).or_default();
                 ids.retain(|id| known.insert(id.clone()));
             }

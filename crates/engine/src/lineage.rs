@@ -4,12 +4,14 @@
 use crate::error::Result;
 use crate::restore::ledger::{Header, Line};
 use orgkeep_vault::OrgVault;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// From the Ids of an org's backups to those that its records have in a target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
     now: HashMap<String, String>,
+    /// Ids that a record had before it was restored a second time from the same backup.
+    former: Vec<(String, String)>,
 }
 
 impl Lineage {
@@ -20,7 +22,7 @@ impl Lineage {
 
     /// Into a target org, over all restores that went there.
     pub async fn into_target(vault: &OrgVault, target_org: &str) -> Result<Lineage> {
-        let mut now = HashMap::new();
+        let mut lineage = Lineage::default();
         for restore in vault.restores().await? {
             let ledger = vault.restore_open(&restore).await?;
             let header = Header::of(&ledger).await?;
@@ -29,11 +31,11 @@ impl Lineage {
             }
             for line in crate::restore::ledger::lines(&ledger).await? {
                 if let Line::Done { id, new_id: Some(new_id), .. } | Line::Along { id, new_id } = line {
-                    now.insert(id, new_id);
+                    lineage.add(id, new_id);
                 }
             }
         }
-        Ok(Lineage { now })
+        Ok(lineage)
     }
 
     /// Whether every record is known under its own Id.
@@ -42,7 +44,24 @@ impl Lineage {
     }
 
     pub fn add(&mut self, old: impl Into<String>, new: impl Into<String>) {
-        self.now.insert(old.into(), new.into());
+        let (old, new) = (old.into(), new.into());
+        if let Some(former) = self.now.insert(old.clone(), new.clone()).filter(|former| *former != new) {
+            self.former.push((old, former));
+        }
+    }
+
+    /// Adds to the Ids of some records all others that these have or had, through however many restores.
+    pub fn close_over(&self, ids: &mut BTreeSet<String>) {
+        let steps = || self.now.iter().chain(self.former.iter().map(|(old, new)| (old, new)));
+        let mut names: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (old, new) in steps() {
+            names.entry(old).or_default().push(new);
+            names.entry(new).or_default().push(old);
+        }
+        let mut next: Vec<&str> = names.keys().copied().filter(|id| ids.contains(*id)).collect();
+        while let Some(id) = next.pop() {
+            next.extend(names[id].iter().filter(|other| ids.insert((**other).to_owned())));
+        }
     }
 
     /// The newest Id of a record that a restore made, which in another org may by chance be the same: a sandbox counts
@@ -84,6 +103,19 @@ mod tests {
         lineage.add("a", "b");
         lineage.add("b", "c");
         assert_eq!((lineage.current("a"), lineage.current("b"), lineage.current("c")), ("c", "c", "c"));
+    }
+
+    #[test]
+    fn all_ids_of_a_record_are_known_also_where_it_was_restored_twice_from_one_backup() {
+        let mut lineage = Lineage::default();
+        for (old, new) in [("a", "b"), ("a", "c"), ("c", "d"), ("x", "y")] {
+            lineage.add(old, new);
+        }
+        for id in ["a", "b", "c", "d"] {
+            let mut ids = BTreeSet::from([id.to_owned()]);
+            lineage.close_over(&mut ids);
+            assert_eq!(ids.into_iter().collect::<String>(), "abcd");
+        }
     }
 
     #[test]

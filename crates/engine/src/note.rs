@@ -4,7 +4,7 @@
 
 use crate::event::{Gap, Mode, Route, State};
 use chrono::{DateTime, TimeDelta, Utc};
-use orgkeep_vault::{Batch, RowsDigest, Schema};
+use orgkeep_vault::{Batch, RowsDigest};
 use serde::{Deserialize, Serialize};
 
 /// A record becomes visible when its transaction commits, which may be minutes after its SystemModstamp
@@ -20,14 +20,14 @@ pub(crate) struct Overlap {
 
 impl Overlap {
     /// The overlap of a reading before which the org's clock showed `asked_at`.
-    pub fn of(asked_at: Option<DateTime<Utc>>, schema: &Schema) -> Option<Overlap> {
+    pub fn of(asked_at: Option<DateTime<Utc>>) -> Option<Overlap> {
         let start = (asked_at? - OVERLAP).format("%Y-%m-%dT%H:%M:%S%.3f").to_string();
-        Some(Overlap { start, rows: Some(RowsDigest::new(schema)) })
+        Some(Overlap { start, rows: Some(RowsDigest::default()) })
     }
 
     /// Of rows that were asked for because they lie in one.
-    pub fn all(schema: &Schema) -> Overlap {
-        Overlap { start: String::new(), rows: Some(RowsDigest::new(schema)) }
+    pub fn all() -> Overlap {
+        Overlap { start: String::new(), rows: Some(RowsDigest::default()) }
     }
 
     /// Adds a row, if its stamp lies in the overlap.

@@ -110,13 +110,28 @@ impl Command {
 /// How an encrypted vault is opened.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Unlocking {
-    /// File with the vault's passphrase [else: $ORGKEEP_PASSPHRASE, the file named at `connect`, a prompt]
+    /// File with the vault's passphrase [else: $ORGKEEP_PASSPHRASE, the files named at `connect`, a prompt]
     #[arg(long, value_name = "FILE", help_heading = "Opening the vault")]
     pub passphrase_file: Option<PathBuf>,
 
-    /// File with the recovery key, for when the passphrase is lost
+    /// File with a recovery key: for when the passphrase is lost, or on a machine that has a key of its own
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file", help_heading = "Opening the vault")]
     pub recovery_key_file: Option<PathBuf>,
+}
+
+impl Unlocking {
+    pub fn is_empty(&self) -> bool {
+        self.passphrase_file.is_none() && self.recovery_key_file.is_none()
+    }
+
+    /// The same files, found from every folder.
+    pub fn absolute(&self) -> Unlocking {
+        let absolute = |path: &Option<PathBuf>| path.as_deref().map(environment::absolute);
+        Unlocking {
+            passphrase_file: absolute(&self.passphrase_file),
+            recovery_key_file: absolute(&self.recovery_key_file),
+        }
+    }
 }
 
 /// A vault's path from the root, so that a connector works from every folder; a URL as it is.

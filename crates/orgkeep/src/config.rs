@@ -19,6 +19,7 @@
 mod kept;
 mod seen;
 
+use crate::cli::Unlocking;
 use crate::failure::{Failure, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub struct Connector {
     pub vault: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_key_file: Option<PathBuf>,
     /// Where to sign in; with an access token the org's own address.
     pub url: Url,
     /// 18 characters. A login to another org is refused.
@@ -52,6 +55,13 @@ pub struct Connector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_budget_bytes: Option<u64>,
     pub login: Login,
+}
+
+impl Connector {
+    /// The files that open its vault without a person.
+    pub fn unlocking(&self) -> Unlocking {
+        Unlocking { passphrase_file: self.passphrase_file.clone(), recovery_key_file: self.recovery_key_file.clone() }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

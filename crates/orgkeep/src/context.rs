@@ -11,7 +11,7 @@ use crate::secret::Rotation;
 use crate::{environment, secret};
 use orgkeep_salesforce::{AtTheReserve, Options, Org, Share};
 use orgkeep_vault::{Location, OrgVault, Unlock, Vault};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The name that Orgkeep gives itself in an org's login history and limits.
@@ -43,12 +43,12 @@ impl Context {
 
     /// What the vault keeps of the connector's org.
     pub async fn org_vault(&self, connector: &Connector, unlocking: &Unlocking) -> Result<OrgVault, Failure> {
-        let vault = self.vault(&connector.vault, unlocking, connector.passphrase_file.as_deref()).await?;
+        let vault = self.vault(&connector.vault, unlocking, &connector.unlocking()).await?;
         Ok(vault.org(&connector.org_id).await?)
     }
 
-    /// Opens a vault. `remembered` is the passphrase file that `connect` wrote down.
-    pub async fn vault(&self, place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Vault, Failure> {
+    /// Opens a vault. `remembered` are the files that `connect` wrote down.
+    pub async fn vault(&self, place: &str, unlocking: &Unlocking, remembered: &Unlocking) -> Result<Vault, Failure> {
         self.vault_and_secret(place, unlocking, remembered).await.map(|(vault, _)| vault)
     }
 
@@ -57,7 +57,7 @@ impl Context {
         &self,
         place: &str,
         unlocking: &Unlocking,
-        remembered: Option<&Path>,
+        remembered: &Unlocking,
     ) -> Result<(Vault, Unlock), Failure> {
         let about = |error: orgkeep_vault::Error| Failure::from(error).about(format!("vault at {place}"));
         let location = Location::parse(place).map_err(about)?;
@@ -140,19 +140,27 @@ async fn connect_sharing(
     }
 }
 
-fn unlock(place: &str, unlocking: &Unlocking, remembered: Option<&Path>) -> Result<Unlock, Failure> {
-    if let Some(path) = &unlocking.recovery_key_file {
-        return Ok(Unlock::RecoveryKey(secret::from_file(path, "recovery key")?.expose().into()));
+fn unlock(place: &str, given: &Unlocking, remembered: &Unlocking) -> Result<Unlock, Failure> {
+    if let Some(unlock) = in_files(given)? {
+        return Ok(unlock);
     }
-    let passphrase = match (&unlocking.passphrase_file, environment::variable(environment::PASSPHRASE), remembered) {
-        (Some(path), _, _) => Some(secret::from_file(path, "passphrase")?),
-        (None, Some(passphrase), _) => Some(passphrase.into()),
-        (None, None, Some(path)) => Some(secret::from_file(path, "passphrase")?),
-        (None, None, None) => secret::from_prompt(&format!("Passphrase of the vault at {place}"))?,
-    };
-    match passphrase {
+    if let Some(passphrase) = environment::variable(environment::PASSPHRASE) {
+        return Ok(Unlock::Passphrase(passphrase.into()));
+    }
+    if let Some(unlock) = in_files(remembered)? {
+        return Ok(unlock);
+    }
+    match secret::from_prompt(&format!("Passphrase of the vault at {place}"))? {
         Some(passphrase) => Ok(Unlock::Passphrase(passphrase.expose().into())),
         None => Err(Failure::invalid(format!("no passphrase was given for the vault at {place}"))
             .hint("give --passphrase-file FILE, set ORGKEEP_PASSPHRASE, or run on a terminal to be asked")),
     }
+}
+
+fn in_files(unlocking: &Unlocking) -> Result<Option<Unlock>, Failure> {
+    Ok(match (&unlocking.recovery_key_file, &unlocking.passphrase_file) {
+        (Some(path), _) => Some(Unlock::RecoveryKey(secret::from_file(path, "recovery key")?.expose().into())),
+        (None, Some(path)) => Some(Unlock::Passphrase(secret::from_file(path, "passphrase")?.expose().into())),
+        (None, None) => None,
+    })
 }

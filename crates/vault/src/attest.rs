@@ -11,15 +11,13 @@ use futures::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Schema;
-use crate::compare::ranked;
-use crate::datafile::Reading;
+use crate::datafile::Hashes;
 use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 use crate::merkle::{self, Held};
 use crate::org::OrgVault;
-use crate::runs::{self, BatchStream, Versions};
+use crate::runs::BatchStream;
 use crate::seal::{Seal, Statement};
-use crate::sorter::batch_bytes;
 use crate::state::Scan;
 
 const WHAT: &str = "orgkeep attestation";
@@ -128,7 +126,7 @@ impl OrgVault {
                 .with("org", &statement.org));
         }
         self.forget_all();
-        let same_key = self.vault().public_key().await.is_some_and(|key| key == statement.public_key);
+        let same_key = self.vault().public_key() == statement.public_key;
         let in_chain = self.contains(statement.sequence, &statement.manifest).await?;
         let manifest = match self.finished(statement.sequence).await {
             Ok(manifest) => Some(manifest),
@@ -167,18 +165,14 @@ impl OrgVault {
         sum(self.scan_of(object, &state, sequence, Scan::default())?).await
     }
 
-    /// What is held of an object from each backup on that captured something of it, computed from all its rows in one pass: a version counts
+    /// What is held of an object from each backup on that captured something of it, computed from the hashes of all its rows in one pass: a version counts
     /// from its backup on, and no longer from that of the next version.
     pub(crate) async fn states(&self, object: &str) -> Result<BTreeMap<u64, Held>> {
         let finished = self.newest().await?.map_or(0, |newest| newest.sequence);
         let log = self.log(object);
         let Some(state) = log.state().await? else { return Ok(BTreeMap::new()) };
-        let files = state.files.iter().filter(|file| file.backups().0 <= finished);
-        let runs = runs::chains(files.map(|file| ranked(&log, file, u64::MAX)).collect());
-        let schema = Schema::new(state.columns.clone())?;
-        let mut hasher = RowHasher::new(&schema);
-        let reading = Reading { schema, ids: None, batch_bytes: batch_bytes(runs.len()) };
-        let mut rows = runs::merge(self.store(), runs, reading, Versions::All, true);
+        let only_id = Schema::new(state.columns.clone())?.project(&[]);
+        let mut rows = self.versions_of(&log, &state, only_id, None, Hashes::Yes)?;
         let mut changes: BTreeMap<u64, (i64, Digest)> = BTreeMap::new();
         // The Id of the row before, and the backup that captured it: versions come newest first.
         let (mut last, mut until) = (String::new(), None);
@@ -194,7 +188,7 @@ impl OrgVault {
                     continue;
                 }
                 if !batch.deleted(row) {
-                    let hash = hasher.row(&batch, row);
+                    let hash = batch.hash(row);
                     let begins = changes.entry(from).or_default();
                     begins.0 += 1;
                     begins.1.add(hash);

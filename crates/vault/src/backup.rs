@@ -49,12 +49,10 @@ pub struct Manifest {
     pub finished_at: DateTime<Utc>,
     /// What was captured in this backup, by object. An object that is not here is held as the backups before left it.
     pub objects: BTreeMap<String, Captured>,
-    /// What is held of every object as of this backup, captured in it or before. Empty in manifests of earlier versions.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// What is held of every object as of this backup, captured in it or before.
     pub state: BTreeMap<String, Held>,
-    /// Merkle root of `state`, 64 hexadecimal digits; none in manifests of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root: Option<String>,
+    /// Merkle root of `state`, 64 hexadecimal digits.
+    pub root: String,
     /// What the engine says of the backup: coverage, counts, calls. The vault does not look into it.
     pub content: Value,
     /// BLAKE3 of the JSON of this manifest.
@@ -540,27 +538,16 @@ impl Unfinished {
     }
 
     /// What is held of every object as of this backup: what was captured in it, else what the backup before held.
-    async fn state(&self) -> Result<BTreeMap<String, Held>> {
+    fn state(&self) -> Result<BTreeMap<String, Held>> {
         let held = |captured: &Captured| Held { live: captured.live, digest: captured.digest.clone() };
         let erasures = &self.erasures;
         let mut state: BTreeMap<String, Held> = match &self.predecessor {
             None => BTreeMap::new(),
-            Some(before) if before.root.is_some() => {
+            Some(before) => {
                 let less = |(object, held): (&String, &Held)| {
                     Ok((object.clone(), erasures.held(object, before.sequence, held)?))
                 };
                 before.state.iter().map(less).collect::<Result<_>>()?
-            }
-            // Made by an earlier version: once, everything that was captured before is gathered.
-            Some(_) => {
-                let manifests = self.org.manifests().await?;
-                let mut state = BTreeMap::new();
-                for manifest in &manifests {
-                    for (object, captured) in &manifest.objects {
-                        state.insert(object.clone(), erasures.held(object, manifest.sequence, &held(captured))?);
-                    }
-                }
-                state
             }
         };
         state.extend(self.outcomes().iter().map(|(object, captured)| (object.clone(), held(captured))));
@@ -569,7 +556,7 @@ impl Unfinished {
 
     /// Writes the manifest: from now on the backup exists. Busy if another process has finished this sequence.
     pub async fn finish(self, draft: ManifestDraft) -> Result<Manifest> {
-        let state = self.state().await?;
+        let state = self.state()?;
         let mut manifest = Manifest {
             format: crate::vault::FORMAT,
             org: self.org.id().into(),
@@ -578,7 +565,7 @@ impl Unfinished {
             started_at: draft.started_at,
             finished_at: draft.finished_at,
             objects: self.outcomes(),
-            root: Some(merkle::root(&state)?),
+            root: merkle::root(&state)?,
             state,
             content: draft.content,
             hash: String::new(),
@@ -586,7 +573,7 @@ impl Unfinished {
         let json = serde_json::to_vec(&manifest)
             .map_err(|error| Error::because("the manifest cannot be written as JSON", error).of_kind(Kind::Invalid))?;
         manifest.hash = blake3::hash(&json).to_hex().to_string();
-        self.org.put_seal(&manifest, self.org.vault().signer().await?.as_ref()).await?;
+        self.org.put_seal(&manifest, &self.org.vault().signer()?).await?;
         let path = self.org.manifest_path(self.sequence);
         if let Err(error) = self.org.store().put_opts(&path, packed::pack(&json).into(), PutMode::Create.into()).await {
             // The reply may have been lost after the write took place.

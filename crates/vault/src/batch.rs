@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
 
 use crate::cell::cell_text;
-use crate::columns::{BACKUP, Builder, ColumnType, DELETED, ID, MISFIT, Schema};
+use crate::columns::{BACKUP, Builder, ColumnType, DELETED, ID, Schema};
+use crate::digest::{Digest, RowHasher};
 use crate::error::{Error, Kind, Result};
 
-/// Rows of one object: the columns of its schema, then `_misfit`, `_deleted` and `_backup`.
+/// Rows of one object: the columns of its schema, then `_misfit`, `_deleted`, `_backup` and `_hash`.
 #[derive(Clone)]
 pub struct Batch {
     schema: Schema,
@@ -107,6 +108,39 @@ impl Batch {
         self.batch.column(self.schema.columns().len() + 2).as_primitive()
     }
 
+    fn hashes(&self) -> &BinaryArray {
+        self.batch.column(self.schema.columns().len() + 3).as_binary()
+    }
+
+    /// The hash of a row's values, of all columns of its table. Nought where it was not asked for as rows were read, and where a table
+    /// written by others has none.
+    pub(crate) fn hash(&self, row: usize) -> Digest {
+        let hashes = self.hashes();
+        let bytes = hashes.is_valid(row).then(|| hashes.value(row));
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Digest::of_bytes).unwrap_or_default()
+    }
+
+    /// The same with hashes, computed from the columns that are here, where rows were read without.
+    pub fn hashed(mut self) -> Batch {
+        if self.hashes().null_count() > 0 {
+            self.hash_with(&mut RowHasher::new(&self.schema));
+        }
+        self
+    }
+
+    /// Computes the hashes of the rows anew.
+    pub(crate) fn hash_with(&mut self, hasher: &mut RowHasher) {
+        let hashes = hasher.rows(self);
+        self.replace(3, Arc::new(hashes));
+    }
+
+    /// Puts another column in the place of one of [`OWN`].
+    fn replace(&mut self, own: usize, column: ArrayRef) {
+        let mut columns = self.batch.columns().to_vec();
+        columns[self.schema.columns().len() + own] = column;
+        self.batch = RecordBatch::try_new(self.batch.schema(), columns).expect("one column was replaced by its like");
+    }
+
     /// The Id of a row; empty where a table written by others has none.
     pub fn id(&self, row: usize) -> &str {
         let ids = self.ids();
@@ -150,20 +184,16 @@ impl Batch {
     /// The same rows with every row's `_backup` set.
     pub(crate) fn numbered(&self, sequence: u64) -> Batch {
         let number = i64::try_from(sequence).expect("sequences are counted from 1 and stay far below 2^63");
-        let mut columns = self.batch.columns().to_vec();
-        let last = columns.len() - 1;
-        columns[last] = Arc::new(Int64Array::from(vec![number; self.len()]));
-        let batch = RecordBatch::try_new(self.batch.schema(), columns).expect("one column was replaced by its like");
-        Batch { batch, origin: None, ..self.clone() }
+        let mut numbered = Batch { origin: None, ..self.clone() };
+        numbered.replace(2, Arc::new(Int64Array::from(vec![number; self.len()])));
+        numbered
     }
 
     /// The same rows marked deleted.
     pub(crate) fn buried(&self) -> Batch {
-        let mut columns = self.batch.columns().to_vec();
-        let position = columns.len() - 2;
-        columns[position] = Arc::new(BooleanArray::from(vec![true; self.len()]));
-        let batch = RecordBatch::try_new(self.batch.schema(), columns).expect("one column was replaced by its like");
-        Batch { batch, origin: None, ..self.clone() }
+        let mut buried = Batch { origin: None, ..self.clone() };
+        buried.replace(1, Arc::new(BooleanArray::from(vec![true; self.len()])));
+        buried
     }
 
     /// These rows in the columns of another schema: a column that is not here is null, a value that does not fit the type
@@ -189,13 +219,9 @@ impl Batch {
                     positions.iter().map(|position| position.and_then(|column| self.text(row, column))).collect();
                 builder.push(self.deleted(row), cells.iter().map(Option::as_deref));
             }
-            let rebuilt = builder.finish();
-            let mut columns = rebuilt.batch.columns().to_vec();
-            let last = columns.len() - 1;
-            columns[last] = Arc::new(self.backups().clone());
-            let batch = RecordBatch::try_new(rebuilt.batch.schema(), columns)
-                .map_err(|error| Error::because("rows cannot take the table's columns", error))?;
-            return Ok(Batch::measured(schema.clone(), batch, self.origin.clone()));
+            let mut rebuilt = builder.finish();
+            rebuilt.replace(2, Arc::new(self.backups().clone()));
+            return Ok(Batch::measured(schema.clone(), rebuilt.batch, self.origin.clone()));
         }
         let mut columns: Vec<ArrayRef> = schema
             .columns()
@@ -208,7 +234,12 @@ impl Batch {
         columns.extend(self.batch.columns()[self.schema.columns().len()..].iter().cloned());
         let batch = RecordBatch::try_new(schema.arrow(), columns)
             .map_err(|error| Error::because("rows cannot take the table's columns", error))?;
-        Ok(Batch::measured(schema.clone(), batch, self.origin.clone()))
+        let mut conformed = Batch::measured(schema.clone(), batch, self.origin.clone());
+        if renamed {
+            // Names are part of what is hashed.
+            conformed.hash_with(&mut RowHasher::new(schema));
+        }
+        Ok(conformed)
     }
 
     /// Takes rows read from a file whose columns are some of the schema's, in any order; those that are missing are null.
@@ -227,37 +258,9 @@ impl Batch {
                 None => new_null_array(field.data_type(), stored.num_rows()),
             });
         }
-        debug_assert_eq!(target.field(target.fields().len() - 3).name(), MISFIT);
         let batch = RecordBatch::try_new(target, columns)
             .map_err(|error| Error::because("stored columns do not make a row", error).of_kind(Kind::Corrupt))?;
         Batch::new(schema.clone(), batch)
-    }
-}
-
-/// Whether two rows of the same schema are the same version of a record: equal values, misfits and deletion.
-pub(crate) struct SameRow {
-    columns: Vec<Box<dyn Fn(usize, usize) -> bool + Send>>,
-}
-
-impl SameRow {
-    /// Compares rows of `left` with rows of `right`, two batches of one schema.
-    pub(crate) fn new(left: &Batch, right: &Batch) -> SameRow {
-        let width = left.schema.columns().len();
-        // The last column is `_backup`, the one before it `_deleted`, the one before that `_misfit`.
-        let mut columns: Vec<Box<dyn Fn(usize, usize) -> bool + Send>> = (0..width)
-            .map(|index| {
-                let kind = left.schema.columns()[index].kind;
-                same_value(kind, left.batch.column(index), right.batch.column(index))
-            })
-            .collect();
-        columns.push(same_misfits(left.misfits().clone(), right.misfits().clone()));
-        let (before, after) = (left.deletions().clone(), right.deletions().clone());
-        columns.push(Box::new(move |a, b| before.value(a) == after.value(b)));
-        SameRow { columns }
-    }
-
-    pub(crate) fn same(&self, left: usize, right: usize) -> bool {
-        self.columns.iter().all(|same| same(left, right))
     }
 }
 
@@ -287,15 +290,4 @@ pub(crate) fn same_value(
         }
         ColumnType::Text => compare!(|array: &ArrayRef| array.as_string::<i32>().clone()),
     }
-}
-
-fn same_misfits(left: StringArray, right: StringArray) -> Box<dyn Fn(usize, usize) -> bool + Send> {
-    Box::new(move |a, b| match (left.is_null(a), right.is_null(b)) {
-        (false, false) => {
-            // The order of the fields in the JSON follows the columns of whoever wrote it.
-            let parse = |text: &str| serde_json::from_str::<BTreeMap<String, String>>(text).ok();
-            left.value(a) == right.value(b) || parse(left.value(a)) == parse(right.value(b))
-        }
-        (left, right) => left == right,
-    })
 }

@@ -21,8 +21,8 @@ use crate::backup::Unfinished;
 use crate::batch::Batch;
 use crate::columns::Schema;
 use crate::compare::compare;
-use crate::datafile::Reading;
-use crate::digest::{Digest, RowHasher};
+use crate::datafile::{Hashes, Reading};
+use crate::digest::Digest;
 use crate::erasure::{self, ErasureList};
 use crate::error::Result;
 use crate::log::{self, Commit, DataFile, Log, Operation, State};
@@ -64,7 +64,7 @@ pub struct Captured {
     pub erased: u64,
     /// Records that are live in the state after this.
     pub live: u64,
-    /// Digest of the live state after this, 64 hexadecimal digits; the same for the same rows, however they came.
+    /// Digest of the live state after this, 32 hexadecimal digits; the same for the same rows, however they came.
     pub digest: String,
     /// Data files added, and their plaintext bytes.
     pub files: u64,
@@ -247,17 +247,17 @@ fn adopt(stored: Vec<StoredRun>, output: &mut Output) -> Counts {
 
 /// Merges the runs of a first capture that overlap.
 async fn rewrite(org: &OrgVault, schema: &Schema, stored: &[StoredRun], output: &mut Output) -> Result<Counts> {
-    let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: batch_bytes(stored.len()) };
+    let reading =
+        Reading { schema: schema.clone(), hashes: Hashes::Yes, ids: None, batch_bytes: batch_bytes(stored.len()) };
     let mut merged = runs::merge(org.store(), sorted_runs(stored, Vec::new()), reading, Versions::Newest, true);
     let mut counts = Counts::default();
-    let mut hasher = RowHasher::new(schema);
     while let Some(batch) = merged.next().await.transpose()? {
         for row in 0..batch.len() {
             if batch.deleted(row) {
                 counts.deleted += 1;
             } else {
                 counts.live += 1;
-                counts.digest.add(hasher.row(&batch, row));
+                counts.digest.add(batch.hash(row));
             }
         }
         output.push(batch).await?;

@@ -12,11 +12,12 @@ use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
     TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
+use crate::digest::RowHasher;
 use crate::error::{Error, Kind, Result};
 use crate::text;
 
@@ -26,6 +27,10 @@ pub(crate) const MISFIT: &str = "_misfit";
 pub(crate) const DELETED: &str = "_deleted";
 /// The sequence of the backup that captured the row.
 pub(crate) const BACKUP: &str = "_backup";
+/// The hash of the row's values; see [`crate::digest`].
+pub(crate) const HASH: &str = "_hash";
+/// The columns that Orgkeep adds, in their order, after those of the object.
+pub(crate) const OWN: [&str; 4] = [MISFIT, DELETED, BACKUP, HASH];
 pub(crate) const ID: &str = "Id";
 
 /// How the values of a column are stored.
@@ -136,13 +141,14 @@ impl Schema {
         Schema { columns: self.columns.iter().filter(wanted).cloned().collect() }
     }
 
-    /// The stored columns: these, then `_misfit`, `_deleted`, `_backup`.
+    /// The stored columns: these, then [`OWN`].
     pub(crate) fn arrow(&self) -> arrow_schema::SchemaRef {
         let mut fields: Vec<Field> =
             self.columns.iter().map(|column| Field::new(&column.name, column.kind.arrow(), true)).collect();
         fields.push(Field::new(MISFIT, DataType::Utf8, true));
         fields.push(Field::new(DELETED, DataType::Boolean, true));
         fields.push(Field::new(BACKUP, DataType::Int64, true));
+        fields.push(Field::new(HASH, DataType::Binary, true));
         Arc::new(arrow_schema::Schema::new(fields))
     }
 }
@@ -263,12 +269,13 @@ pub struct Builder {
     rows: usize,
     text_bytes: usize,
     row_width_bytes: usize,
+    hasher: RowHasher,
 }
 
 impl Builder {
     pub fn new(schema: &Schema) -> Self {
         let cells: Vec<Cells> = schema.columns.iter().map(|column| Cells::new(column.kind)).collect();
-        let row_width_bytes = cells.iter().map(Cells::width_bytes).sum::<usize>() + 6;
+        let row_width_bytes = cells.iter().map(Cells::width_bytes).sum::<usize>() + 26;
         Builder {
             schema: schema.clone(),
             cells,
@@ -278,6 +285,7 @@ impl Builder {
             rows: 0,
             text_bytes: 0,
             row_width_bytes,
+            hasher: RowHasher::new(schema),
         }
     }
 
@@ -333,11 +341,14 @@ impl Builder {
         columns.push(Arc::new(self.misfit.finish()));
         columns.push(Arc::new(self.deleted.finish()));
         columns.push(Arc::new(Int64Array::from(vec![0; self.rows])));
+        columns.push(new_null_array(&DataType::Binary, self.rows));
         self.rows = 0;
         self.text_bytes = 0;
         let batch = RecordBatch::try_new(self.schema.arrow(), columns)
             .expect("every builder got one value per row, of the type in the schema");
-        Batch::new(self.schema.clone(), batch).expect("the batch was built from this schema")
+        let mut batch = Batch::new(self.schema.clone(), batch).expect("the batch was built from this schema");
+        batch.hash_with(&mut self.hasher);
+        batch
     }
 }
 

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::columns::Schema;
 use crate::compare::ranked;
-use crate::datafile::Reading;
+use crate::datafile::{Hashes, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::log::{Commit, DataFile, Log, Operation, State};
@@ -154,8 +154,12 @@ async fn merged(org: &OrgVault, log: &Log, state: &State, selected: &[DataFile])
     let expected: u64 = selected.iter().map(|file| file.rows).sum();
     let sequence = selected.iter().map(|file| file.sequence).max().unwrap_or(0);
     let runs = runs::chains(selected.iter().map(|file| ranked(log, file, u64::MAX)).collect());
-    let reading =
-        Reading { schema: Schema::new(state.columns.clone())?, ids: None, batch_bytes: batch_bytes(runs.len()) };
+    let reading = Reading {
+        schema: Schema::new(state.columns.clone())?,
+        hashes: Hashes::Yes,
+        ids: None,
+        batch_bytes: batch_bytes(runs.len()),
+    };
     let mut rows = runs::merge(org.store(), runs, reading, Versions::All, true);
     let mut output = Output::new(log.clone(), sequence, state.version + 1, false);
     while let Some(batch) = futures::StreamExt::next(&mut rows).await.transpose()? {

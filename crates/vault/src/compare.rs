@@ -2,17 +2,18 @@
 //! The walk at the heart of a capture: given rows beside the held state, appending what is new or differs.
 //!
 //! Both sides come sorted by Id and are read once. The number of live rows and the digest are not counted afresh but
-//! carried over from the table's last commit, and changed with each row that comes, goes or differs.
+//! carried over from the table's last commit, and changed with each row that comes, goes or differs. Rows are the same where
+//! their hashes are.
 
 use std::sync::Arc;
 
 use futures::stream::StreamExt;
 
-use crate::batch::{Batch, SameRow};
+use crate::batch::Batch;
 use crate::capture::{CaptureKind, Counts};
 use crate::columns::Schema;
-use crate::datafile::Reading;
-use crate::digest::{Digest, RowHasher};
+use crate::datafile::{Hashes, Reading};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
 use crate::org::OrgVault;
@@ -41,14 +42,18 @@ pub(crate) async fn compare(
         CaptureKind::Everything => None,
         CaptureKind::Changes => bounds(&stored, &memory),
     };
-    let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: batch_bytes(stored.len()) };
+    let reading =
+        Reading { schema: schema.clone(), hashes: Hashes::Yes, ids: None, batch_bytes: batch_bytes(stored.len()) };
     let given = runs::merge(org.store(), sorted_runs(&stored, memory), reading, Versions::Newest, true);
-    let held = held_rows(org, log, state, schema, ids, range);
+    // Of a row that is replaced, its hash and whether it was live are all that counts; of one that is gone, everything is kept.
+    let columns = match kind {
+        CaptureKind::Everything => schema.clone(),
+        CaptureKind::Changes => schema.project(&[]),
+    };
+    let held = held_rows(org, log, state, columns, ids, range);
     let (mut given, mut held) = (Walk::new(given), Walk::new(held));
     given.load().await?;
     held.load().await?;
-    let mut hasher = RowHasher::new(schema);
-    let mut same: Option<(Arc<Batch>, Arc<Batch>, SameRow)> = None;
     while let Some((new, row)) = given.current() {
         let id = new.id(row);
         // Held rows below this Id were not given.
@@ -56,26 +61,22 @@ pub(crate) async fn compare(
             && old.id(at) < id
         {
             let end = end_before(&old, at, id);
-            missing(&old, at, end, kind, &mut counts, &mut hasher, output).await?;
+            missing(&old, at, end, kind, &mut counts, output).await?;
             held.skip_to(end).await?;
         }
         match held.current() {
             Some((old, at)) if old.id(at) == id => {
-                let fresh = !matches!(&same, Some((a, b, _)) if Arc::ptr_eq(a, &new) && Arc::ptr_eq(b, &old));
-                if fresh {
-                    same = Some((new.clone(), old.clone(), SameRow::new(&new, &old)));
-                }
-                let comparison = &same.as_ref().expect("it was just made").2;
-                if comparison.same(row, at) {
+                let (before, after) = (!old.deleted(at), !new.deleted(row));
+                let (gone, come) = (old.hash(at), new.hash(row));
+                if (before, gone) == (after, come) {
                     counts.unchanged += 1;
                 } else {
-                    let (before, after) = (!old.deleted(at), !new.deleted(row));
                     if before {
-                        counts.digest.subtract(hasher.row(&old, at));
+                        counts.digest.subtract(gone);
                         counts.live -= 1;
                     }
                     if after {
-                        counts.digest.add(hasher.row(&new, row));
+                        counts.digest.add(come);
                         counts.live += 1;
                     }
                     match (before, after) {
@@ -94,7 +95,7 @@ pub(crate) async fn compare(
                 } else {
                     counts.added += 1;
                     counts.live += 1;
-                    counts.digest.add(hasher.row(&new, row));
+                    counts.digest.add(new.hash(row));
                 }
                 output.pick(&new, row).await?;
             }
@@ -104,7 +105,7 @@ pub(crate) async fn compare(
     if kind == CaptureKind::Everything {
         while let Some((old, at)) = held.current() {
             let end = old.len();
-            missing(&old, at, end, kind, &mut counts, &mut hasher, output).await?;
+            missing(&old, at, end, kind, &mut counts, output).await?;
             held.skip_to(end).await?;
         }
     }
@@ -118,7 +119,6 @@ async fn missing(
     end: usize,
     kind: CaptureKind,
     counts: &mut Counts,
-    hasher: &mut RowHasher,
     output: &mut Output,
 ) -> Result<()> {
     if kind == CaptureKind::Changes {
@@ -127,7 +127,7 @@ async fn missing(
     for row in (start..end).filter(|row| !old.deleted(*row)) {
         counts.deleted += 1;
         counts.live -= 1;
-        counts.digest.subtract(hasher.row(old, row));
+        counts.digest.subtract(old.hash(row));
         output.push(old.slice(row, 1).buried()).await?;
     }
     Ok(())
@@ -168,7 +168,7 @@ fn held_rows(
     org: &OrgVault,
     log: &Log,
     state: &State,
-    schema: &Schema,
+    schema: Schema,
     ids: Option<Arc<[String]>>,
     range: Option<(String, String)>,
 ) -> BatchStream {
@@ -184,7 +184,7 @@ fn held_rows(
         .map(|file| ranked(log, file, u64::MAX))
         .collect();
     let held: Vec<Run> = runs::chains(files);
-    let reading = Reading { schema: schema.clone(), ids, batch_bytes: batch_bytes(held.len()) };
+    let reading = Reading { schema, hashes: Hashes::Yes, ids, batch_bytes: batch_bytes(held.len()) };
     runs::merge(org.store(), held, reading, Versions::Newest, true)
 }
 

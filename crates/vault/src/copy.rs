@@ -342,9 +342,7 @@ async fn write(
         }
         None => drop(to.store.put(path, held.freeze().into()).await.map_err(failed)?),
     }
-    let file =
-        to.folder.as_ref().map(|folder| path.parts().fold(folder.clone(), |file, part| file.join(part.as_ref())));
-    flush(file).await.map_err(failed)?;
+    flush(to.file(path)).await.map_err(failed)?;
     Ok((hasher.finalize(), written))
 }
 

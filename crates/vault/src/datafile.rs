@@ -32,7 +32,7 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
 
 use crate::batch::Batch;
-use crate::columns::{BACKUP, DELETED, ID, MISFIT, Schema};
+use crate::columns::{BACKUP, HASH, ID, OWN, Schema};
 use crate::error::{Error, Kind, Result};
 use crate::text;
 
@@ -57,7 +57,7 @@ pub(crate) struct Encoded {
 /// How a file is written. Where `lasting`, it is read more often than written and worth more compression. Columns that
 /// have no values, or bits, take a few bytes as they are; a codec would cost memory and time in each, also when they are read.
 fn properties(lasting: bool, batches: &[RecordBatch]) -> WriterProperties {
-    let id = || ColumnPath::from(ID);
+    let (id, hash) = (|| ColumnPath::from(ID), || ColumnPath::from(HASH));
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(
             ZstdLevel::try_new(if lasting { 3 } else { 1 }).expect("zstd has these levels"),
@@ -72,7 +72,12 @@ fn properties(lasting: bool, batches: &[RecordBatch]) -> WriterProperties {
         .set_column_statistics_enabled(id(), EnabledStatistics::Page)
         // Sorted and all different: what matters is the prefix that neighbours share.
         .set_column_dictionary_enabled(id(), false)
-        .set_column_encoding(id(), Encoding::DELTA_BYTE_ARRAY);
+        .set_column_encoding(id(), Encoding::DELTA_BYTE_ARRAY)
+        // Bytes that no codec makes fewer, all of one length.
+        .set_column_dictionary_enabled(hash(), false)
+        .set_column_encoding(hash(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_compression(hash(), Compression::UNCOMPRESSED)
+        .set_column_statistics_enabled(hash(), EnabledStatistics::None);
     for (index, field) in batches[0].schema().fields().iter().enumerate() {
         if batches.iter().all(|batch| is_plain(batch.column(index))) {
             let column = ColumnPath::from(field.name().as_str());
@@ -182,17 +187,26 @@ pub(crate) async fn store_file(store: &dyn ObjectStore, path: &Path, bytes: Byte
         .map_err(|error| Error::because("a data file cannot be written", error).with("path", path))
 }
 
+/// Whether the hashes of rows are wanted too: of all their columns, whichever are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hashes {
+    Yes,
+    No,
+}
+
 /// What to read of a file.
 #[derive(Clone)]
 pub(crate) struct Reading {
     /// The columns, and the form the rows are given in.
     pub schema: Schema,
+    pub hashes: Hashes,
     /// Only rows of these Ids, sorted.
     pub ids: Option<Arc<[String]>>,
     /// About as much memory as one batch may take.
     pub batch_bytes: u64,
 }
 
+#[derive(Clone)]
 pub(crate) struct FileReader {
     store: Arc<dyn ObjectStore>,
     path: Path,
@@ -270,7 +284,8 @@ pub(crate) async fn read(
     let options = ArrowReaderOptions::new().with_page_index_policy(policy);
     let metadata = load(&mut reader, options).await.map_err(&unreadable)?;
     let parquet = metadata.metadata().clone();
-    let wanted = |name: &str| [MISFIT, DELETED, BACKUP].contains(&name) || reading.schema.index(name).is_some();
+    let own = |name: &str| OWN.contains(&name) && (name != HASH || reading.hashes == Hashes::Yes);
+    let wanted = |name: &str| own(name) || reading.schema.index(name).is_some();
     let leaves: Vec<usize> = (0..parquet.file_metadata().schema_descr().num_columns())
         .filter(|index| wanted(parquet.file_metadata().schema_descr().column(*index).name()))
         .filter(|index| !is_empty(&parquet, *index))

@@ -1,85 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A digest of a set of rows that does not depend on their order and can be kept up to date row by row.
 //!
-//! It is the sum modulo 2^256 of the BLAKE3 hashes of the rows' canonical bytes: adding a row adds its hash, replacing
-//! one subtracts the old hash. Canonical bytes name columns and leave nulls out, so a column that is added to a table
-//! changes the digest of no row that does not use it. It tells accidents, not attacks: whoever can write the vault can
-//! find other rows of the same sum.
+//! It is the sum modulo 2^128 of the hashes of the rows, which are the first half of the BLAKE3 hash of their canonical bytes:
+//! adding a row adds its hash, replacing one subtracts the old hash. Canonical bytes name columns and leave nulls out, so a
+//! column that is added to a table changes the hash of no row that does not use it. It tells accidents, not attacks: whoever
+//! can write the vault can find other rows of the same sum.
+//!
+//! A row's hash is stored beside it, so that a backup that replaces a row need not read its other columns.
 
-use arrow_array::Array;
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, BinaryArray};
 
 use crate::batch::Batch;
 use crate::columns::{ColumnType, MISFIT};
 use crate::error::{Error, Kind, Result};
 
-/// A 256-bit sum, least significant limb first.
+/// The hash of a row, or a sum of such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Digest([u64; 4]);
+pub(crate) struct Digest(u128);
 
 impl Digest {
+    /// A hash as it is stored.
+    pub(crate) fn of_bytes(bytes: [u8; 16]) -> Digest {
+        Digest(u128::from_le_bytes(bytes))
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
     pub(crate) fn add(&mut self, other: Digest) {
-        let mut carry = false;
-        for (limb, other) in self.0.iter_mut().zip(other.0) {
-            let (sum, over) = limb.overflowing_add(other);
-            let (sum, over_again) = sum.overflowing_add(u64::from(carry));
-            *limb = sum;
-            carry = over || over_again;
-        }
+        self.0 = self.0.wrapping_add(other.0);
     }
 
     pub(crate) fn subtract(&mut self, other: Digest) {
-        let mut borrow = false;
-        for (limb, other) in self.0.iter_mut().zip(other.0) {
-            let (rest, under) = limb.overflowing_sub(other);
-            let (rest, under_again) = rest.overflowing_sub(u64::from(borrow));
-            *limb = rest;
-            borrow = under || under_again;
-        }
+        self.0 = self.0.wrapping_sub(other.0);
     }
 
     pub(crate) fn parse(text: &str) -> Result<Digest> {
         let wrong = || Error::new(Kind::Corrupt, "a digest is not readable").with("digest", text);
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }
-        let mut limbs = [0; 4];
-        for (index, limb) in limbs.iter_mut().enumerate() {
-            let start = 48 - index * 16;
-            *limb = u64::from_str_radix(&text[start..start + 16], 16).map_err(|_| wrong())?;
-        }
-        Ok(Digest(limbs))
+        u128::from_str_radix(text, 16).map(Digest).map_err(|_| wrong())
     }
 }
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, d] = self.0;
-        write!(f, "{d:016x}{c:016x}{b:016x}{a:016x}")
+        write!(f, "{:032x}", self.0)
     }
 }
 
 /// Adds up rows of one schema: two such digests are the same exactly where the rows are, in whatever order they came.
-pub struct RowsDigest {
-    hasher: RowHasher,
-    sum: Digest,
-}
+#[derive(Default)]
+pub struct RowsDigest(Digest);
 
 impl RowsDigest {
-    pub fn new(schema: &crate::columns::Schema) -> RowsDigest {
-        RowsDigest { hasher: RowHasher::new(schema), sum: Digest::default() }
-    }
-
+    /// Adds a row that a [`Builder`](crate::Builder) made; others need [`Batch::hashed`].
     pub fn add(&mut self, batch: &Batch, row: usize) {
-        self.sum.add(self.hasher.row(batch, row));
+        self.0.add(batch.hash(row));
     }
 }
 
-/// 64 hexadecimal digits.
+/// 32 hexadecimal digits.
 impl std::fmt::Display for RowsDigest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.sum.fmt(f)
+        self.0.fmt(f)
     }
 }
 
@@ -146,11 +135,14 @@ impl RowHasher {
             }
         }
         let hash = blake3::hash(&self.bytes);
-        let mut limbs = [0; 4];
-        for (limb, bytes) in limbs.iter_mut().zip(hash.as_bytes().chunks_exact(8)) {
-            *limb = u64::from_le_bytes(bytes.try_into().expect("chunks of eight bytes"));
-        }
-        Digest(limbs)
+        Digest::of_bytes(hash.as_bytes()[..16].try_into().expect("a hash has 32 bytes"))
+    }
+
+    /// The hashes of all rows, as they are stored.
+    pub(crate) fn rows(&mut self, batch: &Batch) -> BinaryArray {
+        let mut hashes = BinaryBuilder::with_capacity(batch.len(), batch.len() * 16);
+        (0..batch.len()).for_each(|row| hashes.append_value(self.row(batch, row).bytes()));
+        hashes.finish()
     }
 }
 

@@ -26,8 +26,8 @@ use serde_json::json;
 use crate::blobs;
 use crate::columns::{ID, Schema};
 use crate::compare::{ranked, totals};
-use crate::datafile::{self, Reading};
-use crate::digest::{Digest, RowHasher};
+use crate::datafile::{self, Hashes, Reading};
+use crate::digest::Digest;
 use crate::erasure::{self, Erased, Erasure, Share};
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
@@ -63,7 +63,7 @@ impl OrgVault {
         let Some(state) = log.state().await? else { return Ok(futures::stream::empty().boxed()) };
         let whole = Schema::new(state.columns.clone())?;
         let schema = columns.map_or_else(|| whole.clone(), |names| whole.project(&names));
-        self.versions_of(&log, &state, schema, ids)
+        self.versions_of(&log, &state, schema, ids, Hashes::No)
     }
 
     pub(crate) fn versions_of(
@@ -72,6 +72,7 @@ impl OrgVault {
         state: &State,
         schema: Schema,
         ids: Option<Vec<String>>,
+        hashes: Hashes,
     ) -> Result<BatchStream> {
         let ids: Option<Arc<[String]>> = ids.map(|mut ids| {
             ids.sort_unstable();
@@ -81,7 +82,7 @@ impl OrgVault {
         let wanted = |file: &&DataFile| ids.as_ref().is_none_or(|ids| may_hold(file, ids));
         let files = state.files.iter().filter(wanted).map(|file| ranked(log, file, u64::MAX)).collect();
         let runs = runs::chains(files);
-        let reading = Reading { schema, ids, batch_bytes: batch_bytes(runs.len()) };
+        let reading = Reading { schema, hashes, ids, batch_bytes: batch_bytes(runs.len()) };
         Ok(runs::merge(self.store(), runs, reading, Versions::All, true))
     }
 
@@ -94,7 +95,7 @@ impl OrgVault {
     pub async fn erasure(&self, draft: ErasureDraft, at: DateTime<Utc>) -> Result<Erasure> {
         let newest = self.newest().await?.map_or(0, |manifest| manifest.sequence);
         let ErasureDraft { object, ids, rule, records, bodies } = draft;
-        OrgVault::refuse_held(&self.retention().await?, &records)?;
+        self.refuse_held(&records).await?;
         let (mut versions, mut shares) = (BTreeMap::new(), BTreeMap::new());
         for (object, ids) in &records {
             let log = self.log(object);
@@ -108,9 +109,8 @@ impl OrgVault {
 
     /// How many versions there are of some records, and what the live ones are of the state of each backup.
     async fn shares(&self, log: &Log, state: &State, ids: &BTreeSet<String>) -> Result<(u64, Vec<Share>)> {
-        let schema = Schema::new(state.columns.clone())?;
-        let mut hasher = RowHasher::new(&schema);
-        let mut rows = self.versions_of(log, state, schema, Some(ids.iter().cloned().collect()))?;
+        let only_id = Schema::new(state.columns.clone())?.project(&[]);
+        let mut rows = self.versions_of(log, state, only_id, Some(ids.iter().cloned().collect()), Hashes::Yes)?;
         // What comes and what goes with each backup.
         let mut moves: BTreeMap<u64, (u64, u64, Digest)> = BTreeMap::new();
         let (mut count, mut later) = (0, None::<(String, u64)>);
@@ -119,7 +119,7 @@ impl OrgVault {
                 count += 1;
                 let (id, backup) = (batch.id(row), batch.backup(row));
                 if !batch.deleted(row) {
-                    let hash = hasher.row(&batch, row);
+                    let hash = batch.hash(row);
                     let (comes, _, sum) = moves.entry(backup).or_default();
                     *comes += 1;
                     sum.add(hash);
@@ -246,7 +246,7 @@ impl OrgVault {
     async fn holds(&self, log: &Log, file: &DataFile, schema: &Schema, ids: &Arc<[String]>) -> Result<bool> {
         let path = log.path().clone().join(file.name.as_str());
         let only_id = schema.project(&[ID.to_owned()]);
-        let reading = Reading { schema: only_id, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
+        let reading = Reading { schema: only_id, hashes: Hashes::No, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
         let mut rows = datafile::read(self.store(), path, file.bytes, reading).await?;
         Ok(rows.next().await.transpose()?.is_some())
     }
@@ -284,7 +284,7 @@ pub(crate) async fn rewritten(
     keep: &(dyn Fn(crate::batch::Batch) -> Result<crate::batch::Batch> + Send + Sync),
 ) -> Result<Vec<DataFile>> {
     let path = log.path().clone().join(file.name.as_str());
-    let reading = Reading { schema: schema.clone(), ids: None, batch_bytes: 1024 * 1024 };
+    let reading = Reading { schema: schema.clone(), hashes: Hashes::Yes, ids: None, batch_bytes: 1024 * 1024 };
     let mut rows = datafile::read(org.store(), path, file.bytes, reading).await?;
     let mut output = Output::new(log.clone(), file.sequence, file.version, false);
     output.part = file.part;

@@ -3,7 +3,7 @@
 //!
 //! Row group by row group, so that a damaged one names the range of its Ids and the others are known to be sound. Beside what
 //! decoding notices: Ids come in order and within the bounds that lookups trust (of pages, row groups, and of the file in the
-//! log), the columns are columns of the table, the rows are as many as the log says; bodies have their hashes and lengths.
+//! log), the columns are columns of the table, values have their hashes, the rows are as many as the log says; bodies have their hashes and lengths.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -22,9 +22,11 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use serde_json::Value;
 
+use crate::batch::Batch;
 use crate::check::damage_or;
-use crate::columns::{BACKUP, Column, DELETED, ID, MISFIT};
+use crate::columns::{Column, ID, OWN, Schema};
 use crate::datafile::{FileReader, Statistics, guarded, load, rows_per_batch};
+use crate::digest::RowHasher;
 use crate::error::{Error, Kind, Result};
 use crate::log::DataFile;
 
@@ -55,6 +57,8 @@ pub(crate) async fn examine(
     };
     let parquet = metadata.metadata().clone();
     let mut broken = Vec::new();
+    let schema = columns.map(|columns| Schema::new(columns.to_vec())).transpose()?;
+    let mut hasher = schema.as_ref().map(RowHasher::new);
     if let Err(error) = known(&parquet, columns) {
         broken.push(Broken { ids: all(), error });
     }
@@ -65,15 +69,16 @@ pub(crate) async fn examine(
     for group in 0..parquet.num_row_groups() {
         let bounds = Bounds::of(&parquet, group);
         let outcome = async {
-            let reader = FileReader::new(store.clone(), path.clone(), file.bytes);
+            let reader = reader.clone();
             let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone());
             let builder = builder.with_row_groups(vec![group]).with_batch_size(rows);
             let mut batches = guarded(builder.build().map_err(unreadable)?);
             let mut row = 0;
             while let Some(batch) = batches.next().await.transpose().map_err(unreadable)? {
                 bounds.hold(&batch, row, &mut last)?;
-                if columns.is_none() {
-                    bodies(&batch)?;
+                match (&schema, &mut hasher) {
+                    (Some(schema), Some(hasher)) => values(&Batch::from_stored(schema, &batch)?, hasher)?,
+                    _ => bodies(&batch)?,
                 }
                 found.add(&batch);
                 row += batch.num_rows();
@@ -101,7 +106,7 @@ fn known(parquet: &ParquetMetaData, columns: Option<&[Column]>) -> Result<()> {
     let Some(columns) = columns else { return Ok(()) };
     for column in parquet.file_metadata().schema_descr().root_schema().get_fields() {
         let name = column.name();
-        if ![MISFIT, DELETED, BACKUP].contains(&name) && !columns.iter().any(|column| column.name == name) {
+        if !OWN.contains(&name) && !columns.iter().any(|column| column.name == name) {
             return Err(wrong("the file has a column that its table has not").with("column", name));
         }
     }
@@ -145,7 +150,7 @@ impl Bounds {
             let id = id.ok_or_else(|| wrong("a data file has a row without an Id"))?;
             let beyond = |(low, high): &(String, String)| id < low.as_str() || id > high.as_str();
             let page = self.pages.partition_point(|(first, _)| *first <= row + index).checked_sub(1);
-            let off = page.is_some_and(|page| !self.pages[page].1.contains(&id.as_bytes().to_vec()));
+            let off = page.is_some_and(|page| !within(&self.pages[page].1, id.as_bytes()));
             if id < last.as_str() || self.ids.as_ref().is_some_and(beyond) || off {
                 return Err(wrong("an Id is not where lookups search for it").with("id", id));
             }
@@ -154,6 +159,10 @@ impl Bounds {
         }
         Ok(())
     }
+}
+
+fn within(range: &RangeInclusive<Vec<u8>>, id: &[u8]) -> bool {
+    range.start().as_slice() <= id && id <= range.end().as_slice()
 }
 
 /// Whether the statistics in the log, by which files are left out of readings, are those of the rows.
@@ -177,6 +186,14 @@ fn as_logged(logged: &Value, rows: u64, found: &Value) -> Result<()> {
 fn same(a: &Value, b: &Value) -> bool {
     let time = |value: &Value| DateTime::parse_from_rfc3339(value.as_str()?).ok();
     a == b || time(a).is_some_and(|a| Some(a) == time(b))
+}
+
+/// Whether values are those of their hashes.
+fn values(batch: &Batch, hasher: &mut RowHasher) -> Result<()> {
+    match (0..batch.len()).find(|row| hasher.row(batch, *row) != batch.hash(*row)) {
+        Some(row) => Err(wrong("a row is not what its hash says").with("id", batch.id(row))),
+        None => Ok(()),
+    }
 }
 
 /// Whether bodies are those of their hashes.

@@ -25,7 +25,7 @@ use crate::backup::Manifest;
 use crate::batch::Batch;
 use crate::blobs;
 use crate::columns::{ID, Schema};
-use crate::datafile::{self, Reading};
+use crate::datafile::{self, Hashes, Reading};
 use crate::erase::rewritten;
 use crate::erasure::Erased;
 use crate::error::{Error, Kind, Result};
@@ -227,12 +227,13 @@ impl OrgVault {
             return Ok(removal);
         }
         let (marks, retention) = (self.marks().await?, self.retention().await?);
+        let refused = |sequence: &&u64| !marks.contains_key(sequence) || retention.backups.contains_key(sequence);
+        if let Some(sequence) = due.iter().find(refused) {
+            return Err(Error::new(Kind::Invalid, "only an expired backup that is not on hold can be removed")
+                .with("backup", sequence));
+        }
         let marked = self.begin_work(lock.at()).await?;
         for sequence in due {
-            if !marks.contains_key(sequence) || retention.backups.contains_key(sequence) {
-                return Err(Error::new(Kind::Invalid, "only an expired backup that is not on hold can be removed")
-                    .with("backup", sequence));
-            }
             let path = self.manifest_path(*sequence);
             match self.store().delete(&path).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
@@ -280,7 +281,7 @@ impl OrgVault {
         }
         let held = retention.records.get(object);
         let only_id = Schema::new(state.columns.clone())?.project(&[ID.to_owned()]);
-        let mut rows = self.versions_of(log, state, only_id, None)?;
+        let mut rows = self.versions_of(log, state, only_id, None, Hashes::No)?;
         let mut later: Option<(String, u64)> = None;
         while let Some(batch) = rows.next().await.transpose()? {
             for row in 0..batch.len() {
@@ -338,7 +339,7 @@ impl OrgVault {
 
     async fn has_any(&self, log: &Log, file: &DataFile, schema: &Schema, unseen: &HashSet<Key>) -> Result<bool> {
         let path = log.path().clone().join(file.name.as_str());
-        let reading = Reading { schema: schema.project(&[ID.to_owned()]), ids: None, batch_bytes: 1024 * 1024 };
+        let reading = Reading { schema: schema.project(&[]), hashes: Hashes::No, ids: None, batch_bytes: 1024 * 1024 };
         let mut rows = datafile::read(self.store(), path, file.bytes, reading).await?;
         while let Some(batch) = rows.next().await.transpose()? {
             if (0..batch.len()).any(|row| unseen.contains(&key(batch.id(row), batch.backup(row)))) {
@@ -365,7 +366,9 @@ impl OrgVault {
     }
 
     /// Fails where a record is on hold.
-    pub(crate) fn refuse_held(retention: &Retention, records: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
+    /// Invalid where one of some records, by object, is on hold.
+    pub async fn refuse_held(&self, records: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
+        let retention = self.retention().await?;
         for (object, ids) in records {
             let held = retention.records.get(object).into_iter().flatten().find(|(id, _)| ids.contains(*id));
             if let Some((id, hold)) = held {

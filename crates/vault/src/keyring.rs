@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::keys::{self, Key};
 use crate::location::Place;
+use crate::store::flush;
 use crate::vault::org_path;
 use crate::vaultfile;
 
@@ -37,20 +38,10 @@ struct Wrapped {
 /// `key.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyFile {
-    /// The only key, number 0, of an org whose key was never exchanged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    wrapped: Option<String>,
-    #[serde(default, skip_serializing_if = "is_zero")]
     current: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<DateTime<Utc>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<Wrapped>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 fn purpose(org: &str) -> String {
@@ -59,21 +50,13 @@ fn purpose(org: &str) -> String {
 
 impl KeyFile {
     pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<KeyFile> {
-        let mut file: KeyFile = serde_json::from_slice(bytes).map_err(|error| {
+        serde_json::from_slice(bytes).map_err(|error| {
             Error::because("the key of the org is not readable", error).of_kind(Kind::Corrupt).with("path", path)
-        })?;
-        if let Some(wrapped) = file.wrapped.take() {
-            file.keys.push(Wrapped { id: 0, wrapped });
-        }
-        Ok(file)
+        })
     }
 
     pub(crate) fn to_json(&self) -> Bytes {
-        let plain = match self.keys.as_slice() {
-            [only] if only.id == 0 => KeyFile { wrapped: Some(only.wrapped.clone()), ..KeyFile::default() },
-            _ => self.clone(),
-        };
-        serde_json::to_vec_pretty(&plain).expect("the file is plain JSON").into()
+        serde_json::to_vec_pretty(self).expect("the file is plain JSON").into()
     }
 
     pub(crate) fn add(&mut self, org: &str, vault_key: &Key, id: u64, key: &Key) -> Result<()> {
@@ -155,6 +138,7 @@ pub(crate) async fn read(place: &Place, org: &str) -> Result<Option<(KeyFile, By
 /// The keys of an org, made at the first use.
 pub(crate) async fn open_or_make(place: &Place, org: &str, vault_key: &Key) -> Result<Keyring> {
     let path = key_path(org);
+    let unwritten = |error| Error::because("the key of the org cannot be written", error).with("path", &path);
     for _ in 0..2 {
         if let Some((file, ..)) = read(place, org).await? {
             return file.open(org, vault_key, &path);
@@ -164,10 +148,10 @@ pub(crate) async fn open_or_make(place: &Place, org: &str, vault_key: &Key) -> R
         match place.store.put_opts(&path, file.to_json().into(), PutMode::Create.into()).await {
             // Read back what is there: it may be another process's key that came first.
             Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
-            Err(error) => {
-                return Err(Error::because("the key of the org cannot be written", error).with("path", &path));
-            }
+            Err(error) => return Err(unwritten(error)),
         }
+        // Before anything is sealed with it.
+        flush(place.file(&path)).await.map_err(unwritten)?;
     }
     Err(Error::new(Kind::Unreachable, "the key of the org was written but is not there").with("path", path))
 }

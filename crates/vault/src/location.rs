@@ -5,6 +5,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
+use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, parse_url_opts};
 use url::Url;
@@ -29,6 +30,13 @@ pub struct Place {
     pub store: Arc<dyn ObjectStore>,
     /// The folder that `store` shows, if it is one on this machine.
     pub folder: Option<PathBuf>,
+}
+
+impl Place {
+    /// The file of an object, where there is one to flush.
+    pub(crate) fn file(&self, path: &Path) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| path.parts().fold(folder.clone(), |file, part| file.join(part.as_ref())))
+    }
 }
 
 impl From<Arc<dyn ObjectStore>> for Place {

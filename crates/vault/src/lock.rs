@@ -43,6 +43,8 @@ pub struct Lock {
 struct Inner {
     org: String,
     at: DateTime<Utc>,
+    /// When, by the clock that only goes forward.
+    taken: tokio::time::Instant,
     form: Form,
 }
 
@@ -76,7 +78,7 @@ impl OrgVault {
             }
             None => lease(self.place().store.clone(), self.path("lock"), held, now).await?,
         };
-        Ok(Lock { inner: Arc::new(Inner { org: self.id().into(), at: now, form }) })
+        Ok(Lock { inner: Arc::new(Inner { org: self.id().into(), at: now, taken: tokio::time::Instant::now(), form }) })
     }
 }
 
@@ -196,11 +198,10 @@ impl Lock {
 
     /// Does some work and says meanwhile, every two minutes, that the holder is still at it.
     pub async fn renewing<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let since = tokio::time::Instant::now();
         let renewal = async {
             loop {
                 tokio::time::sleep(RENEW_EVERY).await;
-                let passed = TimeDelta::from_std(since.elapsed()).unwrap_or_default();
+                let passed = TimeDelta::from_std(self.inner.taken.elapsed()).unwrap_or_default();
                 if let Err(error) = self.renew(self.inner.at + passed).await {
                     return error;
                 }

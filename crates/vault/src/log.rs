@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::columns::{Column, ColumnType};
+use crate::columns::{BACKUP, Column, ColumnType, DELETED, HASH, MISFIT, OWN};
 use crate::datafile::{self, Encoded};
 use crate::error::{Error, Kind, Result};
 
@@ -402,9 +402,10 @@ pub(crate) fn delta_schema(columns: &[Column]) -> Value {
             ColumnType::Text => field(&column.name, "string"),
         })
         .collect();
-    fields.push(field(crate::columns::MISFIT, "string"));
-    fields.push(field(crate::columns::DELETED, "boolean"));
-    fields.push(field(crate::columns::BACKUP, "long"));
+    fields.push(field(MISFIT, "string"));
+    fields.push(field(DELETED, "boolean"));
+    fields.push(field(BACKUP, "long"));
+    fields.push(field(HASH, "binary"));
     json!({"type": "struct", "fields": fields})
 }
 
@@ -413,10 +414,15 @@ fn columns(schema: &Value) -> Result<Vec<Column>> {
     let fields = schema["fields"]
         .as_array()
         .ok_or_else(|| Error::new(Kind::Corrupt, "the columns of a table are not readable"))?;
+    // Tables of objects have all of these, those of bodies none.
+    let own = [MISFIT, DELETED, HASH].map(|own| fields.iter().any(|field| field["name"] == own));
+    if own.contains(&true) && own.contains(&false) {
+        return Err(Error::new(Kind::Corrupt, "a table lacks a column that every table has"));
+    }
     let mut columns = Vec::new();
     for field in fields {
         let (Some(name), Some(kind)) = (field["name"].as_str(), field["type"].as_str()) else { continue };
-        if [crate::columns::MISFIT, crate::columns::DELETED, crate::columns::BACKUP].contains(&name) {
+        if OWN.contains(&name) {
             continue;
         }
         let kind = match kind {

@@ -24,7 +24,7 @@ const EMPTY: &[u8] = b"orgkeep empty 1\0";
 pub struct Held {
     /// Records that are live.
     pub live: u64,
-    /// Digest of those records, 64 hexadecimal digits.
+    /// Digest of those records, 32 hexadecimal digits.
     pub digest: String,
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     fn state(objects: &[(&str, u64)]) -> BTreeMap<String, Held> {
-        let held = |live: &u64| Held { live: *live, digest: format!("{live:064x}") };
+        let held = |live: &u64| Held { live: *live, digest: format!("{live:032x}") };
         objects.iter().map(|(object, live)| ((*object).to_owned(), held(live))).collect()
     }
 
@@ -84,7 +84,7 @@ mod tests {
                 other.get_mut(changed).unwrap().live = 8;
                 roots.insert(root(&other).unwrap());
                 let mut other = state(&objects);
-                other.get_mut(changed).unwrap().digest = "f".repeat(64);
+                other.get_mut(changed).unwrap().digest = "f".repeat(32);
                 roots.insert(root(&other).unwrap());
                 kinds += 2;
             }

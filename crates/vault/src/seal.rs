@@ -65,7 +65,7 @@ impl Seal {
             finished_at: manifest.finished_at,
             manifest: manifest.hash.clone(),
             predecessor: manifest.predecessor.clone(),
-            root: manifest.root.clone().unwrap_or_default(),
+            root: manifest.root.clone(),
             public_key: signer.public_key.clone(),
         };
         let statement = serde_json::to_string(&statement).expect("a statement is plain JSON");
@@ -116,14 +116,9 @@ impl OrgVault {
         Ok((seal, statement))
     }
 
-    /// The seal of a backup, verified against its manifest. NotFound for one made before backups were sealed.
+    /// The seal of a backup, verified against its manifest.
     pub async fn seal(&self, sequence: u64) -> Result<Seal> {
         let manifest = self.finished(sequence).await?;
-        if manifest.root.is_none() {
-            return Err(Error::new(Kind::NotFound, "this backup was made before backups were sealed")
-                .with("backup", sequence)
-                .hint("take a new backup: it seals all that is held"));
-        }
         let (seal, statement) = self.read_seal(&self.seal_path(sequence, &manifest.hash)).await?;
         speaks_of(&statement, &manifest)?;
         Ok(seal)
@@ -169,8 +164,8 @@ impl OrgVault {
 
 /// Fails where a seal says other things of a manifest than are in it.
 pub(crate) fn speaks_of(statement: &Statement, manifest: &Manifest) -> Result<()> {
-    let said = (&statement.manifest, &statement.predecessor, Some(&statement.root), statement.finished_at);
-    if said != (&manifest.hash, &manifest.predecessor, manifest.root.as_ref(), manifest.finished_at) {
+    let said = (&statement.manifest, &statement.predecessor, &statement.root, statement.finished_at);
+    if said != (&manifest.hash, &manifest.predecessor, &manifest.root, manifest.finished_at) {
         return Err(Error::new(Kind::Corrupt, "the manifest of a backup is not the one that was sealed")
             .with("backup", manifest.sequence));
     }

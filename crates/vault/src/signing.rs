@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The key that seals backups: Ed25519, one per vault, made when the vault is, or with the first backup of an older vault.
+//! The key that seals backups: Ed25519, one per vault, made when the vault is.
 //!
 //! Its secret is wrapped by the vault's key, so that only who can open the vault can seal. An unencrypted vault has nothing
 //! to wrap it with: there it lies open beside the data, and a seal shows that nothing was damaged, not who wrote it.

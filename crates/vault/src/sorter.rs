@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::batch::Batch;
 use crate::columns::Schema;
-use crate::datafile::{self, Encoded, Reading};
-use crate::digest::{Digest, RowHasher};
+use crate::datafile::{self, Encoded, Hashes, Reading};
+use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::org::OrgVault;
 use crate::output::FILE_BYTES;
@@ -122,7 +122,7 @@ impl Collector {
             return Err(Error::new(Kind::Invalid, "a row without an Id cannot be kept"));
         }
         self.rows_given += batch.len() as u64;
-        let batch = batch.conform(&self.schema)?;
+        let batch = batch.conform(&self.schema)?.hashed();
         self.held_bytes += batch.memory_bytes();
         self.held.push(batch);
         if self.held_bytes >= RUN_BYTES {
@@ -218,10 +218,9 @@ fn prepare(held: Vec<Batch>, number: Option<u64>) -> Result<Prepared> {
     }
     let (mut live, mut digest) = (0, Digest::default());
     if number.is_some() {
-        let mut hasher = RowHasher::new(sorted[0].schema());
         for batch in &sorted {
             for row in (0..batch.len()).filter(|row| !batch.deleted(*row)) {
-                digest.add(hasher.row(batch, row));
+                digest.add(batch.hash(row));
                 live += 1;
             }
         }
@@ -316,7 +315,7 @@ impl Sorter {
     pub async fn sorted(self) -> Result<BatchStream> {
         let (org, schema) = (self.collector.org.clone(), self.collector.schema.clone());
         let (stored, memory) = self.collector.finish().await?;
-        let reading = Reading { schema, ids: None, batch_bytes: batch_bytes(stored.len()) };
+        let reading = Reading { schema, hashes: Hashes::Yes, ids: None, batch_bytes: batch_bytes(stored.len()) };
         let merged = runs::merge(org.store(), sorted_runs(&stored, memory), reading, Versions::Newest, true);
         let paths: Vec<Path> = stored.iter().flat_map(StoredRun::paths).collect();
         let cleanup = futures::stream::once(async move {

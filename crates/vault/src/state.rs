@@ -14,7 +14,7 @@ use crate::backup::Unfinished;
 use crate::batch::Batch;
 use crate::columns::Schema;
 use crate::compare::ranked;
-use crate::datafile::{self, Reading};
+use crate::datafile::{self, Hashes, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, State};
 use crate::org::OrgVault;
@@ -88,7 +88,7 @@ impl OrgVault {
             .map(|file| ranked(&log, file, at))
             .collect();
         let runs = runs::chains(files);
-        let reading = Reading { schema, ids, batch_bytes: batch_bytes(runs.len()) };
+        let reading = Reading { schema, hashes: Hashes::No, ids, batch_bytes: batch_bytes(runs.len()) };
         let origin: Arc<str> = format!("{}/{object}", self.origin()).into();
         let rows = runs::merge(self.store(), runs, reading, Versions::Newest, options.with_deleted);
         Ok(rows.map(move |batch| batch.map(|batch| batch.with_origin(Some(origin.clone())))).boxed())
@@ -100,8 +100,8 @@ impl OrgVault {
         let state = self.state_at(object, finished).await?;
         let log = self.log(object);
         let ids: Arc<[String]> = [id.to_owned()].into();
-        let reading =
-            Reading { schema: Schema::new(state.columns.clone())?, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
+        let schema = Schema::new(state.columns.clone())?;
+        let reading = Reading { schema, hashes: Hashes::No, ids: Some(ids.clone()), batch_bytes: 1024 * 1024 };
         let mut versions: Vec<(u64, Version)> = Vec::new();
         for file in state.files.iter().filter(|file| file.backups().0 <= finished && may_hold(file, &ids)) {
             let path = log.path().clone().join(file.name.as_str());

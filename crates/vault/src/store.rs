@@ -16,6 +16,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
@@ -41,9 +42,8 @@ const REMEMBERED_HEADERS: usize = 4096;
 const REMEMBERED_COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
 pub(crate) struct VaultStore {
-    inner: Arc<dyn ObjectStore>,
+    place: Place,
     keys: Option<RwLock<Arc<Keyring>>>,
-    folder: Option<PathBuf>,
     headers: Mutex<HashMap<Path, Known>>,
     commits: Mutex<Commits>,
 }
@@ -77,17 +77,11 @@ impl VaultStore {
     /// Without a key, objects are stored as they are.
     pub(crate) fn new(place: &Place, keys: Option<Keyring>) -> Self {
         VaultStore {
-            inner: place.store.clone(),
+            place: place.clone(),
             keys: keys.map(|keys| RwLock::new(Arc::new(keys))),
-            folder: place.folder.clone(),
             headers: Mutex::default(),
             commits: Mutex::default(),
         }
-    }
-
-    /// The file of an object, where there is one to flush.
-    fn file(&self, path: &Path) -> Option<PathBuf> {
-        self.folder.as_ref().map(|folder| path.parts().fold(folder.clone(), |file, part| file.join(part.as_ref())))
     }
 
     fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
@@ -164,7 +158,8 @@ impl VaultStore {
 
     async fn header(&self, path: &Path, options: &GetOptions) -> Result<(Known, ObjectMeta)> {
         let result = self
-            .inner
+            .place
+            .store
             .get_opts(path, GetOptions { range: Some(GetRange::Bounded(0..HEADER_BYTES)), ..options.clone() })
             .await?;
         let meta = result.meta.clone();
@@ -185,14 +180,18 @@ impl VaultStore {
     }
 
     async fn get_whole(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        let result = self.inner.get_opts(path, options).await?;
+        let result = self.place.store.get_opts(path, options).await?;
         let stored = result.meta.size;
         let plain = cipher::plain_size(stored)
             .ok_or_else(|| damaged(path, Damaged(format!("no object has {stored} bytes: cut off"))))?;
         let meta = self.plain_meta(result.meta.clone());
         let attributes = result.attributes.clone();
         let count = cipher::chunks(plain);
-        let mut stored_stream = result.into_stream();
+        let mut stored_stream = match result.payload {
+            // In small pieces, each from another thread and back, as the file would come of itself, it takes several times as long.
+            GetResultPayload::File(file, _) if stored <= PART_BYTES as u64 => whole_file(file, stored).await?,
+            _ => result.into_stream(),
+        };
         let mut held = BytesMut::new();
         while held.len() < HEADER_BYTES as usize {
             let bytes = stored_stream.next().await.transpose()?;
@@ -222,10 +221,10 @@ impl VaultStore {
 
     async fn read(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         if self.keys.is_none() {
-            return self.inner.get_opts(location, options).await;
+            return self.place.store.get_opts(location, options).await;
         }
         if options.head {
-            let mut result = self.inner.get_opts(location, options).await?;
+            let mut result = self.place.store.get_opts(location, options).await?;
             result.meta = self.plain_meta(result.meta);
             result.range = 0..result.meta.size;
             return Ok(result);
@@ -303,7 +302,7 @@ impl VaultStore {
                     ..(HEADER_BYTES + span.end * SEALED_BYTES).min(known.stored_bytes)
             })
             .collect();
-        let fetched = if stored.is_empty() { Vec::new() } else { self.inner.get_ranges(path, &stored).await? };
+        let fetched = if stored.is_empty() { Vec::new() } else { self.place.store.get_ranges(path, &stored).await? };
         let mut opened = Vec::with_capacity(fetched.len());
         for (span, bytes) in spans.iter().zip(fetched) {
             let plain = cipher.open_all(span.start, count, &bytes).map_err(|damage| damaged(path, damage))?;
@@ -361,7 +360,7 @@ impl Opener {
 
 impl fmt::Display for VaultStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "vault on {}", self.inner)
+        write!(f, "vault on {}", self.place.store)
     }
 }
 
@@ -382,14 +381,14 @@ impl ObjectStore for VaultStore {
         } else {
             payload
         };
-        let done = self.inner.put_opts(location, payload, opts).await?;
-        flush(self.file(location)).await?;
+        let done = self.place.store.put_opts(location, payload, opts).await?;
+        flush(self.place.file(location)).await?;
         Ok(done)
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        let inner = self.inner.put_multipart_opts(location, opts).await?;
-        let inner = Box::new(FlushedUpload { inner, file: self.file(location) });
+        let inner = self.place.store.put_multipart_opts(location, opts).await?;
+        let inner = Box::new(FlushedUpload { inner, file: self.place.file(location) });
         if self.keys.is_none() {
             return Ok(inner);
         }
@@ -409,7 +408,7 @@ impl ObjectStore for VaultStore {
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         if self.keys.is_none() {
-            return self.inner.get_ranges(location, ranges).await;
+            return self.place.store.get_ranges(location, ranges).await;
         }
         if let Some(known) = self.known(location) {
             let plain = cipher::plain_size(known.stored_bytes).unwrap_or(0);
@@ -431,12 +430,13 @@ impl ObjectStore for VaultStore {
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.forget_all();
-        self.inner.delete_stream(locations)
+        self.place.store.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let encrypted = self.keys.is_some();
-        self.inner
+        self.place
+            .store
             .list(prefix)
             .map_ok(move |mut meta| {
                 if encrypted {
@@ -461,7 +461,7 @@ impl ObjectStore for VaultStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let mut result = self.inner.list_with_delimiter(prefix).await?;
+        let mut result = self.place.store.list_with_delimiter(prefix).await?;
         for meta in &mut result.objects {
             *meta = self.plain_meta(meta.clone());
         }
@@ -470,7 +470,7 @@ impl ObjectStore for VaultStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         if self.keys.is_none() {
-            return self.inner.copy_opts(from, to, options).await;
+            return self.place.store.copy_opts(from, to, options).await;
         }
         let bytes = self.read(from, GetOptions::default()).await?.bytes().await?;
         let mode = match options.mode {
@@ -479,6 +479,17 @@ impl ObjectStore for VaultStore {
         };
         self.put_opts(to, bytes.into(), mode.into()).await.map(|_| ())
     }
+}
+
+/// The bytes of a small file, read at once.
+async fn whole_file(mut file: std::fs::File, size: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        file.read_to_end(&mut bytes).map(|_| Bytes::from(bytes))
+    });
+    let read = read.await.map_err(std::io::Error::other).flatten();
+    let bytes = read.map_err(|error| object_store::Error::Generic { store: "vault", source: Box::new(error) })?;
+    Ok(futures::stream::iter([Ok(bytes)]).boxed())
 }
 
 /// Waits until a file and its entry in the folder are on the disk.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, PutMode};
-use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
@@ -21,11 +20,11 @@ use crate::location::Place;
 use crate::org::OrgVault;
 use crate::secret::{RecoveryKey, Secret};
 use crate::signing::{Signer, SigningKey};
-use crate::store::VaultStore;
+use crate::store::{VaultStore, flush};
 use crate::vaultfile::{self, VaultFile, vault_path};
 
 /// The format that this code writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How a new vault is protected.
 #[derive(Debug, Clone)]
@@ -49,14 +48,7 @@ pub struct Vault {
     place: Place,
     id: Uuid,
     key: Option<Key>,
-    signing: Arc<Mutex<Signing>>,
-}
-
-/// What seals backups, as far as it is known.
-#[derive(Default)]
-struct Signing {
-    key: Option<SigningKey>,
-    signer: Option<Arc<Signer>>,
+    signing: SigningKey,
 }
 
 impl fmt::Debug for Vault {
@@ -95,14 +87,12 @@ impl Vault {
             Protection::None => (None, Vec::new(), None),
         };
         let id = Uuid::new_v4();
-        let mut file = VaultFile::new(id, slots, key.is_some());
-        file.signing = Some(SigningKey::generate(key.as_ref())?);
+        let file = VaultFile::new(id, slots, key.is_some(), SigningKey::generate(key.as_ref())?);
         let json = file.marked(key.as_ref());
-        place
-            .store
-            .put_opts(&vault_path(), json.into(), PutMode::Create.into())
-            .await
-            .map_err(|error| Error::because("the vault cannot be written", error).with("path", vault_path()))?;
+        let unwritten = |error| Error::because("the vault cannot be written", error).with("path", vault_path());
+        place.store.put_opts(&vault_path(), json.into(), PutMode::Create.into()).await.map_err(unwritten)?;
+        // The recovery key is about to be shown as if the vault were there for good.
+        flush(place.file(&vault_path())).await.map_err(unwritten)?;
         Ok((Vault::with(place, file, key), recovery))
     }
 
@@ -143,40 +133,18 @@ impl Vault {
         self.key.as_ref()
     }
 
-    pub(crate) async fn signing_key(&self) -> Option<SigningKey> {
-        self.signing.lock().await.key.clone()
-    }
-
     pub(crate) fn with(place: Place, file: VaultFile, key: Option<Key>) -> Vault {
-        let signing = Signing { key: file.signing, signer: None };
-        Vault { place, id: file.id, key, signing: Arc::new(Mutex::new(signing)) }
+        Vault { place, id: file.id, key, signing: file.signing }
     }
 
-    /// The key that seals are signed with, in Base64; none before the first backup of a vault of an earlier version.
-    pub async fn public_key(&self) -> Option<String> {
-        self.signing.lock().await.key.as_ref().map(|key| key.public_key.clone())
+    /// The key that seals are signed with, in Base64.
+    pub fn public_key(&self) -> &str {
+        &self.signing.public_key
     }
 
-    /// What signs seals. Makes the key of a vault that has none yet.
-    pub(crate) async fn signer(&self) -> Result<Arc<Signer>> {
-        let mut signing = self.signing.lock().await;
-        if let Some(signer) = &signing.signer {
-            return Ok(signer.clone());
-        }
-        let key = match &signing.key {
-            Some(key) => key.clone(),
-            None => {
-                let new = SigningKey::generate(self.key.as_ref())?;
-                // Perhaps another process was faster: its key is the vault's.
-                vaultfile::update(&self.place, self.key.as_ref(), |file| {
-                    Ok(file.signing.get_or_insert_with(|| new.clone()).clone())
-                })
-                .await?
-            }
-        };
-        let signer = Arc::new(key.open(self.key.as_ref())?);
-        *signing = Signing { key: Some(key), signer: Some(signer.clone()) };
-        Ok(signer)
+    /// What signs seals.
+    pub(crate) fn signer(&self) -> Result<Signer> {
+        self.signing.open(self.key.as_ref())
     }
 
     /// The same vault, opened, in a copy of its place that has the same `vault.json`.
@@ -196,7 +164,7 @@ impl Vault {
     pub(crate) async fn examine(&self) -> Result<()> {
         let found = vaultfile::read(&self.place).await?;
         if let Some(key) = &self.key {
-            if found.genuine(key) == Some(false) {
+            if !found.genuine(key) {
                 return Err(Error::new(Kind::Corrupt, "vault.json was changed by someone who has not the vault's key")
                     .hint("a passphrase or the recovery key may no longer open the vault: bring back a copy of vault.json"));
             }
@@ -205,7 +173,7 @@ impl Vault {
         if found.file.encrypted != self.key.is_some() || found.file.id != self.id {
             return Err(Error::new(Kind::Corrupt, "vault.json is not the one that the vault was opened with"));
         }
-        found.file.signing.map_or(Ok(()), |signing| signing.open(self.key.as_ref()).map(drop))
+        found.file.signing.open(self.key.as_ref()).map(drop)
     }
 
     /// The ids of the orgs that the vault holds, sorted.

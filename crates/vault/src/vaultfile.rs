@@ -35,10 +35,9 @@ pub(crate) struct VaultFile {
     pub id: Uuid,
     pub encrypted: bool,
     pub slots: Vec<Slot>,
-    /// What seals backups. Vaults of earlier versions get one with their next backup.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signing: Option<SigningKey>,
-    /// Keyed hash of all the above; see [`VaultFile::marked`].
+    /// What seals backups.
+    pub signing: SigningKey,
+    /// Keyed hash of all the above in an encrypted vault; see [`VaultFile::marked`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
 }
@@ -61,8 +60,8 @@ fn mark(value: &Value, key: &Key) -> String {
 }
 
 impl VaultFile {
-    pub(crate) fn new(id: Uuid, slots: Vec<Slot>, encrypted: bool) -> VaultFile {
-        VaultFile { what: "orgkeep vault".into(), format: FORMAT, id, encrypted, slots, signing: None, mark: None }
+    pub(crate) fn new(id: Uuid, slots: Vec<Slot>, encrypted: bool, signing: SigningKey) -> VaultFile {
+        VaultFile { what: "orgkeep vault".into(), format: FORMAT, id, encrypted, slots, signing, mark: None }
     }
 
     /// The bytes of the file, with the mark of the key.
@@ -77,11 +76,11 @@ impl VaultFile {
 }
 
 impl Found {
-    /// Whether the file is what a holder of the key has written; `None` for one of a version that did not mark it.
-    pub(crate) fn genuine(&self, key: &Key) -> Option<bool> {
-        let mut value: Value = serde_json::from_slice(&self.bytes).ok()?;
-        let there = value.as_object_mut()?.shift_remove("mark")?;
-        Some(there.as_str() == Some(mark(&value, key).as_str()))
+    /// Whether the file is what a holder of the key has written.
+    pub(crate) fn genuine(&self, key: &Key) -> bool {
+        let mut value: Value = serde_json::from_slice(&self.bytes).unwrap_or_default();
+        let there = value.as_object_mut().and_then(|file| file.shift_remove("mark"));
+        there.is_some_and(|there| there.as_str() == Some(mark(&value, key).as_str()))
     }
 }
 
@@ -144,7 +143,7 @@ pub(crate) async fn replace(
         other => other,
     };
     let put = match put {
-        Ok(_) => crate::store::flush(place.folder.as_ref().map(|folder| folder.join(path.as_ref()))).await,
+        Ok(_) => crate::store::flush(place.file(path)).await,
         Err(error) => Err(error),
     };
     let Err(error) = put else { return Ok(true) };
@@ -185,6 +184,12 @@ fn parse(bytes: &[u8]) -> Result<VaultFile> {
             .with("format", head.format)
             .with("newest readable", FORMAT)
             .hint("update Orgkeep"));
+    }
+    if head.format < FORMAT {
+        return Err(Error::new(Kind::Invalid, "the vault has an older format than this version of Orgkeep reads")
+            .with("format", head.format)
+            .with("oldest readable", FORMAT)
+            .hint("read it with the version of Orgkeep that made it, and back up into a new vault"));
     }
     serde_json::from_slice(bytes)
         .map_err(|error| Error::because("vault.json is not readable", error).with("path", vault_path()))

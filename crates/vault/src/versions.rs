@@ -13,6 +13,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 
 use crate::batch::Batch;
 use crate::columns::Schema;
+use crate::datafile::Hashes;
 use crate::error::Result;
 use crate::org::OrgVault;
 use crate::runs::{BatchStream, Picks};
@@ -32,7 +33,7 @@ impl OrgVault {
         let state = self.state_at(object, at).await?;
         let whole = Schema::new(state.columns.clone())?;
         let schema = columns.map_or_else(|| whole.clone(), |names| whole.project(&names));
-        let rows = self.versions_of(&self.log(object), &state, schema, ids)?;
+        let rows = self.versions_of(&self.log(object), &state, schema, ids, Hashes::No)?;
         Ok(rows
             .and_then(move |batch| std::future::ready(up_to(batch, at)))
             .try_filter(|batch| std::future::ready(!batch.is_empty()))

@@ -9,7 +9,6 @@ use crate::error::{Error, Kind, Result};
 use crate::keyring;
 use crate::keys::{self, Slot};
 use crate::secret::{RecoveryKey, Secret};
-use crate::signing::SigningKey;
 use crate::vault::{Unlock, Vault};
 use crate::vaultfile::{self, VaultFile};
 
@@ -169,8 +168,6 @@ impl Vault {
             .await?;
         }
         let recovery_slot = Slot::for_recovery(&recovery, &new)?;
-        let signing = self.signing_key().await;
-        let signing = signing.map(|key| key.rewrapped(&old, &new)).transpose()?;
         let file = vaultfile::update(self.place(), Some(&new), |file: &mut VaultFile| {
             let mut kept = None;
             for slot in &file.slots {
@@ -180,8 +177,7 @@ impl Vault {
             }
             let kept = kept.ok_or_else(|| Error::new(Kind::Denied, "what is to remain does not open this vault"))?;
             file.slots = vec![kept, recovery_slot.clone()];
-            file.signing =
-                signing.clone().or_else(|| file.signing.take().and_then(|_| SigningKey::generate(Some(&new)).ok()));
+            file.signing = file.signing.rewrapped(&old, &new)?;
             Ok(file.clone())
         })
         .await?;

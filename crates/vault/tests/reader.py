@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 HEADER, CHUNK, TAG = 48, 65536, 16
-OWN = ("_misfit", "_deleted", "_backup")
+OWN = ("_misfit", "_deleted", "_backup", "_hash")
 
 
 def unwrap(key, purpose, wrapped):
@@ -53,11 +53,11 @@ class Vault:
     def __init__(self, place, passphrase, org):
         self.place, self.key = place, None
         vault = json.loads(self.stored("vault.json"))
-        if vault["what"] != "orgkeep vault" or vault["format"] > 1:
-            sys.exit("not a vault of format 1")
+        if vault["what"] != "orgkeep vault" or vault["format"] != 2:
+            sys.exit("not a vault of format 2")
         if vault["encrypted"]:
             file = json.loads(self.stored(f"orgs/{org}/key.json"))
-            held = file.get("keys") or [{"id": 0, "wrapped": file["wrapped"]}]
+            held = file["keys"]
             self.key, opener = {}, vault_key(vault, passphrase)
             for entry in held:
                 try:

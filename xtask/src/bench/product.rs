@@ -52,12 +52,19 @@ impl Product {
         connect.arg("--client-secret-file").arg(self.folder.join("secret"));
         if encrypted {
             let passphrase = self.folder.join("passphrase");
+            let key = self.folder.join(format!("{name}.key"));
             init.arg("--passphrase-file").arg(&passphrase);
-            connect.arg("--passphrase-file").arg(&passphrase);
+            self.run(init)?;
+            // As the documentation advises for schedules.
+            let mut keys = self.command("keys");
+            keys.arg(&vault).args(["add", "--recovery", "--label", "schedule", "--into"]).arg(&key);
+            keys.arg("--passphrase-file").arg(&passphrase);
+            self.run(keys)?;
+            connect.arg("--recovery-key-file").arg(&key);
         } else {
             init.arg("--unencrypted");
+            self.run(init)?;
         }
-        self.run(init)?;
         self.run(connect)?;
         Ok(vault)
     }

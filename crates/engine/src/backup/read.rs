@@ -222,7 +222,7 @@ where
 {
     let stamp = spec.stamp.as_deref().and_then(|stamp| spec.position(stamp));
     let bodies = spec.body.as_ref().map(|body| Bodies::new(run, spec, body));
-    let mut overlap = Overlap::of(note.asked_at, &spec.schema).filter(|_| stamp.is_some());
+    let mut overlap = Overlap::of(note.asked_at).filter(|_| stamp.is_some());
     while let Some(rows) = stream.next().await {
         let rows = rows.map_err(or_stop)?;
         let references = match &bodies {

@@ -20,6 +20,8 @@ use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
 pub(super) const SMALL_ROWS: u64 = 2_000;
 /// Composite calls made at the same time.
 const PARALLEL_CALLS: usize = 2;
+/// Objects whose rows are compared and written at the same time.
+const PARALLEL_WRITES: usize = 4;
 
 /// An object that is to be read by itself, with the number of rows that the org says are to come.
 pub(super) type Single<'e> = (&'e Entry, Option<u64>);
@@ -31,15 +33,29 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
-    let mut calls = stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
-    while let Some(left) = calls.try_next().await? {
+    let calls = stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
+    // The next questions are asked while rows that came are compared and written.
+    let answers = calls.map_ok(|answers| stream::iter(answers).map(Ok)).try_flatten();
+    let mut kept = answers
+        .map(|answer: Result<Told<'e>>| Box::pin(async { settle(run, answer?).await }))
+        .buffer_unordered(PARALLEL_WRITES);
+    while let Some(left) = kept.try_next().await? {
         single.extend(left);
     }
     single.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
     Ok(single)
 }
 
-async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
+/// What an object's query of a call brought.
+struct Told<'e> {
+    entry: &'e Entry,
+    /// The org's clock before it was asked.
+    asked_at: Option<DateTime<Utc>>,
+    /// `None` where it was refused.
+    answered: Option<Answered>,
+}
+
+async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Told<'e>>> {
     let asked_at = run.org_time();
     let queries: Vec<Query> = group
         .iter()
@@ -49,26 +65,26 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Single<'e>>>
             scope: read::scope(&entry.spec),
         })
         .collect();
-    let answers = match run.org.composite_queries(&queries).await {
-        Ok(answers) => answers,
+    let told = |(entry, answered): (&&'e Entry, Option<Answered>)| Told { entry, asked_at, answered };
+    match run.org.composite_queries(&queries).await {
+        Ok(answers) => Ok(group.iter().zip(answers.into_iter().map(std::result::Result::ok)).map(told).collect()),
         // Five together may be too much for an org that answers each of them.
-        Err(error) if read::was_too_much(&error) => {
-            return Ok(group.iter().map(|entry| (*entry, None)).collect());
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let mut single = Vec::new();
-    for (entry, answer) in group.iter().zip(answers) {
-        match answer {
-            Ok(answered) if answered.total <= BULK_ROWS => {
-                let reading = Reading { since: run.since(entry), route: Route::Composite, asked_at };
-                keep(run, entry, reading, answered).await?;
-            }
-            Ok(answered) => single.push((*entry, Some(answered.total))),
-            Err(_) => single.push((*entry, None)),
-        }
+        Err(error) if read::was_too_much(&error) => Ok(group.iter().map(|entry| told((entry, None))).collect()),
+        Err(error) => Err(error.into()),
     }
-    Ok(single)
+}
+
+/// Keeps what came, or gives the object back.
+async fn settle<'e>(run: &Run<'_>, told: Told<'e>) -> Result<Option<Single<'e>>> {
+    let Told { entry, asked_at, answered } = told;
+    match answered {
+        Some(answered) if answered.total <= BULK_ROWS => {
+            let reading = Reading { since: run.since(entry), route: Route::Composite, asked_at };
+            keep(run, entry, reading, answered).await?;
+            Ok(None)
+        }
+        answered => Ok(Some((entry, answered.map(|answered| answered.total)))),
+    }
 }
 
 async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered) -> Result<()> {
@@ -105,7 +121,7 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
 fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answered) -> bool {
     let whole = reading.since.is_some() && answered.rest.is_none() && entry.spec.body.is_none();
     let before = run.previous_note(&entry.object).and_then(|note| note.overlap.as_ref());
-    let now = || overlap(&entry.spec, Overlap::all(&entry.spec.schema), &answered.rows);
+    let now = || overlap(&entry.spec, Overlap::all(), &answered.rows);
     whole && before.is_some() && before == now().as_ref()
 }
 
@@ -128,7 +144,7 @@ impl Run<'_> {
     fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
         let previous = self.previous_note(&entry.object);
         let spec = &entry.spec;
-        let fresh = Overlap::of(reading.asked_at, &spec.schema).filter(|_| spec.body.is_none());
+        let fresh = Overlap::of(reading.asked_at).filter(|_| spec.body.is_none());
         let note = Note {
             route: reading.route,
             asked_at: reading.asked_at,

@@ -2,8 +2,52 @@
 //! Erasing a person: what goes along, what stays, and what later backups and restores make of it.
 
 use crate::stage::{Stage, records};
-use orgkeep_engine::{Kind, State, backups, erase, erasure, history, list};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use orgkeep_engine::{Held, Kind, State, backups, erase, erasure, history, hold, list};
 use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_restored_is_erased_under_all_the_ids_it_had() {
+    let stage = Stage::new();
+    let first = stage.create_one("Contact", json!({"LastName": "Mustermann"})).await;
+    stage.create_one("Contact", json!({"LastName": "Bleibt"})).await;
+    stage.backup().await;
+    let mut ids = vec![first.clone()];
+    // Twice gone for good, twice restored from the same backup: three Ids.
+    for _ in 0..2 {
+        stage.later(1);
+        stage.delete_for_good("Contact", &ids[ids.len() - 1..]).await;
+        let report = stage.restore(1, records("Contact", std::slice::from_ref(&first)), false).await;
+        assert_eq!((report.created, report.failed), (1, 0), "{report:?}");
+        let found = stage.query("SELECT Id FROM Contact WHERE LastName = 'Mustermann'", &["Id"]).await;
+        ids.push(found[0][0].clone());
+        stage.later(1);
+        stage.backup().await;
+    }
+    let vault = stage.vault().await;
+    // A hold on one of the Ids keeps all of it, the words in plans and ledgers of restores too.
+    let held = Held::Record { object: "Contact".into(), id: first.clone() };
+    hold(&vault, &held, Some("a lawsuit"), "story", &stage.clock()).await.unwrap();
+    let files = async || {
+        let mut files: Vec<_> =
+            stage.store.list(None).map_ok(|meta| (meta.location, meta.e_tag)).try_collect().await.unwrap();
+        files.retain(|(path, _): &(_, Option<String>)| path.as_ref().contains("/restores/"));
+        files
+    };
+    let before = files().await;
+    assert!(before.len() > 2, "{before:?}");
+    let refused = erase(&vault, "Contact", &ids[1..2], "story", &stage.clock()).await.unwrap_err();
+    assert!(refused.to_string().contains("on hold") && files().await == before, "{refused}");
+    hold(&vault, &held, None, "story", &stage.clock()).await.unwrap();
+    let done = erase(&vault, "Contact", &ids[1..2], "story", &stage.clock()).await.unwrap();
+    assert_eq!(done.records["Contact"], 3, "{done:?}");
+    assert!(done.restores > 0 && files().await != before, "{done:?}");
+    for id in &ids {
+        assert!(history(&vault, "Contact", id).await.is_err(), "{id}");
+    }
+    assert_eq!(list(&vault, "Contact", None, None, 10).await.unwrap().rows.len(), 1);
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_erased_contact_takes_along_what_hangs_on_it_and_does_not_come_back() {

@@ -4,7 +4,6 @@
 use crate::cli::{self, Unlocking};
 use crate::config::{Config, Connector, Login};
 use crate::context::Context;
-use crate::environment::absolute;
 use crate::failure::{Answer, Failure};
 use crate::table::Table;
 use clap::Args;
@@ -30,8 +29,8 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
     let place = cli::vault_place(&arguments.vault);
-    let passphrase_file = arguments.unlocking.passphrase_file.as_deref().map(absolute);
-    let vault = context.vault(&place, &arguments.unlocking, None).await?;
+    let unlocking = arguments.unlocking.absolute();
+    let vault = context.vault(&place, &unlocking, &Unlocking::default()).await?;
     let mut config = context.config()?;
     let mut table = Table::new(["Connector", "Org", "Name", ">Backups", "Newest"]);
     let mut attached = Vec::new();
@@ -49,7 +48,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                 &name,
                 Connector {
                     vault: place.clone(),
-                    passphrase_file: passphrase_file.clone(),
+                    passphrase_file: unlocking.passphrase_file.clone(),
+                    // For when the passphrase is lost, and not to be left lying about.
+                    recovery_key_file: None,
                     url: Url::parse("https://login.salesforce.com/").expect("a URL"),
                     org_id: org_id.clone(),
                     org_name: org_name.clone(),

@@ -111,12 +111,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let permissions = Permissions::of(&org).await;
     let limits = org.limits().await.ok();
     // 3. Open the vault.
-    let passphrase_file = match (&arguments.unlocking.passphrase_file, &existing) {
-        (Some(path), _) => Some(absolute(path)),
-        (None, Some(former)) if former.vault == vault => former.passphrase_file.clone(),
-        (None, _) => None,
+    let given = arguments.unlocking.absolute();
+    let unlocking = match &existing {
+        Some(former) if former.vault == vault && given.is_empty() => former.unlocking(),
+        _ => given,
     };
-    context.vault(&vault, &arguments.unlocking, passphrase_file.as_deref()).await?;
+    context.vault(&vault, &arguments.unlocking, &unlocking).await?;
     // 4. Write it down.
     for (key, given) in &to_keep {
         let rotated = *key == "refresh_token" && rotation.as_ref().is_some_and(|rotation| rotation.happened());
@@ -126,7 +126,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     }
     let connector = Connector {
         vault,
-        passphrase_file,
+        passphrase_file: unlocking.passphrase_file,
+        recovery_key_file: unlocking.recovery_key_file,
         url,
         org_id: identity.org_id.clone(),
         org_name: organization.name.clone(),

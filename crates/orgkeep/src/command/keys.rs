@@ -2,9 +2,10 @@
 //! `orgkeep keys`: the ways into a vault, and the keys that its content is sealed with.
 
 use crate::cli::{self, Unlocking};
+use crate::config;
 use crate::context::Context;
 use crate::environment::{self, SystemClock};
-use crate::failure::{Answer, Failure};
+use crate::failure::{Answer, Failure, Kind};
 use crate::number::{bytes, counted};
 use crate::secret;
 use crate::table::Table;
@@ -48,6 +49,9 @@ enum Action {
         /// Add a recovery key instead of a passphrase
         #[arg(long)]
         recovery: bool,
+        /// Write the recovery key into a new file instead of printing it: for a machine that backs up without a person
+        #[arg(long, value_name = "F", requires = "recovery")]
+        into: Option<PathBuf>,
         /// File with the passphrase to be added [else: $ORGKEEP_NEW_PASSPHRASE, a prompt]
         #[arg(long, value_name = "F", conflicts_with = "recovery")]
         new_passphrase_file: Option<PathBuf>,
@@ -110,13 +114,28 @@ impl Action {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
     let connector = context.config().ok().and_then(|config| config.existing(&arguments.vault).cloned());
     let (place, remembered) = match &connector {
-        Some(connector) => (connector.vault.clone(), connector.passphrase_file.clone()),
-        None => (cli::vault_place(&arguments.vault), None),
+        Some(connector) => (connector.vault.clone(), connector.unlocking()),
+        None => (cli::vault_place(&arguments.vault), Unlocking::default()),
     };
     let about = |error: orgkeep_vault::Error| Failure::from(error).about(format!("vault at {place}"));
-    let (vault, unlock) = context.vault_and_secret(&place, arguments.action.unlocking(), remembered.as_deref()).await?;
+    let (vault, unlock) = context.vault_and_secret(&place, arguments.action.unlocking(), &remembered).await?;
     match &arguments.action {
         Action::List { .. } => list(&vault, context).await.map_err(about)?,
+        Action::Add { label, recovery: true, into: Some(file), .. } => {
+            if file.exists() {
+                return Err(Failure::invalid(format!("{} is there already", file.display()))
+                    .hint("name a file that is not there yet"));
+            }
+            let (key, label) = vault.add_recovery_key(label.as_deref()).await.map_err(about)?;
+            if let Err(error) = config::replace(file, format!("{key}\n").as_bytes(), true) {
+                // A way in that nobody knows is of no use.
+                vault.remove_way(&label).await.map_err(about)?;
+                return Err(Failure::caused(Kind::Invalid, format!("could not write {}", file.display()), &error));
+            }
+            context.screen.line(&format!("Added the recovery key {label}, kept in {}", file.display()))?;
+            context.screen.say("`orgkeep connect NAME --recovery-key-file` lets a connector open the vault with it");
+            Ok(Answer::with(json!({ "label": label, "file": file })))
+        }
         Action::Add { label, recovery: true, .. } => {
             let (key, label) = vault.add_recovery_key(label.as_deref()).await.map_err(about)?;
             shown_once(context, &label, &key)
@@ -137,9 +156,10 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             Ok(Answer::with(json!({ "removed": label })))
         }
         Action::Revoke { .. } => {
-            let (_, key) = vault.revoke(&unlock).await.map_err(about)?;
+            let (vault, key) = vault.revoke(&unlock).await.map_err(about)?;
+            let added = vault.ways().await.map_err(about)?.pop().map_or_else(String::new, |way| way.label);
             context.screen.say("All other ways into the vault were removed.");
-            shown_once(context, "recovery", &key)
+            shown_once(context, &added, &key)
         }
         Action::ChangePassphrase { new_passphrase_file, .. } => {
             let Unlock::Passphrase(old) = &unlock else {
@@ -149,7 +169,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             let new = new_passphrase(new_passphrase_file.as_deref())?;
             vault.change_passphrase(old, &new.expose().into()).await.map_err(about)?;
             context.screen.line("Changed the passphrase")?;
-            if let Some(file) = remembered.filter(|_| connector.is_some()) {
+            if let Some(file) = remembered.passphrase_file.filter(|_| connector.is_some()) {
                 context.screen.say(&format!("Put the new one into {} too, where connectors read it", file.display()));
             }
             Ok(Answer::default())

@@ -7,6 +7,7 @@ fn acme() -> Connector {
     Connector {
         vault: "/srv/vault".into(),
         passphrase_file: None,
+        recovery_key_file: None,
         url: Url::parse("https://acme.my.salesforce.com").unwrap(),
         org_id: "00D000000000001EAA".into(),
         org_name: "Acme".into(),

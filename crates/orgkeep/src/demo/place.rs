@@ -64,6 +64,7 @@ impl Place {
         let connector = Connector {
             vault: self.vault().display().to_string(),
             passphrase_file: Some(self.folder.join("passphrase")),
+            recovery_key_file: None,
             url: url.clone(),
             org_id: org.identity().org_id.clone(),
             org_name: organization.name.clone(),

@@ -142,6 +142,10 @@ fn keys_are_added_changed_tested_and_exchanged() {
         listed["ways"].as_array().unwrap().iter().map(|way| way["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["passphrase", "recovery", "night"]);
     world.orgkeep("keys vault remove night --recovery-key-file recovery").ok();
+    // A machine that backs up by itself has a key of its own in a file, which is never written over.
+    world.orgkeep("keys acme add --recovery --label cron --into cron.key").ok();
+    world.orgkeep("keys acme add --recovery --into cron.key").fails(2);
+    assert_eq!(world.orgkeep("keys vault test --recovery-key-file cron.key --json").ok().result()["label"], "cron");
     world.orgkeep("keys vault test --passphrase-file second").fails(12);
     world.orgkeep("keys vault remove nothing --passphrase-file passphrase").fails(10);
     world.orgkeep("keys vault change-passphrase --passphrase-file passphrase --new-passphrase-file third").ok();

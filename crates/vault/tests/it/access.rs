@@ -67,7 +67,11 @@ async fn a_vault_of_a_newer_format_is_not_touched() {
     store.put(&path, PutPayload::from_static(newer)).await.unwrap();
     let error = Vault::open(store.clone(), Unlock::None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
-    assert!(error.to_string().contains("format 7") && error.to_string().contains("readable 1"), "{error}");
+    assert!(error.to_string().contains("format 7") && error.to_string().contains("readable 2"), "{error}");
+    let older = br#"{"what":"orgkeep vault","format":1}"#;
+    store.put(&path, PutPayload::from_static(older)).await.unwrap();
+    let error = Vault::open(store.clone(), Unlock::None).await.unwrap_err();
+    assert!(error.to_string().contains("older format") && error.kind() == Kind::Invalid, "{error}");
     store.put(&path, PutPayload::from_static(b"{\"name\":\"my app\"}")).await.unwrap();
     assert_eq!(Vault::open(store, Unlock::None).await.unwrap_err().kind(), Kind::Invalid);
 }
