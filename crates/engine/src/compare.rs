@@ -119,7 +119,7 @@ pub async fn compare(
     let mut skipped = Vec::new();
     let mut objects = Vec::new();
     let sides = Sides::open(vault, from, to).await?;
-    each(&sides, options.object.as_deref(), monitor, &mut skipped, |object, left, right| {
+    each(&sides, options.object.as_deref(), monitor, &mut skipped, |object, seen| {
         if objects.last().is_none_or(|last: &ObjectComparison| last.object != object.name) {
             objects.push(ObjectComparison {
                 object: object.name.clone(),
@@ -129,7 +129,10 @@ pub async fn compare(
             });
         }
         let comparison = objects.last_mut().expect("one was pushed");
-        tally(comparison, object, left, right, options.details);
+        match seen {
+            Seen::Unread(same) => comparison.same += same,
+            Seen::Rows { left, right, same } => tally(comparison, object, left, right, same, options.details),
+        }
     })
     .await?;
     let mut schema = match (sides.left.shown().await?, sides.right.shown().await?) {
@@ -152,14 +155,23 @@ pub(crate) struct Object {
     pub old_ids: BTreeMap<String, String>,
 }
 
-/// Walks both sides of every object, giving each pair of rows; `None` on the side that has no such record.
+/// What a walk over both sides meets.
+pub(crate) enum Seen<'a> {
+    /// A record, `None` on the side that has it not; `same` where it is known to be without a look.
+    Rows { left: Option<&'a Row>, right: Option<&'a Row>, same: bool },
+    /// So many records that are the same on both sides, known without reading them.
+    Unread(u64),
+}
+
+/// Walks both sides of every object.
 pub(crate) async fn each(
-    Sides { left, right, lineage }: &Sides<'_>,
+    sides: &Sides<'_>,
     only: Option<&str>,
     monitor: &dyn Monitor,
     skipped: &mut Vec<(String, String)>,
-    mut visit: impl FnMut(&Object, Option<&Row>, Option<&Row>),
+    mut visit: impl FnMut(&Object, Seen<'_>),
 ) -> Result<()> {
+    let Sides { left, right, lineage } = sides;
     let names: BTreeSet<String> = left.objects().union(&right.objects()).cloned().collect();
     let picked = match only {
         None => names,
@@ -180,7 +192,10 @@ pub(crate) async fn each(
             None => left.describe(&name).await?,
         };
         let mut object = Object::new(&name, described.as_ref());
-        let (older, newer) = match (left.rows(&name, lineage).await, right.rows(&name, &Default::default()).await) {
+        let few = sides.few_changes(&name).await?;
+        let ids = few.as_ref().map(|(ids, _)| ids);
+        let older = left.rows(&name, lineage, ids).await;
+        let (older, newer) = match (older, right.rows(&name, &Default::default(), ids).await) {
             (Ok(older), Ok(newer)) => (older, newer),
             (Err(sides::Skip::Because(reason)), _) | (_, Err(sides::Skip::Because(reason))) => {
                 skipped.push((name, reason));
@@ -195,18 +210,25 @@ pub(crate) async fn each(
             .collect();
         let mut rows = 0;
         let mut changes = merge(older, newer);
+        let mut older_rows = 0;
         while let Some(change) = changes.try_next().await? {
-            match &change {
-                Change::Added { right } => visit(&object, None, Some(right)),
-                Change::Removed { left } => visit(&object, Some(left), None),
-                Change::Changed { left, right, .. } | Change::Same { left, right } => {
-                    visit(&object, Some(left), Some(right))
-                }
-            }
+            let (left, right, same) = match &change {
+                Change::Added { right } => (None, Some(right), false),
+                Change::Removed { left } => (Some(left), None, false),
+                Change::Changed { left, right, .. } => (Some(left), Some(right), false),
+                Change::Same { left, right } => (Some(left), Some(right), true),
+            };
+            older_rows += u64::from(left.is_some());
+            visit(&object, Seen::Rows { left, right, same });
             rows += 1;
             if rows % 10_000 == 0 {
                 monitor.event(&Event::CompareProgress { object: name.clone(), rows });
             }
+        }
+        if let Some((_, live)) = few {
+            let unread = live.saturating_sub(older_rows);
+            visit(&object, Seen::Unread(unread));
+            rows += unread;
         }
         monitor.event(&Event::CompareProgress { object: name, rows });
     }
@@ -250,10 +272,21 @@ pub(crate) fn differences(left: &Row, right: &Row) -> Vec<FieldChange> {
         .collect()
 }
 
-fn tally(comparison: &mut ObjectComparison, object: &Object, left: Option<&Row>, right: Option<&Row>, details: usize) {
+fn tally(
+    comparison: &mut ObjectComparison,
+    object: &Object,
+    left: Option<&Row>,
+    right: Option<&Row>,
+    same: bool,
+    details: usize,
+) {
     let row = right.or(left).expect("a pair has a row");
     let was_id = left.and_then(|left| object.old_ids.get(left.id())).cloned();
     comparison.recreated += u64::from(was_id.is_some() && right.is_some());
+    if same {
+        comparison.same += 1;
+        return;
+    }
     let (kind, fields) = match (left, right) {
         (None, _) => (ChangeKind::Added, Vec::new()),
         (_, None) => (ChangeKind::Removed, Vec::new()),

@@ -5,7 +5,7 @@
 //! reader knows of each version what came after it. Versions that were captured after the backup asked for, or by one that is not
 //! finished, are left out as they come by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -13,10 +13,13 @@ use futures::stream::{StreamExt, TryStreamExt};
 
 use crate::batch::Batch;
 use crate::columns::Schema;
-use crate::datafile::Hashes;
+use crate::datafile::{self, Hashes, Reading};
 use crate::error::Result;
 use crate::org::OrgVault;
 use crate::runs::{BatchStream, Picks};
+
+/// About as much memory as one batch may take.
+const BATCH_BYTES: u64 = 1024 * 1024;
 
 impl OrgVault {
     /// All versions of an object's records that were captured up to the finished backup `at`, those that say that a record was gone
@@ -38,6 +41,38 @@ impl OrgVault {
             .and_then(move |batch| std::future::ready(up_to(batch, at)))
             .try_filter(|batch| std::future::ready(!batch.is_empty()))
             .boxed())
+    }
+
+    /// The Ids of an object's records of which a version was captured after one backup and up to another, sorted: all others are the
+    /// same in both. `None` where there are more than `most`.
+    pub async fn changed_between(
+        &self,
+        object: &str,
+        after: u64,
+        until: u64,
+        most: usize,
+    ) -> Result<Option<Vec<String>>> {
+        let state = self.state_at(object, until).await?;
+        let log = self.log(object);
+        let schema = Schema::new(state.columns.clone())?.project(&[]);
+        let reading = Reading { schema, hashes: Hashes::No, ids: None, batch_bytes: BATCH_BYTES };
+        let mut ids = BTreeSet::new();
+        for file in &state.files {
+            let (first, last) = file.backups();
+            if last <= after || first > until {
+                continue;
+            }
+            let path = log.path().clone().join(file.name.as_str());
+            let mut rows = datafile::read(self.store(), path, file.bytes, reading.clone()).await?;
+            while let Some(batch) = rows.try_next().await? {
+                let captured = (0..batch.len()).filter(|row| (after + 1..=until).contains(&batch.backup(*row)));
+                ids.extend(captured.map(|row| batch.id(row).to_owned()));
+                if ids.len() > most {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(ids.into_iter().collect()))
     }
 
     /// When each backup was finished, those that have expired included.

@@ -13,6 +13,11 @@ use orgkeep_vault::{BatchStream, Builder, OrgVault, Scan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// A lookup of one in so many records costs as much as reading all.
+const FEW: u64 = 8;
+/// Ids of records that changed are kept in memory.
+const MOST_IDS: usize = 200_000;
+
 /// A point in time.
 #[derive(Clone, Copy)]
 pub enum Side<'a> {
@@ -92,15 +97,16 @@ impl<'a> Opened<'a> {
         }
     }
 
-    /// Live rows in the order of their Ids, under the Ids that the lineage gives them.
-    pub async fn rows(&self, object: &str, lineage: &Lineage) -> Result<BatchStream, Skip> {
+    /// Live rows in the order of their Ids, under the Ids that the lineage gives them; of a backup only those of `ids`, where given.
+    pub async fn rows(&self, object: &str, lineage: &Lineage, ids: Option<&Vec<String>>) -> Result<BatchStream, Skip> {
         match self {
             Opened::Backup { vault, point } => {
                 let Some(entry) = point.entry(object).filter(|entry| entry.live > 0) else {
                     return Ok(futures::stream::empty().boxed());
                 };
                 let describe = point.describe(vault, object).await?;
-                let rows = point.rows(vault, object, scan_without_bodies(&entry.fields, describe.as_ref())).await?;
+                let scan = Scan { ids: ids.cloned(), ..scan_without_bodies(&entry.fields, describe.as_ref()) };
+                let rows = point.rows(vault, object, scan).await?;
                 Ok(if lineage.is_identity() { rows } else { renamed(vault, rows, lineage).await? })
             }
             Opened::Live(live) => live.rows(object).await,
@@ -160,6 +166,24 @@ impl<'a> Sides<'a> {
     pub async fn open(vault: &'a OrgVault, from: Side<'a>, to: Side<'a>) -> Result<Sides<'a>> {
         let (left, right) = (Opened::new(vault, from).await?, Opened::new(vault, to).await?);
         Ok(Sides { left, right, lineage: lineage(vault, from, to).await? })
+    }
+
+    /// Where both sides are backups that show the same fields of an object, and little was captured between them: the Ids of the
+    /// records of which something was, and how many the older side has in all. The others are the same and need not be read.
+    pub(super) async fn few_changes(&self, object: &str) -> Result<Option<(Vec<String>, u64)>> {
+        let (Opened::Backup { vault, point: left }, Opened::Backup { point: right, .. }) = (&self.left, &self.right)
+        else {
+            return Ok(None);
+        };
+        let (Some(older), Some(newer)) = (left.entry(object), right.entry(object)) else { return Ok(None) };
+        let fields = |entry: &'_ crate::point::Entry| entry.fields.iter().cloned().collect::<BTreeSet<_>>();
+        if !self.lineage.is_identity() || older.live == 0 || newer.live == 0 || fields(older) != fields(newer) {
+            return Ok(None);
+        }
+        let (after, until) = (left.sequence.min(right.sequence), left.sequence.max(right.sequence));
+        let most = usize::try_from(older.live / FEW).unwrap_or(usize::MAX).min(MOST_IDS);
+        let ids = vault.changed_between(object, after, until, most).await?;
+        Ok(ids.map(|ids| (ids, older.live)))
     }
 }
 

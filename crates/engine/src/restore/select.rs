@@ -8,7 +8,7 @@
 use super::rules;
 use super::{PlanOptions, Selection};
 use crate::browse;
-use crate::compare::{self, Side};
+use crate::compare::{self, Seen, Side};
 use crate::error::{Error, Result};
 use crate::event::{Event, Monitor};
 use crate::id;
@@ -152,16 +152,19 @@ async fn changed(source: &Source<'_>, since: u64, wanted: &mut Wanted, monitor: 
     let mut skipped = Vec::new();
     let (from, to) = (Side::Backup(since), Side::Backup(newest));
     let sides = compare::Sides::open(source.vault, from, to).await?;
-    compare::each(&sides, None, monitor, &mut skipped, |object, left, right| match (left, right) {
-        (Some(left), right) => {
+    compare::each(&sides, None, monitor, &mut skipped, |object, seen| match seen {
+        Seen::Unread(_) | Seen::Rows { same: true, .. } => {}
+        Seen::Rows { left: Some(left), right, .. } => {
             if right.is_none_or(|right| !compare::differences(left, right).is_empty()) {
                 // The older side is read under today's Ids; a plan names the Ids of the backup.
                 let id = object.old_ids.get(left.id()).map_or(left.id(), String::as_str);
                 wanted.add(&object.name, id.to_owned(), true);
             }
         }
-        (None, Some(right)) => wanted.newer.entry(object.name.clone()).or_default().push(right.id().to_owned()),
-        (None, None) => {}
+        Seen::Rows { left: None, right: Some(right), .. } => {
+            wanted.newer.entry(object.name.clone()).or_default().push(right.id().to_owned())
+        }
+        Seen::Rows { .. } => {}
     })
     .await
 }
