@@ -6,7 +6,7 @@
 //! sides share the processors with the emulator, so ratios mean more than seconds.
 //!
 //! Everything is built in release. `--debug` uses debug builds, to try the measuring itself; `--as-built` takes the
-//! programs that were built before. A missing `sf` leaves out what it
+//! programs that were built before. A missing `sf`, `restic` and `borg`, or DuckDB leaves out what it
 //! would be compared with. The command fails when a bar does not hold.
 //!
 //! `cargo xtask bench emulator …` measures the emulator alone (`bench/emulator.rs`).
@@ -14,6 +14,7 @@
 mod backup;
 mod emulator;
 mod figure;
+mod history;
 mod org;
 mod peer;
 mod product;
@@ -24,7 +25,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use figure::{ALL, BACKUP, CURL, Figure, INCREMENTAL, Kind, MEMORY, RESTORE, SCAN, SIZE};
+use figure::{
+    ALL, BACKUP, COMPARE, CURL, ERASE, Figure, HISTORY, INCREMENTAL, Kind, MEMORY, RECORD, RESTORE, SCAN, SIZE,
+};
 use org::Org;
 use peer::Peer;
 use product::Product;
@@ -118,6 +121,9 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     if wanted.any(&[&SCAN]) {
         figures.push(scan::measure(&org, &product, &measure, &folder)?);
+    }
+    if wanted.any(&[&HISTORY, &RECORD, &COMPARE, &ERASE]) {
+        figures.extend(history::measure(&wanted, &place, &org, &product, &measure, &folder)?);
     }
     if wanted.any(&[&RESTORE]) {
         figures.push(restore::measure(wanted.rows, &org, &product, peer.as_ref(), &folder)?);

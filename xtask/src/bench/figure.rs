@@ -58,6 +58,23 @@ pub const RESTORE: Kind = Kind {
     what: "restore of hard-deleted records / sf data import bulk of the same rows",
     bar: Bar::Ratio(1.0),
 };
+pub const HISTORY: Kind = Kind {
+    name: "history_bytes",
+    what: "vault of a full and 30 daily backups of 1 % / the smaller of restic and borg with the daily CSV exports",
+    bar: Bar::Ratio(0.1),
+};
+pub const RECORD: Kind = Kind {
+    name: "record_seconds",
+    what: "one record with all its versions out of 31 backups / opening its table",
+    bar: Bar::Ratio(100.0),
+};
+pub const COMPARE: Kind = Kind {
+    name: "compare_seconds",
+    what: "comparison of two backups, 1 % different / DuckDB's full outer join of their Parquet exports",
+    bar: Bar::Ratio(0.2),
+};
+pub const ERASE: Kind =
+    Kind { name: "erase_bytes", what: "written anew when one person is erased / the vault", bar: Bar::Ratio(0.02) };
 pub const EMULATOR_START: Kind = Kind {
     name: "emulator_start_seconds",
     what: "start with every standard object, until it takes requests",
@@ -115,7 +132,8 @@ pub const EMULATOR: [&Kind; 9] = [
     &EMULATOR_UPSERT,
     &EMULATOR_MEMORY,
 ];
-pub const ALL: [&Kind; 7] = [&BACKUP, &MEMORY, &CURL, &SIZE, &INCREMENTAL, &SCAN, &RESTORE];
+pub const ALL: [&Kind; 11] =
+    [&BACKUP, &MEMORY, &CURL, &SIZE, &INCREMENTAL, &SCAN, &RESTORE, &HISTORY, &RECORD, &COMPARE, &ERASE];
 
 /// One measured: medians of several rounds. `other` is absent where the other program is not on this machine.
 pub struct Figure {

@@ -93,6 +93,27 @@ impl Product {
         self.run(command)
     }
 
+    /// Erases a record and what hangs on it.
+    pub fn erase(&self, name: &str, object: &str, id: &str) -> Result<Done> {
+        let mut command = self.command("erase");
+        command.args([name, "--object", object, "--id", id, "--yes"]);
+        self.run(command)
+    }
+
+    /// What differs between two backups, in all objects.
+    pub fn compare(&self, name: &str, from: &str, to: &str) -> Result<Done> {
+        let mut command = self.command("compare");
+        command.args([name, "--from", from, "--to", to]);
+        self.run(command)
+    }
+
+    /// Writes the rows of an object at a backup as Parquet.
+    pub fn export(&self, name: &str, object: &str, at: &str, file: &Path) -> Result<Done> {
+        let mut command = self.command("export");
+        command.args([name, object, "--at", at, "--format", "parquet", "--output"]).arg(file);
+        self.run(command)
+    }
+
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("config.toml")).args(["--json", name]);

@@ -4,6 +4,7 @@
 //! - `measure crowd FILE N` fills an emulator's store with N accounts and N contacts;
 //! - `measure scan VAULT ORG SEQUENCE OBJECT…` reads the objects of an unencrypted vault as of a backup, and beside that every
 //!   row of the same Parquet files with nothing merged, in turn, and prints the median seconds of both as JSON.
+//! - `measure record VAULT KEYFILE ORG OBJECT ID` times opening a table, and reading all versions of one of its records.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a measurement has a clock and prints")]
 
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use futures::TryStreamExt as _;
 use orgkeep_emulator::{Emulator, Settings, world};
-use orgkeep_vault::{Location, Scan, Unlock, Vault};
+use orgkeep_vault::{Location, OrgVault, Scan, Unlock, Vault};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 const ROUNDS: usize = 3;
@@ -29,7 +30,14 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(scan(vault, org, sequence.parse()?, objects))
         }
-        _ => Err("usage: measure crowd FILE N | measure scan VAULT ORG SEQUENCE OBJECT…".into()),
+        ["record", vault, key, org, object, id] => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(record(vault, key, org, object, id))
+        }
+        _ => {
+            Err("usage: measure crowd FILE N | scan VAULT ORG SEQUENCE OBJECT… | record VAULT KEYFILE ORG OBJECT ID"
+                .into())
+        }
     }
 }
 
@@ -64,6 +72,29 @@ async fn scan(place: &str, org: &str, sequence: u64, objects: &[&str]) -> Result
         median(as_of),
         median(plain)
     );
+    Ok(())
+}
+
+/// A vault opened anew: nothing of it is in memory yet.
+async fn opened(place: &str, key: &str, org: &str) -> Result<OrgVault> {
+    let key = std::fs::read_to_string(key)?;
+    let vault = Vault::open(Location::parse(place)?.open([])?, Unlock::RecoveryKey(key.trim().into())).await?;
+    Ok(vault.org(org).await?)
+}
+
+async fn record(place: &str, key: &str, org: &str, object: &str, id: &str) -> Result<()> {
+    let (mut open, mut read, mut versions) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        let vault = opened(place, key, org).await?;
+        let started = Instant::now();
+        vault.columns(object).await?.ok_or("there is no such table")?;
+        open.push(started.elapsed().as_secs_f64());
+        let vault = opened(place, key, org).await?;
+        let started = Instant::now();
+        versions = vault.history(object, id).await?.len();
+        read.push(started.elapsed().as_secs_f64());
+    }
+    println!(r#"{{"open_seconds":{},"record_seconds":{},"versions":{versions}}}"#, median(open), median(read));
     Ok(())
 }
 
