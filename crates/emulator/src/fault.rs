@@ -21,7 +21,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
 use crate::bulk::operation::Operation;
-use crate::error::SaveError;
+use crate::error::{ApiError, SaveError};
 use crate::faces::lock;
 use crate::log::Family;
 
@@ -96,12 +96,19 @@ pub enum Effect {
     },
     /// Every so many-eth row that a Bulk job or batch writes is refused; for its lock, unless a code is given.
     RefuseRows { every: u64, code: Option<String>, message: Option<String> },
+    /// A query that finds more rows than that is refused so, alone, in a composite request or as a job: for what takes too long.
+    LimitRows { above: u64, code: String, message: String },
 }
 
 impl Effect {
     /// Whether it strikes jobs and batches when they are worked off, instead of requests.
     fn is_of_jobs(&self) -> bool {
         matches!(self, Effect::SlowJob { .. } | Effect::FailJob { .. } | Effect::RefuseRows { .. })
+    }
+
+    /// Whether it strikes queries, when it is known what they find.
+    fn is_of_queries(&self) -> bool {
+        matches!(self, Effect::LimitRows { .. })
     }
 
     /// Its name in JSON, for the log.
@@ -126,6 +133,7 @@ impl Effect {
             Effect::SlowJob { .. } => "slow_job",
             Effect::FailJob { .. } => "fail_job",
             Effect::RefuseRows { .. } => "refuse_rows",
+            Effect::LimitRows { .. } => "limit_rows",
         }
     }
 }
@@ -218,11 +226,16 @@ impl Armed {
         Some(effect)
     }
 
-    fn is_of_jobs(&self) -> bool {
+    fn is(&self, of: fn(&Effect) -> bool) -> bool {
         match &self.fault.effects {
-            Effects::One(effect) => effect.is_of_jobs(),
-            Effects::OneOf(effects) => effects.iter().all(Effect::is_of_jobs),
+            Effects::One(effect) => of(effect),
+            Effects::OneOf(effects) => effects.iter().all(of),
         }
+    }
+
+    /// Whether it strikes requests.
+    fn is_of_requests(&self) -> bool {
+        !self.is(Effect::is_of_jobs) && !self.is(Effect::is_of_queries)
     }
 }
 
@@ -289,10 +302,10 @@ impl Faults {
             return Vec::new();
         }
         let mut armed = lock(&self.armed);
-        let fitting = armed.iter_mut().filter(|armed| !armed.is_of_jobs() && target.fits(&armed.fault.when));
+        let fitting = armed.iter_mut().filter(|armed| armed.is_of_requests() && target.fits(&armed.fault.when));
         fitting
             .filter_map(|armed| Some((armed.id, armed.strike(now_ms)?)))
-            .filter(|(_, effect)| !effect.is_of_jobs())
+            .filter(|(_, effect)| !effect.is_of_jobs() && !effect.is_of_queries())
             .collect()
     }
 
@@ -302,7 +315,7 @@ impl Faults {
         if self.is_empty() {
             return found;
         }
-        for armed in lock(&self.armed).iter_mut().filter(|armed| armed.is_of_jobs()) {
+        for armed in lock(&self.armed).iter_mut().filter(|armed| armed.is(Effect::is_of_jobs)) {
             let when = &armed.fault.when;
             let fits = when.family.as_deref().is_none_or(|wanted| wanted == family.as_str())
                 && when.object.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(object))
@@ -318,6 +331,34 @@ impl Faults {
             }
         }
         found
+    }
+
+    /// Whether a query of an object is refused for the rows that it finds.
+    ///
+    /// # Errors
+    /// The refusal, and that of `found`.
+    pub fn on_query(
+        &self,
+        family: Family,
+        object: &str,
+        now_ms: i64,
+        found: impl Fn() -> Result<u64, ApiError>,
+    ) -> Result<(), ApiError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        for armed in lock(&self.armed).iter_mut().filter(|armed| armed.is(Effect::is_of_queries)) {
+            let when = &armed.fault.when;
+            let fits = when.family.as_deref().is_none_or(|wanted| wanted == family.as_str())
+                && when.object.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(object));
+            let Effects::One(Effect::LimitRows { above, code, message }) = armed.fault.effects.clone() else {
+                continue;
+            };
+            if fits && found()? > above && armed.strike(now_ms).is_some() {
+                return Err(ApiError::new(400, &code, message));
+            }
+        }
+        Ok(())
     }
 
     /// The first answer that a fault remembers for a request.

@@ -190,6 +190,14 @@ impl Org {
         self.write(|tx| tx.savepoint(|tx| record::delete(tx, &seed::platform(tx), id)))
     }
 
+    /// Merges records into another one on the platform's own account.
+    pub fn merge(&self, master: &str, losers: &[String]) -> Result<(), SaveError> {
+        self.write(|tx| {
+            let platform = seed::platform(tx);
+            tx.savepoint(|tx| record::merge(tx, &platform, master, losers, Vec::new()).map(drop))
+        })
+    }
+
     fn put_schema(&self, schema: Schema) {
         *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schema);
         self.change_rights();

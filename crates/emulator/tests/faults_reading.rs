@@ -73,6 +73,24 @@ async fn statements_and_jobs_of_one_object_are_refused_and_of_others_not() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_statement_that_finds_too_many_rows_is_refused_and_its_parts_are_not() {
+    let caller = Caller::new();
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        ids.push(caller.create("Account", json!({"Name": name})).await);
+    }
+    let limit = Effect::LimitRows { above: 2, code: "QUERY_TIMEOUT".into(), message: "too long".into() };
+    caller.org().faults().add(Fault { times: Some(0), ..Fault::new(about("Account"), limit) });
+    assert_eq!(caller.query("SELECT Id FROM Account").await.error().1, "QUERY_TIMEOUT");
+    let info = job(&caller, "SELECT Id FROM Account").await;
+    assert_eq!((&info["state"], &info["errorMessage"]), (&json!("Failed"), &json!("QUERY_TIMEOUT : too long")));
+    for rest in ["ORDER BY Id DESC LIMIT 1".to_owned(), format!("WHERE Id <= '{}'", ids[1])] {
+        caller.query(&format!("SELECT Id FROM Account {rest}")).await.expect(200);
+        assert_eq!(job(&caller, &format!("SELECT Id FROM Account {rest}")).await["state"], "JobComplete");
+    }
+}
+
 #[tokio::test]
 async fn an_org_is_away_for_an_hour_of_its_clock() {
     let caller = Caller::new();

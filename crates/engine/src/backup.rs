@@ -13,11 +13,13 @@
 //!
 //! Not promised: a single point in time over all objects. Salesforce offers none; the manifest says when it began and ended.
 
+mod ask;
 mod bodies;
 mod catalog;
 mod count;
 mod files;
 mod hidden;
+mod ids;
 mod quiet;
 mod read;
 mod reconcile;
@@ -32,23 +34,37 @@ pub(crate) use hidden::{HIDDEN, Hidden, INVISIBLE};
 pub(crate) use read::{BULK_ROWS, IDS_PER_QUERY, in_list, refusal};
 pub use report::{BackupLine, BackupReport, ObjectLine, backups, objects};
 
+use crate::detours::Learned;
 use crate::error::{Error, Result};
 use crate::event::{Clock, Event, Gap, Mode, Monitor};
 use crate::note::Note;
 use crate::point::{DescribedAt, Point};
 use catalog::{Entry, Known};
+use chrono::TimeDelta;
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
 use orgkeep_vault::{Captured, Lock, Lost, OrgVault, Unfinished};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use watch::Watch;
+
+/// When the Ids of an object, and the values of its formulas, are held against those of the org, though they seem to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconcile {
+    Never,
+    Now,
+    /// When they were last held so long ago.
+    After(TimeDelta),
+}
 
 /// How a backup is to be taken.
 #[derive(Clone, Debug)]
 pub struct BackupOptions {
     /// Read every row again instead of those that changed.
     pub full: bool,
+    /// In an incremental one.
+    pub reconcile: Reconcile,
     /// Who takes it, for the message somebody else gets meanwhile.
     pub holder: String,
     /// Objects read at the same time.
@@ -59,7 +75,13 @@ pub struct BackupOptions {
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { full: false, holder: "orgkeep".into(), parallel_objects: 2, file_budget_bytes: None }
+        Self {
+            full: false,
+            reconcile: Reconcile::After(TimeDelta::days(7)),
+            holder: "orgkeep".into(),
+            parallel_objects: 2,
+            file_budget_bytes: None,
+        }
     }
 }
 
@@ -82,6 +104,8 @@ pub(crate) struct Run<'a> {
     looked: Mutex<BTreeMap<String, Note>>,
     /// Rows that were read and want the body of a file, by object.
     wanting: Mutex<BTreeMap<String, Vec<String>>>,
+    /// What the org refused of each object, and the ways around it.
+    learned: Mutex<BTreeMap<String, Learned>>,
     /// Live rows as the org counts them, or why it does not.
     counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
 }
@@ -233,6 +257,8 @@ async fn take(
         monitor.event(&lost_notice(&lost));
     }
     let bodies_lost = unfinished.quarantine_bodies().await?;
+    let outcomes = continued(&unfinished)?;
+    let learned = learned(mode, previous.as_ref(), &outcomes);
     let run = Run {
         org,
         unfinished: &unfinished,
@@ -241,10 +267,11 @@ async fn take(
         monitor,
         large: tokio::sync::Mutex::new(()),
         calls_before,
-        outcomes: Mutex::new(continued(&unfinished)?),
+        outcomes: Mutex::new(outcomes),
         unread: Mutex::default(),
         looked: Mutex::default(),
         wanting: Mutex::default(),
+        learned: Mutex::new(learned),
         counts: Mutex::default(),
     };
     let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
@@ -257,12 +284,18 @@ async fn take(
     });
 
     // 4. Rows.
+    for entry in &mut catalog.entries {
+        if let Cow::Owned(shown) = run.shown(entry) {
+            *entry = shown;
+        }
+    }
     let (first, later): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().partition(|entry| entry.parents.is_none());
     for group in [first, later] {
         rows(&run, group, options).await?;
     }
 
-    // 5. The org's count of every object against the vault's; what differs is looked into.
+    // 5. The Ids of objects that are due, and then the org's count of every object, against the vault's; what differs is looked into.
+    ids::due(&run, &catalog, options.reconcile).await?;
     reconcile::counts(&run, &catalog).await?;
 
     // 6. The bodies of files that are not held yet.
@@ -350,6 +383,19 @@ async fn rows(run: &Run<'_>, entries: Vec<&Entry>, options: &BackupOptions) -> R
         .buffer_unordered(options.parallel_objects.max(1))
         .try_collect()
         .await
+}
+
+/// What was learned of each object: by the backup before, unless all is to be tried again, and by an interrupted run of this one.
+fn learned(
+    mode: Mode,
+    previous: Option<&Point>,
+    outcomes: &BTreeMap<String, (Captured, Note)>,
+) -> BTreeMap<String, Learned> {
+    let before = previous.filter(|_| mode == Mode::Incremental).into_iter().flat_map(|point| &point.content.objects);
+    let before = before.map(|(object, entry)| (object, &entry.note.detours));
+    let now = outcomes.iter().map(|(object, (_, note))| (object, &note.detours));
+    let all = before.chain(now).filter(|(_, detours)| !detours.is_empty());
+    all.map(|(object, detours)| (object.clone(), Learned::new(detours.clone()))).collect()
 }
 
 /// What an interrupted run of this backup has committed.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Looking into a vault: rows of an object at a backup, one record, and a record's history. Nothing here asks the org.
 
+use crate::deletion::{self, DeletedBy};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::id;
@@ -44,6 +45,10 @@ pub struct Version {
     pub backup: u64,
     pub taken: DateTime<Utc>,
     pub deleted: bool,
+    /// Who deleted it, where the org told.
+    pub deleted_by: Option<DeletedBy>,
+    /// The record that it was merged into.
+    pub merged_into: Option<String>,
     /// Against the version before; the first one has all its fields.
     pub changes: Vec<FieldChange>,
 }
@@ -178,10 +183,18 @@ pub async fn history(vault: &OrgVault, object: &str, record_id: &str) -> Result<
             version.batch.names().map(|name| (name.to_owned(), cell(&version.batch, version.row, name))).collect();
         let unknown = version.deleted && after.iter().filter(|(_, value)| value.is_some()).count() <= 1;
         let changes = if unknown { Vec::new() } else { changes(&before, &after) };
+        let point = points.iter().find(|point| point.sequence == version.backup).filter(|_| version.deleted);
+        let deleted_by = match point {
+            Some(point) => deleted_by(vault, point, &record_id, &changes, versions.is_empty()).await?,
+            None => None,
+        };
+        let value = |name: &str| after.iter().find(|(field, _)| field == name).and_then(|(_, value)| value.clone());
         versions.push(Version {
             backup: version.backup,
             taken: taken(version.backup),
             deleted: version.deleted,
+            deleted_by,
+            merged_into: value("MasterRecordId").filter(|_| version.deleted),
             changes,
         });
         if !unknown {
@@ -192,6 +205,24 @@ pub async fn history(vault: &OrgVault, object: &str, record_id: &str) -> Result<
         return Err(Error::not_found(format!("no backup holds {object} {record_id}")));
     }
     Ok(versions)
+}
+
+/// Who deleted a record: by the org's own event, or else by who modified it last, where that moved with the deletion.
+async fn deleted_by(
+    vault: &OrgVault,
+    point: &Point,
+    record_id: &str,
+    changes: &[FieldChange],
+    first_seen: bool,
+) -> Result<Option<DeletedBy>> {
+    if let Some(by) = deletion::by_event(vault, point, record_id).await? {
+        return Ok(Some(by));
+    }
+    let now = |field: &str| changes.iter().find(|change| change.field == field).and_then(|change| change.after.clone());
+    match (now("LastModifiedById"), now("LastModifiedDate")) {
+        (Some(user), at) if !first_seen => deletion::by_last_change(vault, point, user, at.as_deref()).await,
+        _ => Ok(None),
+    }
 }
 
 fn changes(before: &[(String, Option<String>)], after: &[(String, Option<String>)]) -> Vec<FieldChange> {

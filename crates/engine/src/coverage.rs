@@ -48,6 +48,8 @@ pub struct ObjectCoverage {
     pub calculated_as_of: Option<DateTime<Utc>>,
     /// Rows are those that the org showed at this time, by its clock.
     pub as_of: Option<DateTime<Utc>>,
+    /// All Ids were last held against the org's at this time, by its clock.
+    pub ids_as_of: Option<DateTime<Utc>>,
     /// What would make it complete, where it is not.
     pub to_do: Option<String>,
 }
@@ -114,6 +116,7 @@ fn of_object(object: &str, entry: &Entry, describe: Option<&Describe>) -> Object
         calculated,
         calculated_as_of: entry.note.whole_at.filter(|_| calculated > 0),
         as_of: entry.note.asked_at,
+        ids_as_of: entry.note.ids_at(),
         to_do: to_do(entry),
         line: ObjectLine::new(object, entry),
     }

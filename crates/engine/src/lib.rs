@@ -9,7 +9,9 @@ mod check;
 mod compact;
 mod compare;
 mod coverage;
+mod deletion;
 mod describes;
+mod detours;
 mod erase;
 mod error;
 mod estimate;
@@ -26,7 +28,7 @@ mod retain;
 mod spec;
 mod tables;
 
-pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, backup, backups, objects};
+pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, Reconcile, backup, backups, objects};
 pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
 pub use check::check;
 pub use compact::compact;
@@ -34,6 +36,7 @@ pub use compare::{
     ChangeKind, CompareOptions, Comparison, ObjectComparison, RecordChange, SchemaChange, Side, compare,
 };
 pub use coverage::{Coverage, CoverageOptions, Dangling, ObjectCoverage, coverage};
+pub use deletion::{DeletedBy, Source};
 pub use erase::{Certificate, erase, erasure};
 pub use error::{Error, Kind, Result, nearest};
 pub use estimate::{Cost, Estimate, Schedule, estimate};

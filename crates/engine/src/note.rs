@@ -2,6 +2,7 @@
 //! What a backup notes down of each object: how it was read, how far, and what is not in it. It is kept in the commit
 //! of the object's rows, so that it is there exactly when they are, and again in the backup's manifest.
 
+use crate::detours::Detours;
 use crate::event::{Gap, Mode, Route, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use orgkeep_vault::{Batch, RowsDigest};
@@ -59,6 +60,10 @@ pub(crate) struct Note {
     /// The org's clock before it was last asked for every row: how fresh calculated values are, which change without a stamp.
     #[serde(default)]
     pub whole_at: Option<DateTime<Utc>>,
+    /// The org's clock before it was last asked for all Ids: how fresh it is that nothing is held that the org has not, and the other
+    /// way round. Before this was noted, that was when it was asked for every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids_at: Option<DateTime<Utc>>,
     /// The greatest stamp among the rows read so far.
     pub high_water: Option<String>,
     /// Live rows as the org counted them after the last row was read.
@@ -90,6 +95,9 @@ pub(crate) struct Note {
     pub left_bytes: u64,
     #[serde(default)]
     pub bytes_read: u64,
+    /// What the org refused of the object, and the way around it.
+    #[serde(default, skip_serializing_if = "Detours::is_empty")]
+    pub detours: Detours,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -104,6 +112,7 @@ impl Note {
             route: Route::Composite,
             asked_at: None,
             whole_at: None,
+            ids_at: None,
             high_water: None,
             rows_in_org: None,
             rows_read: 0,
@@ -117,7 +126,28 @@ impl Note {
             left: 0,
             left_bytes: 0,
             bytes_read: 0,
+            detours: Detours::default(),
         }
+    }
+
+    /// When the org was last asked for all Ids.
+    pub fn ids_at(&self) -> Option<DateTime<Utc>> {
+        self.ids_at.max(self.whole_at)
+    }
+
+    /// All Ids were asked for, and with them what is calculated, where `formulas`.
+    pub fn held_at(&mut self, asked_at: Option<DateTime<Utc>>, formulas: bool) {
+        self.ids_at = asked_at;
+        if formulas {
+            self.whole_at = asked_at;
+        }
+    }
+
+    /// How fresh Ids and formulas are, taken over from the backup before.
+    pub fn with_freshness_of(mut self, before: Option<&Note>) -> Note {
+        self.whole_at = before.and_then(|before| before.whole_at);
+        self.ids_at = before.and_then(|before| before.ids_at);
+        self
     }
 
     pub fn unread(mode: Mode, reason: impl Into<String>) -> Note {

@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub body: Option<Body>,
     /// Base64 fields beyond the first, which are not read.
     pub unread: Vec<String>,
+    /// Formula and roll-up fields, which change without a stamp.
+    pub calculated: Vec<String>,
 }
 
 /// Where the body of a file is.
@@ -71,7 +73,24 @@ impl Spec {
             soft_deletes: has("IsDeleted"),
             body,
             unread: bodies.map(|field| field.name.clone()).collect(),
+            calculated: readable.iter().filter(|field| field.calculated).map(|field| field.name.clone()).collect(),
         })
+    }
+
+    /// Without a field that the org refuses. `None` where nothing is lost with it, or too much.
+    pub fn without(&self, field: &str) -> Option<Spec> {
+        let place = self.position(field)?;
+        let needed = ["Id", "IsDeleted"].contains(&field) || self.stamp.as_deref() == Some(field);
+        let of_body = |body: &Body| body.checksum.as_deref() == Some(field) || body.length.as_deref() == Some(field);
+        if needed || self.body.as_ref().is_some_and(of_body) {
+            return None;
+        }
+        let mut less = self.clone();
+        less.fields.remove(place);
+        less.calculated.retain(|name| name != field);
+        let columns = self.schema.columns().iter().filter(|column| column.name != field).cloned().collect();
+        less.schema = Schema::new(columns).ok()?;
+        Some(less)
     }
 
     /// Columns without the one of the body, which only the vault has.

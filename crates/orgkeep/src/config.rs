@@ -54,6 +54,9 @@ pub struct Connector {
     /// Bytes of the bodies of files that a backup fetches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_budget_bytes: Option<u64>,
+    /// After so many days a backup holds all Ids and formulas against the org's, though the counts agree; 0 for never. 7 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile_days: Option<u32>,
     pub login: Login,
 }
 

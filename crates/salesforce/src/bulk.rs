@@ -168,10 +168,10 @@ impl Job {
             } else if moved.elapsed() >= STALLED_AFTER {
                 let what =
                     format!("it is {:?} and has not moved for {} hours", job.state, STALLED_AFTER.as_secs() / 3600);
-                return Err(self.named(
-                    Error::new(Kind::Unreachable, self.doing("waiting for"), what)
-                        .hint("abort it in Setup > Bulk Data Load Jobs, then try again"),
-                ));
+                let mut error = Error::new(Kind::Unreachable, self.doing("waiting for"), what)
+                    .hint("abort it in Setup > Bulk Data Load Jobs, then try again");
+                error.job_ended = true;
+                return Err(self.named(error));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -189,6 +189,8 @@ impl Job {
             _ if words.contains("LIMIT_EXCEEDED") => (Kind::Limited, words.to_owned()),
             _ => (Kind::Invalid, words.to_owned()),
         };
-        self.named(Error::new(kind, self.doing("waiting for"), what))
+        let mut error = Error::new(kind, self.doing("waiting for"), what);
+        error.job_ended = true;
+        self.named(error)
     }
 }

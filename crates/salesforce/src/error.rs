@@ -75,6 +75,8 @@ pub struct Error {
     /// The request may have reached the org and taken effect, although no answer came: ask the org before sending it
     /// again. Only set where repeating is not harmless.
     pub sent: bool,
+    /// A Bulk job ended without its rows, or their results are gone: another job, or another API, may give them.
+    pub job_ended: bool,
     pub source: Option<Source>,
 }
 
@@ -88,6 +90,7 @@ impl Error {
             org: None,
             hint: None,
             sent: false,
+            job_ended: false,
             source: None,
         }
     }
@@ -110,6 +113,36 @@ impl Error {
     /// The org's error code, such as `INVALID_FIELD`.
     pub fn error_code(&self) -> Option<&str> {
         self.org.as_ref()?.error_code.as_deref()
+    }
+
+    /// Whether it is the Bulk API that refused or failed: REST may give the same rows.
+    pub fn is_of_bulk(&self) -> bool {
+        let of_the_session = matches!(self.kind, Kind::Corrupt | Kind::Bug | Kind::Unreachable | Kind::Limited);
+        match self.error_code() {
+            // Jobs have a daily limit of their own, which leaves the API's.
+            Some("LIMIT_EXCEEDED" | "FUNCTIONALITY_NOT_ENABLED" | "OPERATION_NOT_ALLOWED" | "UNKNOWN_EXCEPTION") => true,
+            Some(code) if self.kind == Kind::Denied => code.starts_with("INSUFFICIENT_ACCESS"),
+            _ => self.job_ended || !of_the_session && self.kind != Kind::Denied,
+        }
+    }
+
+    /// Whether the org took too long, or found too many rows, so that it may answer for a part of them (`salesforce-api.md` 2.6, 3.5):
+    /// by its code, or in the words of a failed job, which has none.
+    pub fn was_too_much(&self) -> bool {
+        const CODES: [&str; 4] =
+            ["QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG", "EXCEEDED_ID_LIMIT", "OPERATION_TOO_LARGE"];
+        const WORDS: [&str; 3] = ["running for too long", "does not support queryMore", "exceeded 100000 distinct"];
+        let words = self.org_message().unwrap_or(&self.what);
+        self.error_code().is_some_and(|code| CODES.contains(&code))
+            || self.job_ended && CODES.iter().any(|code| words.contains(code))
+            || WORDS.iter().any(|part| words.contains(part))
+    }
+
+    /// The field that a query named and the org does not know (`salesforce-api.md` 2.1).
+    pub fn unknown_field(&self) -> Option<&str> {
+        let words = self.org_message().filter(|words| !words.is_empty()).unwrap_or(&self.what);
+        let (field, rest) = words.split_once("No such column '")?.1.split_once('\'')?;
+        rest.trim_start().starts_with("on entity").then_some(field)
     }
 
     /// The org's own words.

@@ -47,6 +47,34 @@ pub fn is_valid(id: &str) -> bool {
     to_18(id).is_some()
 }
 
+/// The Id halfway between two of one object: not before the first, and before the last. `None` where there is none, or they are no Ids
+/// of one object.
+///
+/// Ids count up by base 62, so that about as many records lie on either side where they were made evenly. Nothing may depend on it.
+pub fn between(first: &str, last: &str) -> Option<String> {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let number = |id: &str| -> Option<u128> {
+        let digits = to_18(id)?.into_bytes();
+        digits[..15]
+            .iter()
+            .try_fold(0, |number, digit| Some(number * 62 + DIGITS.iter().position(|known| known == digit)? as u128))
+    };
+    if key_prefix(first)? != key_prefix(last)? {
+        return None;
+    }
+    let (first, last) = (number(first)?, number(last)?);
+    if first >= last {
+        return None;
+    }
+    let mut middle = first + (last - first) / 2;
+    let mut id = [b'0'; 15];
+    for place in id.iter_mut().rev() {
+        *place = DIGITS[(middle % 62) as usize];
+        middle /= 62;
+    }
+    to_18(std::str::from_utf8(&id).expect("digits are ASCII"))
+}
+
 /// The first three characters, which name the object (`keyPrefix` of its describe).
 pub fn key_prefix(id: &str) -> Option<&str> {
     id.get(..3)
@@ -64,6 +92,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_id_between_two_lies_between_them() {
+        assert_eq!(between("001000000000001AAA", "001000000000003AAA").as_deref(), Some("001000000000002AAA"));
+        assert_eq!(between("001000000000001AAA", "001000000000002AAA").as_deref(), Some("001000000000001AAA"));
+        assert_eq!(between("001000000000001AAA", "001000000000001AAA"), None);
+        assert_eq!(between("001000000000001AAA", "003000000000009AAA"), None);
+        // From one instance of Salesforce to another.
+        let middle = between("0015e00000zzzzzAAA", "001Ws00003abcDEIAY");
+        assert!(middle.is_none_or(|id| id.as_str() < "001Ws00003abcDEIAY"));
+    }
 
     #[test]
     fn known_pairs_of_real_orgs() {

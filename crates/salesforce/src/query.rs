@@ -12,10 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Client, from_json};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::org::Org;
 use crate::records::{self, Parsed, Shape};
 use crate::rows::{RowStream, Rows};
+
+mod parts;
 
 /// A longer URL is refused with 414 (`salesforce-api.md` 2.1); some room is left for what stands before the query.
 const LONGEST_URL_BYTES: usize = 16_000;
@@ -70,23 +72,24 @@ impl Client {
 
 impl Org {
     /// Rows of a query, page by page. `columns` is its SELECT list, also with paths to parents (`Owner.Name`);
-    /// subqueries are left out. One that is too long for a URL is run as a Bulk API 2.0 job, which takes it in a body.
+    /// subqueries are left out. One that is too long for a URL is run as a Bulk API 2.0 job, which takes it in a body, or, where
+    /// that is refused, in parts (see [`Org::query_in_parts`]).
     ///
     /// # Errors
     ///
-    /// `Invalid` where the org refuses the query; for one of an object that Bulk API 2.0 does not support, that is also so
-    /// where it is just too long.
+    /// `Invalid` where the org refuses the query.
     pub fn query(&self, soql: &str, columns: &[String], scope: Scope) -> RowStream {
         let shape = Arc::new(Shape::of(columns));
         let doing = format!("querying {}", object_of(soql));
         let first = self.client.query_call(soql, scope, &doing);
         let org = self.clone();
         if !fits_a_url(soql) {
-            let soql = soql.to_owned();
+            let (soql, in_parts) = (soql.to_owned(), self.query_in_parts(soql, columns, scope));
             let job = async move {
-                let job = org.bulk_query(&soql, scope).await?;
-                job.wait(&mut |_| {}).await?;
-                Ok::<_, Error>(job.rows())
+                match org.bulk_rows(&soql, scope).await {
+                    Err(error) if error.is_of_bulk() => Ok(in_parts),
+                    rows => rows,
+                }
             };
             return stream::once(job).try_flatten().boxed();
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::answer::{Answer, write_json};
 use crate::ctx::Ctx;
 use crate::error::ApiError;
+use crate::log::Family;
 use crate::org::Tx;
 use crate::rest::cursor::{self, Asked};
 use crate::rest::{Call, children, columns, explain, recent};
@@ -57,6 +58,10 @@ pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) 
             return Err(ApiError::new(400, "EXCEEDED_ID_LIMIT", text));
         }
         return Ok(page.answer(records.len() as u64, records, None));
+    }
+    if !prepared.is_aggregate() {
+        let found = || prepared.total(tx);
+        ctx.org.faces.faults.on_query(Family::Query, &prepared.object().name, tx.now, found)?;
     }
     recent::remember_all(ctx, tx, statement, &prepared)?;
     let (records, is_more) = page.records(Which::First(page.size))?;

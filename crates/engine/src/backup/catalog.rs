@@ -16,6 +16,7 @@ use crate::spec::{Spec, outline};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Described, Field, MOST_DESCRIBES, ObjectSummary, Org};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Calls for describes made at the same time.
@@ -38,6 +39,7 @@ pub(crate) struct Catalog {
     pub asked_at: Option<DateTime<Utc>>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub object: String,
     pub spec: Spec,
@@ -48,16 +50,35 @@ pub(crate) struct Entry {
     pub reshaped: bool,
     /// Fields that the backup before had and the org no longer shows, and that backup.
     gone: Option<(u64, Vec<String>)>,
+    /// Fields that the org describes and does not give, with its words.
+    withheld: BTreeMap<String, String>,
 }
 
 impl Entry {
-    /// What is not read any more of an object, said once.
-    pub fn no_longer_shown(&self) -> Vec<Gap> {
-        let Some((backup, fields)) = &self.gone else { return Vec::new() };
-        let reason = format!(
-            "the org no longer shows it: it was deleted, or hidden from this user; backup {backup} holds what it had"
-        );
-        fields.iter().map(|field| Gap { what: format!("field {field}"), reason: reason.clone() }).collect()
+    /// Fields that are not read: those that are no longer shown, which is said once, and those that are shown and not given.
+    pub fn fields_missed(&self) -> Vec<Gap> {
+        let mut missed = Vec::new();
+        if let Some((backup, fields)) = &self.gone {
+            let reason = format!(
+                "the org no longer shows it: it was deleted, or hidden from this user; backup {backup} holds what it had"
+            );
+            missed.extend(fields.iter().map(|field| (field, reason.clone())));
+        }
+        let withheld = |words: &String| format!("the org describes it and does not give it: {words}");
+        missed.extend(self.withheld.iter().map(|(field, words)| (field, withheld(words))));
+        missed.into_iter().map(|(field, reason)| Gap { what: format!("field {field}"), reason }).collect()
+    }
+
+    /// Without a field that the org does not give. False where it is needed.
+    pub fn withhold(&mut self, field: &str, words: &str) -> bool {
+        match self.spec.without(field) {
+            Some(spec) => {
+                self.spec = spec;
+                self.withheld.insert(field.to_owned(), words.to_owned());
+                true
+            }
+            None => false,
+        }
     }
 }
 
@@ -187,7 +208,14 @@ impl Catalog {
         };
         let parents = BY_PARENTS.iter().find(|(object, _)| *object == name).map(|(_, parents)| *parents);
         let spec = Spec::new(&describe)?;
-        self.entries.push(Entry { object: name.to_owned(), spec, parents, reshaped: false, gone: None });
+        self.entries.push(Entry {
+            object: name.to_owned(),
+            spec,
+            parents,
+            reshaped: false,
+            gone: None,
+            withheld: BTreeMap::new(),
+        });
         Ok(())
     }
 

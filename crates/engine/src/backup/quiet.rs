@@ -39,7 +39,8 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
 fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let Some(since) = run.since(entry) else { return false };
     let old = |note: &Note| note.gaps.is_empty() && note.high_water.as_deref().and_then(instant) < Some(since);
-    entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
+    let summary = !run.learned(&entry.object).known().no_summary;
+    summary && entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
 }
 
 async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<&'e Entry>> {
@@ -52,6 +53,11 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<&'e Entry>> 
     };
     let mut moved = Vec::new();
     for (entry, answer) in group.iter().zip(answers) {
+        if let Err(error) = &answer
+            && read::refusal(error).is_some()
+        {
+            run.learned(&entry.object).known().no_summary = true;
+        }
         let summary = answer.ok().and_then(|answered| summary(&answered));
         let since = run.since(entry);
         match summary {

@@ -2,17 +2,20 @@
 //! Reading the rows of one object into the vault.
 
 use super::Run;
+use super::ask::{Question, ask};
 use super::catalog::{Entry, Parents};
 use super::files::Bodies;
 use super::report::note_json;
+use crate::detours::{Detours, Learned, Wanted};
 use crate::error::{Error, Result};
 use crate::event::{Event, Gap, Mode, Route};
 use crate::note::{CONTENT_OF, Note, Overlap};
 use crate::spec::Spec;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Kind as ApiKind, Org, RowStream, Rows, Scope};
+use orgkeep_salesforce::{Kind as ApiKind, RowStream, Rows, Scope};
 use orgkeep_vault::{Batch, BatchStream, Builder, Capture, CaptureKind, Captured, Scan};
+use std::borrow::Cow;
 use tokio_util::task::AbortOnDropHandle;
 
 /// From so many rows on, a Bulk job costs less than REST pages of 2,000 rows each.
@@ -33,20 +36,28 @@ pub(super) struct Reading {
 /// Reads one object and commits its rows. An object that refuses is left with its reason. `expected` rows are to come, where that is
 /// known.
 pub(super) async fn object(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<()> {
-    match attempt(run, entry, expected).await {
-        Ok(()) => Ok(()),
-        Err(Failure::Refused(reason)) => {
-            run.leave(&entry.object, Note::unread(run.mode, reason));
-            Ok(())
+    loop {
+        let shown = run.shown(entry);
+        match attempt(run, &shown, expected).await {
+            Ok(()) => return Ok(()),
+            Err(Failure::Withheld { field, words }) if run.withhold(&shown, &field, &words) => {}
+            Err(Failure::Refused(reason) | Failure::Withheld { words: reason, .. }) => {
+                run.leave(&entry.object, Note::unread(run.mode, reason));
+                return Ok(());
+            }
+            Err(Failure::Stop(error)) => return Err(error),
         }
-        Err(Failure::Stop(error)) => Err(error),
     }
 }
 
 /// The query for what this backup wants of an object.
 pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
-    let condition = run.since(entry).map(|since| stamp_condition(&entry.spec, since));
-    entry.spec.select(condition.as_deref())
+    entry.spec.select(condition(run, entry).as_deref())
+}
+
+/// Which rows this backup wants of an object; `None` for all.
+fn condition(run: &Run<'_>, entry: &Entry) -> Option<String> {
+    run.since(entry).map(|since| stamp_condition(&entry.spec, since))
 }
 
 impl Run<'_> {
@@ -60,6 +71,62 @@ impl Run<'_> {
         let since = previous.note.since()?;
         // A field that the last backup did not have may hold values that moved no stamp.
         entry.spec.is_covered_by(&previous.fields).then_some(since)
+    }
+
+    /// What was learned of an object, before and in this backup.
+    pub(super) fn learned(&self, object: &str) -> Learned {
+        self.learned.lock().expect("no holder of this lock panics").entry(object.to_owned()).or_default().clone()
+    }
+
+    /// An object without the fields that the org turned out not to give.
+    pub(super) fn shown<'e>(&self, entry: &'e Entry) -> Cow<'e, Entry> {
+        let learned = self.learned(&entry.object);
+        let mut shown = Cow::Borrowed(entry);
+        for (field, words) in &learned.known().fields {
+            if shown.spec.position(field).is_some() {
+                shown.to_mut().withhold(field, words);
+            }
+        }
+        shown
+    }
+
+    /// Whether an object is asked for by its parents at once, because it refused anything else the last time.
+    pub(super) fn goes_by_parents(&self, entry: &Entry) -> bool {
+        let was = |note: &Note| note.route == Route::Parents;
+        self.mode == Mode::Incremental && entry.parents.is_some() && self.previous_note(&entry.object).is_some_and(was)
+    }
+
+    /// Says which ways were found that were not known `before`.
+    fn say_detours(&self, object: &str, before: &Detours) {
+        let learned = self.learned(object);
+        let known = learned.known();
+        let mut found = Vec::new();
+        if known.no_bulk && !before.no_bulk {
+            found.push("the org gives it by no Bulk job; it is read by REST".to_owned());
+        }
+        for wanted in [Wanted::Everything, Wanted::Changes] {
+            let ranges = known.ranges(wanted);
+            if ranges > before.ranges(wanted) {
+                found.push(format!("all of it at once is too much for the org; it is read in {ranges} ranges of Ids"));
+            }
+        }
+        for message in found {
+            self.say(Event::Notice { message: format!("{object}: {message}"), hint: None });
+        }
+    }
+
+    /// Goes on without a field that the org does not give. False where that cannot be.
+    pub(super) fn withhold(&self, entry: &Entry, field: &str, words: &str) -> bool {
+        if entry.spec.without(field).is_none() {
+            return false;
+        }
+        self.say(Event::Notice {
+            message: format!("{}: the org does not give {field} any more; its other fields are read", entry.object),
+            hint: None,
+        });
+        let learned = self.learned(&entry.object);
+        learned.known().fields.insert(field.to_owned(), words.to_owned());
+        true
     }
 
     /// The org's clock, to the second.
@@ -81,6 +148,8 @@ impl Run<'_> {
 pub(super) enum Failure {
     /// The org refuses this object; the others can go on.
     Refused(String),
+    /// It refuses one of the fields.
+    Withheld { field: String, words: String },
     /// Nothing can go on.
     Stop(Error),
 }
@@ -92,8 +161,15 @@ impl<E: Into<Error>> From<E> for Failure {
 }
 
 /// Codes that the org gives for one object while it answers for others; of its own failure too, after it has been asked again.
-const OF_ONE_OBJECT: [&str; 5] =
-    ["EXCEEDED_ID_LIMIT", "FUNCTIONALITY_NOT_ENABLED", "OPERATION_NOT_ALLOWED", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION"];
+const OF_ONE_OBJECT: [&str; 7] = [
+    "EXCEEDED_ID_LIMIT",
+    "FUNCTIONALITY_NOT_ENABLED",
+    "OPERATION_NOT_ALLOWED",
+    "OPERATION_TOO_LARGE",
+    "QUERY_TIMEOUT",
+    "REQUEST_RUNNING_TOO_LONG",
+    "UNKNOWN_EXCEPTION",
+];
 
 /// What the org said of one object is a refusal; what concerns the session, the allowance or the network stops everything.
 pub(crate) fn refusal(error: &orgkeep_salesforce::Error) -> Option<String> {
@@ -103,19 +179,6 @@ pub(crate) fn refusal(error: &orgkeep_salesforce::Error) -> Option<String> {
         _ => code.starts_with("INSUFFICIENT_ACCESS") || OF_ONE_OBJECT.contains(&code),
     };
     only_this.then(|| error.to_string())
-}
-
-impl Failure {
-    /// Where there is no going on without the rows.
-    pub(super) fn into_error(self) -> Error {
-        match self {
-            Failure::Refused(reason) => {
-                Error::new(crate::Kind::Busy, format!("an object refused to be read again: {reason}"))
-                    .hint("run the backup again; it continues")
-            }
-            Failure::Stop(error) => error,
-        }
-    }
 }
 
 /// Why the org refuses one object; an error where that is not what happened.
@@ -128,7 +191,10 @@ pub(super) fn was_too_much(error: &orgkeep_salesforce::Error) -> bool {
     refusal(error).is_some() || error.kind == ApiKind::Unreachable
 }
 
-fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
+pub(super) fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
+    if let Some(field) = error.unknown_field() {
+        return Failure::Withheld { field: field.to_owned(), words: error.to_string() };
+    }
     match refusal(&error) {
         Some(reason) => Failure::Refused(reason),
         None => Failure::Stop(error.into()),
@@ -140,15 +206,14 @@ async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<
     let is_large = spec.body.is_some() || expected.is_none_or(|rows| rows > BULK_ROWS);
     let _alone = if is_large { Some(run.large.lock().await) } else { None };
     let asked_at = run.org_time();
-    let (route, stream) = open(run, entry, expected).await?;
+    let learned = run.learned(&spec.object);
+    let before = learned.known().clone();
+    let (route, stream) = open(run, entry, expected, &learned).await?;
     // What is read by its parents is always read whole: that takes as many queries.
     let since = run.since(entry).filter(|_| route != Route::Parents);
     run.say(Event::ObjectStarted { object: spec.object.clone(), route, rows_expected: expected });
     keep(run, entry, Reading { since, route, asked_at }, stream).await?;
-    if route == Route::Parents {
-        // The org counts such an object no more than it shows it whole.
-        run.count(&spec.object, Ok(run.held(&spec.object)));
-    }
+    run.say_detours(&spec.object, &before);
     Ok(())
 }
 
@@ -162,10 +227,6 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     let mut note = Note {
         route,
         asked_at,
-        whole_at: match since {
-            Some(_) => previous.and_then(|note| note.whole_at),
-            None => asked_at,
-        },
         fields: spec.columns(),
         gaps: match since {
             Some(_) => previous.map(Note::lasting_gaps).unwrap_or_default(),
@@ -175,13 +236,18 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
         high_water: previous.and_then(|note| note.high_water.clone()),
         ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
+    match since {
+        Some(_) => note = note.with_freshness_of(previous),
+        None => note.held_at(asked_at, true),
+    }
     let unread = spec.unread.iter().map(|field| Gap {
         what: format!("{CONTENT_OF}{field}"),
         reason: "an object's second binary field is not read".into(),
     });
     note.gaps.extend(unread.filter(|_| since.is_none()));
-    note.gaps.extend(entry.no_longer_shown());
+    note.gaps.extend(entry.fields_missed());
     let capture = rows(run, spec, capture, stream, &mut note).await?;
+    note.detours = run.learned(&spec.object).known().clone();
     if since.is_none() {
         note.erased = capture.erased();
     }
@@ -262,29 +328,30 @@ pub(super) fn batch(spec: &Spec, rows: &Rows, references: &[Option<String>]) -> 
 }
 
 /// What this backup wants of an object, by the cheapest route that the org accepts.
-async fn open(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<(Route, RowStream), Failure> {
+async fn open(
+    run: &Run<'_>,
+    entry: &Entry,
+    expected: Option<u64>,
+    learned: &Learned,
+) -> Result<(Route, RowStream), Failure> {
     let spec = &entry.spec;
-    let soql = select(run, entry);
-    if expected.is_some_and(|rows| rows > BULK_ROWS) {
-        match bulk(run.org, &soql, scope(spec)).await {
-            Ok(rows) => return Ok((Route::Bulk, rows)),
-            Err(error) if refusal(&error).is_some() => {}
-            Err(error) => return Err(Failure::Stop(error.into())),
-        }
+    if let Some(parents) = entry.parents.filter(|_| run.goes_by_parents(entry)) {
+        return Ok((Route::Parents, by_parents(run, spec, parents).await?));
     }
-    let mut rows = run.org.query(&soql, &spec.fields, scope(spec)).peekable();
-    match (std::pin::Pin::new(&mut rows).peek().await, entry.parents) {
-        (Some(Err(error)), Some(parents)) if refusal(error).is_some() => {
+    let question = Question {
+        object: spec.object.clone(),
+        fields: spec.fields.clone(),
+        condition: condition(run, entry),
+        scope: scope(spec),
+        wanted: Some(if run.since(entry).is_some() { Wanted::Changes } else { Wanted::Everything }),
+    };
+    match (ask(run.org, question, expected.is_some_and(|rows| rows > BULK_ROWS), learned).await, entry.parents) {
+        (Ok((by_bulk, rows)), _) => Ok((if by_bulk { Route::Bulk } else { Route::Rest }, rows)),
+        (Err(error), Some(parents)) if refusal(&error).is_some() => {
             Ok((Route::Parents, by_parents(run, spec, parents).await?))
         }
-        _ => Ok((Route::Rest, rows.boxed())),
+        (Err(error), _) => Err(or_stop(error)),
     }
-}
-
-async fn bulk(org: &Org, soql: &str, scope: Scope) -> orgkeep_salesforce::Result<RowStream> {
-    let job = org.bulk_query(soql, scope).await?;
-    job.wait(&mut |_| {}).await?;
-    Ok(job.rows())
 }
 
 /// All rows of an object that must be asked for by the Ids of their parents, which this backup has read before.

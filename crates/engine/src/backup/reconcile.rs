@@ -2,21 +2,26 @@
 //! The org's count of every object against the vault's.
 //!
 //! Where they differ: read on from the newest stamp held, because the org may have moved since; count again; then hold all Ids side
-//! by side. An Id that the vault has and the org has not was deleted without a trace (hard delete, emptied recycle bin) and
-//! becomes a deletion; one that the org has and the vault has not is read, unless it was erased here. What still differs then is said.
+//! by side (see `ids.rs`). What still differs then is said.
 
-use super::Run;
+use super::ask::{Question, ask};
 use super::catalog::{Catalog, Entry};
-use super::count;
-use super::read::{self, IDS_PER_QUERY, in_list};
+use super::read::{self, Failure};
+use super::{Run, count, ids};
+use crate::detours::Wanted;
 use crate::error::Result;
-use crate::event::{Event, Gap};
+use crate::event::{Event, Gap, Route};
 use crate::note::Note;
-use futures::stream::{StreamExt, TryStreamExt};
-use orgkeep_vault::{Builder, CaptureKind, Schema};
+use orgkeep_vault::CaptureKind;
 
 /// Compares all counts and mends what differs.
 pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
+    // The org counts such an object no more than it shows it whole; also where an interrupted run has read it.
+    for entry in &catalog.entries {
+        if run.done(&entry.object).is_some_and(|(_, note)| note.route == Route::Parents) {
+            run.count(&entry.object, Ok(run.held(&entry.object)));
+        }
+    }
     let known =
         |entry: &Entry| matches!(run.counted(&entry.object), Some(Ok(rows)) if rows == run.expected(&entry.object));
     let open = |entry: &&Entry| run.left(&entry.object).is_none() && !known(entry);
@@ -48,26 +53,44 @@ async fn recount(run: &Run<'_>, entry: &Entry) -> Result<u64> {
 }
 
 async fn one(run: &Run<'_>, entry: &Entry, counted: u64) -> Result<()> {
+    loop {
+        let shown = run.shown(entry);
+        let reason = match mend(run, &shown, counted).await {
+            Ok(rows) => {
+                run.count(&entry.object, Ok(rows));
+                return Ok(());
+            }
+            Err(Failure::Stop(error)) => return Err(error),
+            Err(Failure::Withheld { field, words }) if run.withhold(&shown, &field, &words) => continue,
+            Err(Failure::Refused(reason) | Failure::Withheld { words: reason, .. }) => reason,
+        };
+        // What was read before stays, and the count says that it is not all.
+        let gap = Gap { what: "what changed while it was read".into(), reason };
+        run.leave(&entry.object, Note { gaps: vec![gap], ..Note::unread(run.mode, "") });
+        run.count(&entry.object, Ok(counted));
+        return Ok(());
+    }
+}
+
+/// Brings an object to what the org counts, and gives its last count.
+async fn mend(run: &Run<'_>, entry: &Entry, counted: u64) -> Result<u64, Failure> {
     let object = &entry.object;
     let held = run.held(object);
     read_on(run, entry).await?;
-    let mut rows = recount(run, entry).await?;
-    if rows != run.expected(object) {
-        run.say(Event::Notice {
-            message: format!(
-                "{object}: the org counts {counted} rows and the vault {held}; holding all Ids side by side"
-            ),
-            hint: None,
-        });
-        side_by_side(run, entry).await?;
-        rows = recount(run, entry).await?;
+    let rows = recount(run, entry).await?;
+    if rows == run.expected(object) {
+        return Ok(rows);
     }
-    run.count(object, Ok(rows));
-    Ok(())
+    run.say(Event::Notice {
+        message: format!("{object}: the org counts {counted} rows and the vault {held}; holding all Ids side by side"),
+        hint: None,
+    });
+    ids::object(run, entry, false).await?;
+    Ok(recount(run, entry).await?)
 }
 
 /// Reads what changed since the object was read.
-async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<()> {
+async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<(), Failure> {
     let spec = &entry.spec;
     let mut note = run.note_to_extend(entry);
     let condition = read::resume_condition(spec, &note);
@@ -75,86 +98,20 @@ async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<()> {
         return Ok(());
     }
     note.asked_at = run.org_time();
-    let stream = run.org.query(&spec.select(condition.as_deref()), &spec.fields, read::scope(spec));
-    let capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
-    let capture = match read::rows(run, spec, capture, stream, &mut note).await {
-        Ok(capture) => capture,
-        Err(failure) => return Err(failure.into_error()),
+    let question = Question {
+        object: spec.object.clone(),
+        fields: spec.fields.clone(),
+        wanted: Some(if condition.is_some() { Wanted::Changes } else { Wanted::Everything }),
+        condition,
+        scope: read::scope(spec),
     };
+    let learned = run.learned(&entry.object);
+    let (_, stream) = ask(run.org, question, false, &learned).await.map_err(read::or_stop)?;
+    let capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
+    let capture = read::rows(run, spec, capture, stream, &mut note).await?;
     let captured = read::finish(capture, &note).await?;
     run.settle(captured, note);
     Ok(())
-}
-
-/// Holds the Ids of all live rows against those held as live.
-async fn side_by_side(run: &Run<'_>, entry: &Entry) -> Result<()> {
-    let spec = &entry.spec;
-    let mut in_org = ids_in_org(run, entry).await?;
-    in_org.sort_unstable();
-    in_org.dedup();
-    let mut seen = vec![false; in_org.len()];
-    let mut gone: Vec<String> = Vec::new();
-    let mut batches = run.held_rows(&spec.object, &["Id"], None).await?;
-    while let Some(batch) = batches.try_next().await? {
-        for row in 0..batch.len() {
-            match in_org.binary_search_by(|id| id.as_str().cmp(batch.id(row))) {
-                Ok(place) => seen[place] = true,
-                Err(_) => gone.push(batch.id(row).to_owned()),
-            }
-        }
-    }
-    drop(batches);
-    let missing: Vec<&str> = in_org.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(id, _)| id.as_str()).collect();
-    // What was erased here is known to be there, and is not read again.
-    let erasures = run.unfinished.erasures();
-    let is_erased = |id: &&str| erasures.of(&spec.object).is_some_and(|ids| ids.contains(*id));
-    let (erased, missing): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(is_erased);
-    let erased = erased.len() as u64;
-    if gone.is_empty() && missing.is_empty() && erased == run.erased(&spec.object) {
-        return Ok(());
-    }
-
-    let mut note = run.note_to_extend(entry);
-    note.vanished += gone.len() as u64;
-    note.erased = erased;
-    let mut capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
-    capture.push(tombstones(&spec.schema, &gone)).await?;
-    for group in missing.chunks(IDS_PER_QUERY) {
-        let soql = spec.select(Some(&in_list("Id", group)));
-        let stream = run.org.query(&soql, &spec.fields, read::scope(spec));
-        capture = match read::rows(run, spec, capture, stream, &mut note).await {
-            Ok(capture) => capture,
-            Err(failure) => return Err(failure.into_error()),
-        };
-    }
-    // Rows were read one by one: the overlap as a whole was not.
-    note.overlap = None;
-    let captured = read::finish(capture, &note).await?;
-    run.settle(captured, note);
-    Ok(())
-}
-
-/// Ids of the live rows. 5 million of them take about 200 MB.
-async fn ids_in_org(run: &Run<'_>, entry: &Entry) -> Result<Vec<String>> {
-    let spec = &entry.spec;
-    let live = count::live(entry).map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-    let soql = format!("SELECT Id FROM {}{live}", spec.object);
-    let mut rows = run.org.query(&soql, &["Id".to_owned()], read::scope(spec)).boxed();
-    let mut ids = Vec::new();
-    while let Some(rows) = rows.try_next().await? {
-        ids.extend((0..rows.len()).filter_map(|row| rows.cell(row, 0)).map(str::to_owned));
-    }
-    Ok(ids)
-}
-
-/// Deletions of which nothing is known but the Id.
-fn tombstones(schema: &Schema, ids: &[String]) -> orgkeep_vault::Batch {
-    let mut builder = Builder::new(schema);
-    let others = schema.columns().len() - 1;
-    for id in ids {
-        builder.push(true, std::iter::once(Some(id.as_str())).chain(std::iter::repeat_n(None, others)));
-    }
-    builder.finish()
 }
 
 impl Run<'_> {
@@ -182,10 +139,9 @@ impl Run<'_> {
             return note;
         }
         let previous = self.previous_note(&entry.object);
-        let looked = self.looked(&entry.object).unwrap_or_else(|| Note {
-            whole_at: previous.and_then(|previous| previous.whole_at),
-            high_water: previous.and_then(|previous| previous.high_water.clone()),
-            ..Note::empty(self.mode)
+        let looked = self.looked(&entry.object).unwrap_or_else(|| {
+            let high_water = previous.and_then(|previous| previous.high_water.clone());
+            Note { high_water, ..Note::empty(self.mode) }.with_freshness_of(previous)
         });
         Note { fields: entry.spec.columns(), ..looked }
     }

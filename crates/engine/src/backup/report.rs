@@ -249,6 +249,7 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
         }
         (None, Some(mut note)) => {
             let before = before.map(|entry| &entry.note);
+            note = note.with_freshness_of(before);
             note.asked_at = before.and_then(|note| note.asked_at);
             note.high_water = before.and_then(|note| note.high_water.clone());
             (note, (0, 0, 0), digest)
@@ -256,6 +257,7 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
         // Nothing new, or no rows in the org and none held.
         (None, None) => (run.looked(name).unwrap_or_else(|| Note::empty(run.mode)), (0, 0, 0), digest),
     };
+    note.detours = run.learned(name).known().clone();
     match run.counted(name) {
         Some(Ok(rows)) => {
             note.rows_in_org = Some(rows);

@@ -8,8 +8,9 @@
 use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
 use super::{Run, quiet};
+use crate::detours::Wanted;
 use crate::error::Result;
-use crate::event::{Event, Route};
+use crate::event::{Event, Mode, Route};
 use crate::note::{Note, Overlap};
 use crate::spec::Spec;
 use chrono::{DateTime, Utc};
@@ -29,7 +30,7 @@ pub(super) type Single<'e> = (&'e Entry, Option<u64>);
 /// Reads what it can of these objects, and gives back the others.
 pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
     let entries = quiet::objects(run, entries).await?;
-    let fits = |entry: &&Entry| fits_a_url(&read::select(run, entry));
+    let fits = |entry: &&Entry| fits_a_url(&read::select(run, entry)) && !run.refuses_others(entry);
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
@@ -106,14 +107,13 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
         route: reading.route,
         rows_expected: Some(answered.total),
     });
+    let total = answered.total;
     let rows = stream::iter([Ok(answered.rows)]).chain(stream::iter(answered.rest).flatten()).boxed();
     match read::keep(run, entry, reading, rows).await {
         Ok(()) => Ok(()),
         Err(read::Failure::Stop(error)) => Err(error),
-        Err(read::Failure::Refused(reason)) => {
-            run.leave(&entry.object, Note::unread(run.mode, reason));
-            Ok(())
-        }
+        // On a later page: there are more ways to ask for it by itself.
+        Err(read::Failure::Refused(_) | read::Failure::Withheld { .. }) => read::object(run, entry, Some(total)).await,
     }
 }
 
@@ -134,6 +134,14 @@ fn overlap(spec: &Spec, mut overlap: Overlap, rows: &Rows) -> Option<String> {
 }
 
 impl Run<'_> {
+    /// Whether an object was not given the last time in the way in which several are asked for together.
+    fn refuses_others(&self, entry: &Entry) -> bool {
+        let refused = |note: &Note| note.route == Route::None && !note.gaps.is_empty();
+        let refused = self.mode == Mode::Incremental && self.previous_note(&entry.object).is_some_and(refused);
+        let wanted = if self.since(entry).is_some() { Wanted::Changes } else { Wanted::Everything };
+        refused || self.goes_by_parents(entry) || self.learned(&entry.object).known().ranges(wanted) > 1
+    }
+
     /// Notes that an object has not moved.
     pub(super) fn still(&self, entry: &Entry, asked_at: Option<DateTime<Utc>>) {
         let reading = Reading { since: self.since(entry), route: Route::Composite, asked_at };
@@ -148,15 +156,19 @@ impl Run<'_> {
         let note = Note {
             route: reading.route,
             asked_at: reading.asked_at,
-            whole_at: match reading.since {
-                Some(_) => previous.and_then(|note| note.whole_at),
-                None => reading.asked_at,
-            },
-            gaps: [previous.map(Note::lasting_gaps).unwrap_or_default(), entry.no_longer_shown()].concat(),
+            gaps: [previous.map(Note::lasting_gaps).unwrap_or_default(), entry.fields_missed()].concat(),
             overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
             erased: previous.map_or(0, |note| note.erased),
             high_water: previous.and_then(|note| note.high_water.clone()),
             ..Note::empty(self.mode)
+        };
+        let note = match reading.since {
+            Some(_) => note.with_freshness_of(previous),
+            None => {
+                let mut note = note;
+                note.held_at(reading.asked_at, true);
+                note
+            }
         };
         self.looked.lock().expect("no holder of this lock panics").insert(entry.object.clone(), note);
     }

@@ -338,3 +338,36 @@ async fn at_its_share_of_the_allowance_a_backup_waits_and_goes_on_by_itself() {
     assert!(notices.iter().any(|notice| notice.contains("the backup waits")), "{notices:?}");
     assert!(notices.iter().any(|notice| notice.contains("the backup goes on")), "{notices:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_is_away_for_an_hour_ends_the_backup_and_the_next_one_goes_on_from_there() {
+    let stage = Stage::new();
+    stage.create("Account", &[json!({"Name": "a"}), json!({"Name": "b"})]).await;
+    let body = json!({"Title": "t", "PathOnClient": "t.txt", "VersionData": "aGVsbG8="});
+    stage.create("ContentVersion", &[body]).await;
+    let away = json!({"when": {}, "nth": 75, "for_seconds": 3600, "do": {"page": {"status": 503}}});
+    stage.order(away).await;
+    let started = tokio::time::Instant::now();
+    let error = stage.try_backup(false).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unreachable, "{error}");
+    assert!(error.to_string().contains("503") && error.next_step().is_some(), "{error}");
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_secs(60) && waited < Duration::from_secs(3600), "{waited:?}");
+    let read = |stage: &Stage| -> Vec<String> {
+        let events = stage.ears.0.lock().unwrap();
+        let read = events.iter().filter_map(|event| match event {
+            Event::ObjectFinished { object, .. } => Some(object.clone()),
+            _ => None,
+        });
+        read.collect()
+    };
+    let before = read(&stage);
+    assert!(before.iter().any(|object| object == "Account"), "{before:?}");
+    stage.ears.0.lock().unwrap().clear();
+    stage.later(2);
+    let report = stage.backup().await;
+    let open: Vec<_> = report.objects.iter().filter(|line| line.state != State::Green).collect();
+    assert!(report.line.sequence == 1 && open.is_empty(), "{open:?}");
+    let after = read(&stage);
+    assert!(before.iter().all(|object| !after.contains(object)), "{before:?} were read again: {after:?}");
+}

@@ -10,6 +10,8 @@ mod coverage;
 mod days;
 mod erasure;
 mod files;
+mod ids;
+mod refusals;
 mod restore;
 mod stage;
 mod store;

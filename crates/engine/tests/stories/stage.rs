@@ -7,7 +7,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use orgkeep_emulator::{Clock as OrgClock, Emulator, Settings};
 use orgkeep_engine::{
-    BackupOptions, BackupReport, Clock, Event, Monitor, Plan, PlanOptions, RestoreReport, Result, Selection,
+    BackupOptions, BackupReport, Clock, Event, Monitor, Plan, PlanOptions, Reconcile, RestoreReport, Result, Selection,
 };
 use orgkeep_salesforce::{Body, Login, Options, Org, Request, Response, Secret, SendError, Transport, Writer};
 use orgkeep_vault::{OrgVault, Protection, Unlock, Vault};
@@ -44,12 +44,23 @@ pub struct Network {
 }
 
 /// What happens in the org just before the first request with this in its path.
-type Meanwhile = (&'static str, Box<dyn FnOnce(&Emulator) + Send>);
+struct Meanwhile {
+    /// What stands in the request's path and query.
+    asked: &'static str,
+    /// How many such requests go before.
+    after: usize,
+    happens: Box<dyn FnOnce(&Emulator) + Send>,
+}
 
 impl Network {
     /// Lets something happen in the org just before the first request with `path` in its path.
     pub fn meanwhile(&self, path: &'static str, happens: impl FnOnce(&Emulator) + Send + 'static) {
-        *self.meanwhile.lock().unwrap() = Some((path, Box::new(happens)));
+        self.meanwhile_after(0, path, happens);
+    }
+
+    /// The same, once `after` such requests were made; their query counts too.
+    pub fn meanwhile_after(&self, after: usize, asked: &'static str, happens: impl FnOnce(&Emulator) + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { asked, after, happens: Box::new(happens) });
     }
 
     /// From now on the org fails at every request that ends so, alone or as a part of a composite one.
@@ -106,8 +117,13 @@ impl Transport for Wire {
             let host = request.url.host_str().unwrap_or_default().to_owned();
             let number = network.requests.fetch_add(1, Ordering::Relaxed);
             network.log.lock().unwrap().push(format!("{} {}", request.method, request.url.path()));
-            let due = network.meanwhile.lock().unwrap().take_if(|(path, _)| request.url.path().contains(*path));
-            if let Some((_, happens)) = due {
+            let due = network.meanwhile.lock().unwrap().take_if(|meanwhile| {
+                let asked = request.url.as_str().contains(meanwhile.asked);
+                let now = asked && meanwhile.after == 0;
+                meanwhile.after = meanwhile.after.saturating_sub(usize::from(asked));
+                now
+            });
+            if let Some(Meanwhile { happens, .. }) = due {
                 happens(&network.emulator);
             }
             let fault = *network.fault.lock().unwrap();
@@ -265,8 +281,18 @@ impl Stage {
 
     pub async fn backup_of(&self, org: Org, full: bool) -> Result<BackupReport> {
         let options = BackupOptions { full, holder: "story".into(), parallel_objects: 1, ..BackupOptions::default() };
+        self.backup_with(org, options).await
+    }
+
+    pub async fn backup_with(&self, org: Org, options: BackupOptions) -> Result<BackupReport> {
         orgkeep_engine::backup(&org, &self.vault_on(self.store.clone()).await?, &options, &self.clock(), &self.ears)
             .await
+    }
+
+    /// An incremental backup that holds all Ids and formulas.
+    pub async fn reconcile(&self) -> BackupReport {
+        let options = BackupOptions { reconcile: Reconcile::Now, parallel_objects: 1, ..BackupOptions::default() };
+        self.backup_with(self.org().await, options).await.unwrap()
     }
 
     pub async fn plan(&self, at: u64, selection: Selection, related: bool) -> Plan {

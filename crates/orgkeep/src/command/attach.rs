@@ -58,6 +58,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                     login: Login::None {},
                     api_share: None,
                     file_budget_bytes: None,
+                    reconcile_days: None,
                 },
             )?;
         }

@@ -8,8 +8,9 @@ use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure};
 use crate::number::{counted, grouped};
 use crate::render;
+use chrono::TimeDelta;
 use clap::Args;
-use orgkeep_engine::{BackupOptions, Clock as _, ExpireOptions, backup, expire, expiring};
+use orgkeep_engine::{BackupOptions, Clock as _, ExpireOptions, Reconcile, backup, expire, expiring};
 use orgkeep_salesforce::AtTheReserve;
 use orgkeep_vault::OrgVault;
 
@@ -26,6 +27,11 @@ pub struct Arguments {
     /// Read everything again and compare it with what is held: finds hard-deleted records and changed formulas
     #[arg(long)]
     full: bool,
+
+    /// Hold all Ids, and the values of formula and roll-up fields, against the org's now: finds what was deleted or missed without a trace,
+    /// without reading everything. Backups do it by themselves every so many days (`reconcile_days` of the connector)
+    #[arg(long, conflicts_with = "full")]
+    reconcile: bool,
 
     /// Share of the org's daily API requests, others' use counted, at which the backup pauses until the org has allowance again, in percent
     /// [default: what `connect` was given, else 50]
@@ -49,6 +55,9 @@ pub struct Arguments {
     unlocking: Unlocking,
 }
 
+/// Days after which Ids and formulas are held against the org's.
+const RECONCILE_DAYS: u32 = 7;
+
 /// Percent of the org's daily API requests.
 const API_SHARE: u8 = 50;
 
@@ -62,8 +71,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let share = arguments.api_share.or(connector.api_share).unwrap_or(API_SHARE);
     let at_the_reserve = if arguments.no_wait { AtTheReserve::Refuse } else { AtTheReserve::Wait };
     let org = context.sign_in_sharing(&arguments.name, &connector, share, at_the_reserve).await?;
+    let reconcile = match connector.reconcile_days.unwrap_or(RECONCILE_DAYS) {
+        _ if arguments.reconcile => Reconcile::Now,
+        0 => Reconcile::Never,
+        days => Reconcile::After(TimeDelta::days(days.into())),
+    };
     let options = BackupOptions {
         full: arguments.full,
+        reconcile,
         holder: environment::holder(),
         file_budget_bytes: arguments.file_budget.or(connector.file_budget_bytes),
         ..BackupOptions::default()

@@ -134,6 +134,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         username: identity.username.clone(),
         api_share: arguments.api_share.or(existing.as_ref().and_then(|existing| existing.api_share)),
         file_budget_bytes: arguments.file_budget.or(existing.as_ref().and_then(|existing| existing.file_budget_bytes)),
+        reconcile_days: existing.as_ref().and_then(|existing| existing.reconcile_days),
         login,
     };
     config.put(name, connector.clone())?;

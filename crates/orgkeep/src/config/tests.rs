@@ -14,6 +14,7 @@ fn acme() -> Connector {
         username: "backup@acme.example".into(),
         api_share: None,
         file_budget_bytes: None,
+        reconcile_days: None,
         login: Login::ClientCredentials {
             client_id: "3MVG9".into(),
             client_secret: Place::File("/etc/orgkeep/acme.secret".into()),

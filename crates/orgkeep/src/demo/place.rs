@@ -71,6 +71,7 @@ impl Place {
             username: org.identity().username.clone(),
             api_share: None,
             file_budget_bytes: None,
+            reconcile_days: None,
             login: Login::ClientCredentials {
                 client_id: credentials.client_id.clone(),
                 client_secret: SecretPlace::File(self.folder.join("client-secret")),

@@ -5,7 +5,7 @@ use super::before_and_after;
 use crate::screen::facts;
 use crate::table::Table;
 use crate::text::shown;
-use orgkeep_engine::{Listing, Record, Version};
+use orgkeep_engine::{Listing, Record, Source, Version};
 
 pub fn listing(listing: &Listing) -> Table {
     let mut table = Table::new(&listing.columns);
@@ -34,13 +34,33 @@ pub fn record(record: &Record) -> String {
     text
 }
 
+/// That a record is deleted, by whom and why, as far as that is known.
+fn deletion(version: &Version) -> String {
+    let mut text = "deleted".to_owned();
+    if let Some(winner) = &version.merged_into {
+        text.push_str(&format!(", merged into {}", shown(winner)));
+    }
+    if let Some(by) = &version.deleted_by {
+        let who = by
+            .name
+            .as_deref()
+            .map_or_else(|| shown(&by.user).into_owned(), |name| format!("{} ({})", shown(name), by.user));
+        let at = by.at.map(|at| at.format(" at %Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+        match by.source {
+            Source::DeleteEvent => text.push_str(&format!(", by {who}{at}")),
+            Source::LastModified => text.push_str(&format!(", last modified by {who}{at}")),
+        }
+    }
+    text
+}
+
 /// Every version, oldest first. Of the first one only how many fields it has: `show --at` shows them.
 pub fn history(versions: &[Version]) -> String {
     let mut text = String::new();
     for (number, version) in versions.iter().enumerate() {
         let taken = version.taken.format("%Y-%m-%d %H:%M:%S UTC");
         let what = match (number, version.deleted) {
-            (_, true) => "deleted".to_owned(),
+            (_, true) => deletion(version),
             (0, false) => {
                 let filled = version.changes.iter().filter(|change| change.after.is_some()).count();
                 format!("first seen, {}", crate::number::counted(filled as u64, "filled field"))

@@ -16,7 +16,16 @@ pub fn coverage(coverage: &Coverage, name: &str, shape: Shape) -> String {
         coverage.finished.format("%Y-%m-%d %H:%M:%S"),
         state(coverage.state)
     );
-    let mut table = Table::new(["Object", "State", ">In the org", ">Held", ">Fields", "As of (UTC)", "Formulas as of"]);
+    let mut table = Table::new([
+        "Object",
+        "State",
+        ">In the org",
+        ">Held",
+        ">Fields",
+        "As of (UTC)",
+        "Ids as of",
+        "Formulas as of",
+    ]);
     let single = coverage.objects.len() == 1;
     let (mut empty, mut unread) = (0u64, 0u64);
     for object in &coverage.objects {
@@ -36,6 +45,7 @@ pub fn coverage(coverage: &Coverage, name: &str, shape: Shape) -> String {
             grouped(line.rows_held),
             format!("{} of {}", object.fields_held, object.fields_in_org),
             time(object.as_of),
+            time(object.ids_as_of),
             time(object.calculated_as_of),
         ]);
     }

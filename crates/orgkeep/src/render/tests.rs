@@ -219,6 +219,13 @@ fn a_record_shows_its_fields_and_its_history() {
         backup,
         taken: time("2026-11-22T02:00:00Z"),
         deleted,
+        deleted_by: deleted.then(|| DeletedBy {
+            user: "005000000000001AAA".into(),
+            name: Some("Jo Doe".into()),
+            at: Some(time("2026-11-21T09:00:00Z")),
+            source: Source::DeleteEvent,
+        }),
+        merged_into: deleted.then(|| "001000000000002AAA".into()),
         changes: change(ChangeKind::Changed, fields).fields,
     };
     let history = super::history(&[version(1, false, 5), version(2, false, 2), version(3, true, 0)]);

@@ -38,6 +38,13 @@ impl Org {
         let job: JobInfo = self.client.read_json(&call).await?;
         Ok(QueryJob::resume(self, job.id, subject))
     }
+
+    /// The rows of a query job, once it is complete.
+    pub async fn bulk_rows(&self, soql: &str, scope: Scope) -> Result<RowStream> {
+        let job = self.bulk_query(soql, scope).await?;
+        job.wait(&mut |_| {}).await?;
+        Ok(job.rows())
+    }
 }
 
 impl QueryJob {

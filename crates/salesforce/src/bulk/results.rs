@@ -171,7 +171,8 @@ impl Download {
             return Ok(());
         }
         let tries = backoff.tries().to_string();
-        let error = Error::new(Kind::Unreachable, self.job.doing("reading"), "the result never arrives whole");
+        let mut error = Error::new(Kind::Unreachable, self.job.doing("reading"), "the result never arrives whole");
+        error.job_ended = true;
         Err(self.job.named(error.with("tries", tries).caused_by(cause)))
     }
 }
