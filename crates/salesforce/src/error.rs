@@ -120,7 +120,9 @@ impl Error {
         let of_the_session = matches!(self.kind, Kind::Corrupt | Kind::Bug | Kind::Unreachable | Kind::Limited);
         match self.error_code() {
             // Jobs have a daily limit of their own, which leaves the API's.
-            Some("LIMIT_EXCEEDED" | "FUNCTIONALITY_NOT_ENABLED" | "OPERATION_NOT_ALLOWED" | "UNKNOWN_EXCEPTION") => true,
+            Some("LIMIT_EXCEEDED" | "FUNCTIONALITY_NOT_ENABLED" | "OPERATION_NOT_ALLOWED" | "UNKNOWN_EXCEPTION") => {
+                true
+            }
             Some(code) if self.kind == Kind::Denied => code.starts_with("INSUFFICIENT_ACCESS"),
             _ => self.job_ended || !of_the_session && self.kind != Kind::Denied,
         }
