@@ -592,7 +592,7 @@ impl Unfinished {
             }
         }
         self.org.known_manifests().insert(self.sequence, Arc::new(manifest.clone()));
-        if self.mending.load(std::sync::atomic::Ordering::Relaxed) {
+        if [&self.mending, &self.mending_bodies].iter().any(|flag| flag.load(std::sync::atomic::Ordering::Relaxed)) {
             // Where this fails the next backup reads these objects whole once more.
             let _ = self.mended().await;
         }

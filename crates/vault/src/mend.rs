@@ -128,11 +128,12 @@ impl Unfinished {
     pub(crate) async fn mended(&self) -> Result<()> {
         let damaged = self.org().damaged().await?;
         let outcomes = self.outcomes();
-        let bodies = self.mending_bodies.load(std::sync::atomic::Ordering::Relaxed);
+        let [rows, bodies] =
+            [&self.mending, &self.mending_bodies].map(|flag| flag.load(std::sync::atomic::Ordering::Relaxed));
         let still: Vec<_> = damaged
             .iter()
             .filter(|file| match &file.object {
-                Some(object) => !outcomes.contains_key(object),
+                Some(object) => !(rows && outcomes.contains_key(object)),
                 None => !(bodies && file.path.starts_with("blobs/")),
             })
             .cloned()

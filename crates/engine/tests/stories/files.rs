@@ -6,6 +6,7 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use orgkeep_emulator::Settings;
+use orgkeep_emulator::schema::Catalog;
 use orgkeep_engine::{BackupOptions, BackupReport, CoverageOptions, ObjectLine, Silent, State, coverage};
 use orgkeep_vault::{CheckOptions, Extent, Unlock, Vault};
 use serde_json::json;
@@ -197,4 +198,55 @@ async fn an_org_that_refuses_all_bodies_is_not_asked_for_every_one() {
     assert_eq!(files.state, State::Yellow);
     // A portion is under way when it is noticed.
     assert!(files.gaps.len() <= 101, "{}", files.gaps.len());
+}
+
+/// The body of every row of an object, by its Id.
+async fn bodies(stage: &Stage, object: &str, field: &str) -> Vec<Vec<u8>> {
+    let vault = stage.vault().await;
+    let newest = vault.newest().await.unwrap().unwrap().sequence;
+    let rows: Vec<_> =
+        vault.scan(object, newest, orgkeep_vault::Scan::default()).await.unwrap().try_collect().await.unwrap();
+    let mut bodies = Vec::new();
+    for batch in rows {
+        let column = batch.column_index(field).unwrap();
+        for row in 0..batch.len() {
+            let reference = batch.text(row, column).unwrap_or_else(|| panic!("{object} without {field}"));
+            let hash = reference.strip_prefix("blob:").unwrap().to_owned();
+            let parts: Vec<_> = vault.blob(&hash).await.unwrap().try_collect().await.unwrap();
+            bodies.push(parts.concat());
+        }
+    }
+    bodies
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_every_kind_of_file_are_kept() {
+    let stage = Stage::with(Settings { catalog: Catalog::Everything, ..Settings::default() });
+    let folder = stage
+        .create_one("Folder", json!({"Name": "F", "DeveloperName": "F", "Type": "Document", "AccessType": "Public"}));
+    let folder = folder.await;
+    let document = json!({"Name": "D", "DeveloperName": "D", "FolderId": folder, "Body": "aGVsbG8="});
+    stage.create_one("Document", document).await;
+    stage
+        .create_one(
+            "StaticResource",
+            json!({"Name": "S", "Body": "d29ybGQ=", "ContentType": "text/plain", "CacheControl": "Public"}),
+        )
+        .await;
+    let note = json!({"Title": "N", "PathOnClient": "N.snote", "VersionData": "PGI+bm90ZTwvYj4="});
+    stage.create_one("ContentVersion", note).await;
+    let case = stage.create_one("Case", json!({"Subject": "c"})).await;
+    let message = stage.create_one("EmailMessage", json!({"ParentId": case, "Subject": "m", "Status": "5"})).await;
+    stage.create_one("Attachment", json!({"Name": "mail.txt", "ParentId": message, "Body": "bWFpbA=="})).await;
+    let report = stage.backup().await;
+    for (object, field, body) in [
+        ("Document", "Body", "hello"),
+        ("StaticResource", "Body", "world"),
+        ("ContentVersion", "VersionData", "<b>note</b>"),
+        ("ContentNote", "Content", "<b>note</b>"),
+        ("Attachment", "Body", "mail"),
+    ] {
+        assert_eq!(bodies(&stage, object, field).await, [body.as_bytes()], "{object}");
+        assert_eq!(line(&report, object).state, State::Green, "{object}");
+    }
 }

@@ -111,3 +111,41 @@ async fn bodies_of_a_killed_run_are_swept_or_kept_but_never_half() {
     let read: Result<Vec<Bytes>, _> = org.blob(&kept.hash).await.unwrap().try_collect().await;
     assert_eq!(read.unwrap_err().kind(), Kind::Corrupt);
 }
+
+#[tokio::test]
+async fn a_body_is_known_by_its_md5_in_every_org_of_a_vault_as_long_as_it_is_there() {
+    let store = memory();
+    let vault = Vault::init(store.clone(), Protection::Passphrase(Secret::new("p"))).await.unwrap().0;
+    let (first, second) = (vault.org(ORG).await.unwrap(), vault.org("00D000000000002EAA").await.unwrap());
+    let mut sums = std::collections::HashSet::new();
+    for (org, seeds) in [(&first, [1, 2]), (&second, [2, 3])] {
+        let lock = lock(org).await;
+        let unfinished = org.begin(&lock).await.unwrap();
+        let blobs = unfinished.blobs().await.unwrap();
+        for seed in seeds {
+            sums.insert(put(&blobs, &noise(1_500_000, seed)).await.md5);
+        }
+        blobs.commit().await.unwrap();
+        unfinished.finish(draft()).await.unwrap();
+        lock.release().await.unwrap();
+    }
+    sums.insert("0".repeat(32));
+    let known = second.bodies_by_md5(&sums).await.unwrap();
+    assert_eq!((known.len(), known.values().filter(|body| body.is_here()).count()), (3, 2));
+    let elsewhere = known.values().find(|body| !body.is_here()).unwrap();
+    let parts: Vec<Bytes> = elsewhere.open().await.unwrap().unwrap().try_collect().await.unwrap();
+    assert_eq!((parts.concat(), elsewhere.length), (noise(1_500_000, 1), 1_500_000));
+    // What has gone there fails to open, and is not known any more.
+    let folder = object_store::path::Path::from(format!("orgs/{ORG}/blobs"));
+    let listed: Vec<_> = store.list(Some(&folder)).try_collect().await.unwrap();
+    for file in listed {
+        store.delete(&file.location).await.unwrap();
+    }
+    assert!(
+        elsewhere.open().await.is_err() || {
+            let body = elsewhere.open().await.unwrap().unwrap();
+            body.try_collect::<Vec<Bytes>>().await.is_err()
+        }
+    );
+    assert_eq!(second.bodies_by_md5(&sums).await.unwrap().len(), 2);
+}

@@ -108,3 +108,77 @@ async fn damage_is_taken_out_by_the_next_backup_wherever_it_is_interrupted() {
     }
     assert!(failures > 20, "{failures}");
 }
+
+/// Stores the bodies that an org has, those that the vault lacks.
+async fn bodies(store: Arc<dyn ObjectStore>) -> Result<bool> {
+    let org = Vault::open(store, Unlock::None).await?.org(ORG).await?;
+    let lock = org.lock("mending", now()).await?;
+    let outcome = async {
+        org.newest().await?;
+        let unfinished = org.begin(&lock).await?;
+        let lost = unfinished.quarantine_bodies().await?;
+        let blobs = unfinished.blobs().await?;
+        for body in [vec![1; 100], vec![2; 2_000_000], vec![3; 100]] {
+            let stored = blobs.put(futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(body))])).await;
+            stored.map_err(|error| match error {
+                orgkeep_vault::BlobError::Vault(error) => error,
+                orgkeep_vault::BlobError::Body(error) => panic!("{error}"),
+            })?;
+        }
+        blobs.commit().await?;
+        unfinished.finish(draft()).await?;
+        Ok(lost)
+    }
+    .await;
+    let _ = lock.release().await;
+    outcome
+}
+
+/// A vault of three bodies, of which the large one is damaged and the pack of the others too.
+async fn broken_bodies() -> Arc<InMemory> {
+    let store = Arc::new(InMemory::new());
+    Vault::init(store.clone() as Arc<dyn ObjectStore>, Protection::None).await.unwrap();
+    assert!(!bodies(store.clone()).await.unwrap());
+    let org = Vault::open(store.clone() as Arc<dyn ObjectStore>, Unlock::None).await.unwrap().org(ORG).await.unwrap();
+    let listed: Vec<_> = store.list(Some(&Path::from(format!("orgs/{ORG}/blobs")))).try_collect().await.unwrap();
+    // First the large one: behind a damaged pack nobody would look for it.
+    for large in [true, false] {
+        for path in listed.iter().map(|meta| &meta.location) {
+            if path.as_ref().contains("_delta_log") || path.as_ref().contains("/large/") != large {
+                continue;
+            }
+            let mut bytes = store.get(path).await.unwrap().bytes().await.unwrap().to_vec();
+            bytes[10..60].fill(0x55);
+            store.put(path, bytes.into()).await.unwrap();
+        }
+        let options = CheckOptions { extent: Extent::Everything, now: Some(now()) };
+        assert!(!org.check_with(options, &mut |_| {}).await.unwrap().damage.is_empty());
+    }
+    assert!(!org.damaged().await.unwrap().is_empty());
+    store
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_bodies_are_stored_anew_wherever_the_backup_is_interrupted() {
+    let base = broken_bodies().await;
+    let quiet = Faulty::new(Arc::new(base.fork()), None);
+    assert!(bodies(Arc::new(quiet.clone())).await.unwrap());
+    let mut failures = 0;
+    for number in 1..quiet.operations() {
+        for fault in [Fault::Before, Fault::After] {
+            let store: Arc<dyn ObjectStore> = Arc::new(base.fork());
+            failures += u32::from(bodies(Arc::new(Faulty::new(store.clone(), Some((number, fault))))).await.is_err());
+            let _ = store.delete(&Path::from(format!("orgs/{ORG}/lock"))).await;
+            bodies(store.clone()).await.unwrap_or_else(|error| panic!("again after {fault:?} {number}: {error:?}"));
+            let org = Vault::open(store.clone(), Unlock::None).await.unwrap().org(ORG).await.unwrap();
+            assert_eq!(org.check(true, &mut |_| {}).await.unwrap().damage, [], "{fault:?} {number}");
+            for body in [vec![1; 100], vec![2; 2_000_000], vec![3; 100]] {
+                let hash = blake3::hash(&body).to_hex().to_string();
+                let parts: Vec<bytes::Bytes> = org.blob(&hash).await.unwrap().try_collect().await.unwrap();
+                assert!(parts.concat() == body, "{fault:?} {number}");
+            }
+            assert_eq!(org.damaged().await.unwrap(), [], "{fault:?} {number}");
+        }
+    }
+    assert!(failures > 20, "{failures}");
+}
