@@ -5,7 +5,7 @@
 //! this machine cannot do is skipped, with the reason; only failures make the command fail. The last line counts single tests
 //! where a check has them, else the check itself.
 //!
-//! `--quick` leaves out the documentation, the Python reader and the foreign clients. `--only WORD` does only the checks with that word
+//! `--quick` leaves out the documentation, the Python reader, S3, other engines and the foreign clients. `--only WORD` does only the checks with that word
 //! in their titles, with what was built before.
 
 mod foreign;

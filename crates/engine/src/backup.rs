@@ -2,7 +2,8 @@
 //! Backing up an org: read what it lets be read, keep what is new, count, and say what is missing.
 //!
 //! An incremental backup asks each object for the rows whose stamp is not older than the newest one held, less an
-//! overlap, deleted ones included; the vault recognises rows it already has. Hard deletes leave no trace in such an answer, so
+//! overlap, deleted ones included; the vault recognises rows it already has. Objects that were quiet of late are asked for a count and
+//! the newest stamp first (`quiet`). Hard deletes leave no trace in such an answer, so
 //! afterwards the org counts the live rows of every object. Where its count is not the vault's, the object is read again from
 //! where it was left (the org may have moved) and then all Ids are held side by side. A full backup reads
 //! every row of every object, which also finds changed formula values, since those move no stamp.

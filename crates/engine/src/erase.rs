@@ -123,7 +123,7 @@ async fn under_lock(vault: &OrgVault, object: &str, ids: &[String], lock: &Lock)
     vault.complete_erasures(lock).await?;
     let draft = draft(vault, object, ids).await?;
     // What is on hold is refused before anything is changed.
-    vault.refuse_held(&draft.records).await?;
+    vault.erasure(draft.clone(), lock.at()).await?;
     let restores = silence(vault, &draft, lock).await?;
     let (erasure, done) = vault.erase(lock, draft).await?;
     Ok(certificate(vault, erasure, Some(done), restores))

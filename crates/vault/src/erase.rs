@@ -91,11 +91,12 @@ impl OrgVault {
         self.log(object).state().await?.map(|state| Schema::new(state.columns)).transpose()
     }
 
-    /// What an erasure would be, without doing it. Invalid where a record is on hold.
+    /// What an erasure would be, without doing it. Invalid where a record, or a backup that has one of the records, is on hold.
     pub async fn erasure(&self, draft: ErasureDraft, at: DateTime<Utc>) -> Result<Erasure> {
         let newest = self.newest().await?.map_or(0, |manifest| manifest.sequence);
         let ErasureDraft { object, ids, rule, records, bodies } = draft;
-        self.refuse_held(&records).await?;
+        let retention = self.retention().await?;
+        OrgVault::refuse_held(&retention, &records)?;
         let (mut versions, mut shares) = (BTreeMap::new(), BTreeMap::new());
         for (object, ids) in &records {
             let log = self.log(object);
@@ -104,7 +105,15 @@ impl OrgVault {
             versions.insert(object.clone(), count);
             shares.insert(object.clone(), share);
         }
-        Ok(Erasure { number: 0, at, object, ids, rule, newest, records, bodies, versions, shares })
+        let erasure = Erasure { number: 0, at, object, ids, rule, newest, records, bodies, versions, shares };
+        let held = erasure.backups().into_iter().find_map(|backup| Some((backup, retention.backups.get(&backup)?)));
+        if let Some((backup, hold)) = held {
+            return Err(Error::new(Kind::Invalid, "a backup that has these records is on hold")
+                .with("backup", backup)
+                .with("reason", &hold.reason)
+                .hint(format!("`orgkeep hold NAME --backup {backup} --remove` lifts the hold")));
+        }
+        Ok(erasure)
     }
 
     /// How many versions there are of some records, and what the live ones are of the state of each backup.

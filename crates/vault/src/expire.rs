@@ -367,8 +367,7 @@ impl OrgVault {
 
     /// Fails where a record is on hold.
     /// Invalid where one of some records, by object, is on hold.
-    pub async fn refuse_held(&self, records: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
-        let retention = self.retention().await?;
+    pub(crate) fn refuse_held(retention: &Retention, records: &BTreeMap<String, BTreeSet<String>>) -> Result<()> {
         for (object, ids) in records {
             let held = retention.records.get(object).into_iter().flatten().find(|(id, _)| ids.contains(*id));
             if let Some((id, hold)) = held {

@@ -7,7 +7,7 @@
 //!
 //! What the caller may not see does not exist for the statement: objects, fields, and rows that are not shared with it.
 //!
-//! Not modelled: time zones (all users are in GMT), dated exchange rates, subtotals (ROLLUP, CUBE), `toLabel` in conditions, the order of picklist values when sorting (they sort as text), paths
+//! Not modelled: time zones (all users are in GMT), subtotals (ROLLUP, CUBE), `toLabel` in conditions, the order of picklist values when sorting (they sort as text), paths
 //! inside TYPEOF.
 
 pub mod ast;

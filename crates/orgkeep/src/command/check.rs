@@ -37,10 +37,6 @@ pub struct Arguments {
     #[arg(long, value_name = "BYTES", requires = "read_data", conflicts_with = "share", value_parser = crate::number::amount)]
     limit: Option<u64>,
 
-    /// What a check without options does
-    #[arg(long, hide = true, conflicts_with = "read_data")]
-    quick: bool,
-
     #[command(flatten)]
     unlocking: Unlocking,
 }
