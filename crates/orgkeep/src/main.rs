@@ -39,7 +39,8 @@ use std::time::Duration;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Threads that compress, hash and wait for files. Each keeps memory of its own, so that many of them cost more than they win.
-const BLOCKING_THREADS: usize = 4;
+/// Opening a table takes one that waits for another, and an org of a vault opens two at a time.
+const BLOCKING_THREADS: usize = 6;
 
 /// How long work that cannot be cancelled (a hash, a database query) may hold up the end.
 const LAST_WORK: Duration = Duration::from_millis(200);

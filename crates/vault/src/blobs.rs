@@ -136,7 +136,7 @@ fn parse_hash(hash: &str) -> Result<[u8; 32]> {
 
 impl OrgVault {
     pub(crate) fn blob_log(&self) -> Log {
-        Log::new(self.store(), self.path("blobs"))
+        self.log_at(self.path("blobs"))
     }
 
     fn large_path(&self, name: &str) -> Path {

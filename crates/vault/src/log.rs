@@ -24,6 +24,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 use uuid::Uuid;
 
@@ -109,11 +110,20 @@ pub(crate) enum Operation {
 pub(crate) struct Log {
     root: Arc<dyn ObjectStore>,
     path: Path,
+    turns: Arc<Semaphore>,
 }
 
+/// To open a table the library keeps a thread of the runtime's blocking pool waiting for reads that need another thread of that pool.
+/// Where as many tables are opened at once as there are threads, none of them is ever read.
+pub(crate) const OPENED_AT_ONCE: usize = 2;
+
 impl Log {
-    pub(crate) fn new(root: Arc<dyn ObjectStore>, path: Path) -> Log {
-        Log { root, path }
+    pub(crate) fn new(root: Arc<dyn ObjectStore>, path: Path, turns: Arc<Semaphore>) -> Log {
+        Log { root, path, turns }
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        self.turns.acquire().await.expect("nobody closes it")
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -208,7 +218,11 @@ impl Log {
 
     async fn load(&self) -> Result<Option<State>> {
         let store = self.store()?;
-        let snapshot = match EagerSnapshot::try_new(store.as_ref(), None).await {
+        let snapshot = {
+            let _turn = self.turn().await;
+            EagerSnapshot::try_new(store.as_ref(), None).await
+        };
+        let snapshot = match snapshot {
             Ok(snapshot) => snapshot,
             Err(error) if no_table(&error) => {
                 // The library says the same of an empty folder and of a log without a beginning.
@@ -282,6 +296,7 @@ impl Log {
     }
 
     async fn checkpoint(&self, store: LogStoreRef) -> Result<()> {
+        let _turn = self.turn().await;
         let mut table = deltalake_core::DeltaTable::new(store);
         table.load().await.map_err(|error| self.failed("a table cannot be loaded", error))?;
         checkpoints::create_checkpoint(&table, None)

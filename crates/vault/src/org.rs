@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
 use object_store::path::Path;
+use tokio::sync::Semaphore;
 
 use crate::backup::Manifest;
 use crate::erasure::ErasureList;
 use crate::error::{Error, Kind, Result};
 use crate::location::Place;
-use crate::log::{Log, State};
+use crate::log::{Log, OPENED_AT_ONCE, State};
 use crate::store::VaultStore;
 use crate::vault::{Vault, org_path};
 
@@ -28,6 +29,8 @@ struct Inner {
     vault: Vault,
     store: Arc<VaultStore>,
     place: Place,
+    /// To open tables.
+    turns: Arc<Semaphore>,
     /// Whether a list of damaged files was seen beside the manifests.
     damaged: AtomicBool,
     /// Tells rows of this vault from those of another.
@@ -64,6 +67,7 @@ impl OrgVault {
                 manifests: Mutex::default(),
                 states: Mutex::default(),
                 due: Mutex::default(),
+                turns: Arc::new(Semaphore::new(OPENED_AT_ONCE)),
                 expired: Mutex::default(),
                 erasures: tokio::sync::Mutex::default(),
                 blobs: tokio::sync::Mutex::default(),
@@ -117,7 +121,12 @@ impl OrgVault {
     }
 
     pub(crate) fn log(&self, object: &str) -> Log {
-        Log::new(self.store(), self.path("objects").join(object))
+        self.log_at(self.path("objects").join(object))
+    }
+
+    /// A table in any folder.
+    pub(crate) fn log_at(&self, path: Path) -> Log {
+        Log::new(self.store(), path, self.inner.turns.clone())
     }
 
     pub(crate) fn known_manifests(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Manifest>>> {

@@ -65,7 +65,7 @@ pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
     for file in due {
         let (Some(name), Some(folder)) = (file.filename().map(str::to_owned), parent(&file)) else { continue };
         if !named.contains_key(&folder) {
-            let state = Log::new(org.store(), folder.clone()).state().await?;
+            let state = org.log_at(folder.clone()).state().await?;
             let names = state.into_iter().flat_map(|state| state.files).map(|file| file.name).collect();
             named.insert(folder.clone(), names);
         }

@@ -223,3 +223,19 @@ async fn it_works_on_several_threads_too() {
     assert_eq!(manifest.objects.len(), 4);
     assert_eq!(org.check(true, &mut |_| {}).await.unwrap().damage, []);
 }
+
+#[test]
+fn many_tables_are_opened_at_once_by_few_threads() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).max_blocking_threads(3).enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    runtime.block_on(async {
+        let place = Location::parse(folder.path().to_str().unwrap()).unwrap().open([]).unwrap();
+        let org = Vault::init(place, Protection::None).await.unwrap().0.org(ORG).await.unwrap();
+        let names: Vec<String> = (0..12).map(|number| format!("Object{number}")).collect();
+        let opened = futures::future::join_all(names.iter().map(|name| org.columns(name)));
+        let opened =
+            tokio::time::timeout(std::time::Duration::from_secs(120), opened).await.expect("none waits for ever");
+        assert!(opened.into_iter().all(|columns| columns.unwrap().is_none()));
+    });
+}
