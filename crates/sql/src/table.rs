@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{Field as ArrowField, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result, ScalarValue, Statistics};
@@ -162,18 +162,6 @@ impl fmt::Debug for Source {
     }
 }
 
-pub(crate) fn arrow(kind: ColumnType) -> DataType {
-    match kind {
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::Integer => DataType::Int64,
-        ColumnType::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
-        ColumnType::Double => DataType::Float64,
-        ColumnType::Date => DataType::Date32,
-        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        ColumnType::Text => DataType::Utf8,
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Table {
     source: Arc<Source>,
@@ -192,7 +180,7 @@ impl Table {
                     Column::Field(name) => spelled(name),
                     Column::Own(own) => own.name().to_owned(),
                 };
-                ArrowField::new(name, arrow(*kind), true)
+                ArrowField::new(name, kind.arrow(), true)
             })
             .collect();
         let columns = columns.into_iter().map(|(column, _)| column).collect();

@@ -54,7 +54,8 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    pub(crate) fn arrow(self) -> DataType {
+    /// As Arrow has it.
+    pub fn arrow(self) -> DataType {
         match self {
             ColumnType::Boolean => DataType::Boolean,
             ColumnType::Integer => DataType::Int64,
