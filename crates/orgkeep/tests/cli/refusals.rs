@@ -73,7 +73,7 @@ fn a_vault_of_a_newer_format_is_not_touched() {
     let world = World::new();
     world.connected(&served);
     let file = world.path("vault/vault.json");
-    let newer = std::fs::read_to_string(&file).unwrap().replace("\"format\": 1", "\"format\": 99");
+    let newer = std::fs::read_to_string(&file).unwrap().replace("\"format\": 2", "\"format\": 99");
     std::fs::write(&file, &newer).unwrap();
     let ran = world.orgkeep("backup acme").fails(1);
     insta::assert_snapshot!("newer-format", said(&world, &served, &ran));
