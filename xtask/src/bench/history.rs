@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A month of an org: a full backup and thirty incremental ones, a day apart, one record in a hundred changed before each. After every
+//! A month of an org: a full backup and thirty incremental ones, one record in a hundred changed before each. After every
 //! backup the rows are exported as CSV as well, and `restic` and `borg` keep those exports, each day as a snapshot of its own.
 //!
 //! What that vault then costs: its bytes beside the smaller of the two repositories, one record with all its versions beside
@@ -55,7 +55,8 @@ pub fn measure(
     let peers = if wanted.any(&[&HISTORY]) { Repository::all(folder)? } else { Vec::new() };
     for day in 0..=DAYS {
         if day > 0 {
-            org.later(24)?;
+            // A day would end the session that `curl` has.
+            org.later(1)?;
             changed(org, folder, &format!("day {day}"))?;
         }
         product.backup("history", org, &OBJECTS)?;
