@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::merkle::Held;
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
-use crate::runs::Picks;
+use crate::runs::only;
 
 /// One erasure, as the vault keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,18 +156,13 @@ impl ErasureList {
 
 /// The rows without those of some Ids, and how many live ones there were of these.
 pub(crate) fn without(batch: Batch, ids: &HashSet<String>) -> Result<(Batch, u64)> {
-    if (0..batch.len()).all(|row| !ids.contains(batch.id(row))) {
-        return Ok((batch, 0));
-    }
-    let (batch, mut picks, mut live) = (Arc::new(batch), Picks::default(), 0);
-    for row in 0..batch.len() {
-        if ids.contains(batch.id(row)) {
-            live += u64::from(!batch.deleted(row));
-        } else {
-            picks.push(&batch, row, row + 1);
-        }
-    }
-    Ok((if picks.is_empty() { batch.slice(0, 0) } else { picks.take()? }, live))
+    let mut live = 0;
+    let kept = only(batch, |batch, row| {
+        let erased = ids.contains(batch.id(row));
+        live += u64::from(erased && !batch.deleted(row));
+        !erased
+    })?;
+    Ok((kept, live))
 }
 
 impl OrgVault {
@@ -236,10 +231,5 @@ impl OrgVault {
     pub(crate) async fn complete_erasure(&self, number: u64, done: &Erased) -> Result<()> {
         let path = self.erasure_path(number, ".done");
         self.put_packed(&path, done, "the end of an erasure cannot be noted").await
-    }
-
-    /// What a complete erasure did. NotFound for one that is not complete.
-    pub async fn erasure_outcome(&self, number: u64) -> Result<Erased> {
-        self.packed(&self.erasure_path(number, ".done"), "the end of an erasure").await
     }
 }

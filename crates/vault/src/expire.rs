@@ -35,7 +35,7 @@ use crate::org::OrgVault;
 use crate::packed::ENDING;
 use crate::removed;
 use crate::retention::{Policy, Retention};
-use crate::runs::Picks;
+use crate::runs::only;
 
 /// Versions that are taken out in one go.
 const MOST_VERSIONS: usize = 4_000_000;
@@ -383,11 +383,7 @@ impl OrgVault {
 }
 
 fn without(batch: Batch, unseen: &HashSet<Key>) -> Result<Batch> {
-    let (batch, mut picks) = (std::sync::Arc::new(batch), Picks::default());
-    for row in (0..batch.len()).filter(|row| !unseen.contains(&key(batch.id(*row), batch.backup(*row)))) {
-        picks.push(&batch, row, row + 1);
-    }
-    if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
+    only(batch, |batch, row| !unseen.contains(&key(batch.id(row), batch.backup(row))))
 }
 
 #[cfg(test)]

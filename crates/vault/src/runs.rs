@@ -288,19 +288,28 @@ impl Merge {
 fn newest(rows: BatchStream, at: u64) -> BatchStream {
     let mut last = String::new();
     rows.map(move |batch| {
-        let batch = Arc::new(batch?);
-        let mut picks = Picks::default();
-        for row in 0..batch.len() {
+        only(batch?, |batch, row| {
             let id = batch.id(row);
-            if batch.backup(row) <= at && id != last {
-                picks.push(&batch, row, row + 1);
+            let first = batch.backup(row) <= at && id != last;
+            if first {
                 last.clear();
                 last.push_str(id);
             }
-        }
-        if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
+            first
+        })
     })
     .boxed()
+}
+
+/// Those rows of a batch that are to be kept.
+pub(crate) fn only(batch: Batch, mut keep: impl FnMut(&Batch, usize) -> bool) -> Result<Batch> {
+    let (batch, mut picks) = (Arc::new(batch), Picks::default());
+    for row in 0..batch.len() {
+        if keep(&batch, row) {
+            picks.push(&batch, row, row + 1);
+        }
+    }
+    if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
 }
 
 /// The first row after `start` whose Id is not below `bound`, found by doubling steps: near ends are the usual case.

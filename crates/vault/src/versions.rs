@@ -4,19 +4,20 @@
 //! It is the merge of the table's files that an erasure reads (`erase`): sorted by Id, and of one Id the newest first, so that a
 //! reader knows of each version what came after it. Versions that were captured after the backup asked for, or by one that is not
 //! finished, are left out as they come by.
+//!
+//! What differs between two backups can only be a record of which a version was captured between them (`changed_between`): a comparison
+//! reads those files, and not the states.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 
-use crate::batch::Batch;
 use crate::columns::Schema;
 use crate::datafile::{self, Hashes, Reading};
 use crate::error::Result;
 use crate::org::OrgVault;
-use crate::runs::{BatchStream, Picks};
+use crate::runs::{BatchStream, only};
 
 /// About as much memory as one batch may take.
 const BATCH_BYTES: u64 = 1024 * 1024;
@@ -38,7 +39,7 @@ impl OrgVault {
         let schema = columns.map_or_else(|| whole.clone(), |names| whole.project(&names));
         let rows = self.versions_of(&self.log(object), &state, schema, ids, Hashes::No)?;
         Ok(rows
-            .and_then(move |batch| std::future::ready(up_to(batch, at)))
+            .and_then(move |batch| std::future::ready(only(batch, |batch, row| batch.backup(row) <= at)))
             .try_filter(|batch| std::future::ready(!batch.is_empty()))
             .boxed())
     }
@@ -85,16 +86,4 @@ impl OrgVault {
         }
         Ok(times)
     }
-}
-
-fn up_to(batch: Batch, at: u64) -> Result<Batch> {
-    if (0..batch.len()).all(|row| batch.backup(row) <= at) {
-        return Ok(batch);
-    }
-    let batch = Arc::new(batch);
-    let mut picks = Picks::default();
-    for row in (0..batch.len()).filter(|row| batch.backup(*row) <= at) {
-        picks.push(&batch, row, row + 1);
-    }
-    if picks.is_empty() { Ok(batch.slice(0, 0)) } else { picks.take() }
 }
