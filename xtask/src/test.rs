@@ -13,6 +13,7 @@ mod open;
 mod reader;
 mod rust;
 mod s3;
+mod vaulted;
 mod walls;
 
 use std::time::{Duration, Instant};

@@ -5,14 +5,14 @@
 //! asked the same questions of some tables, of all their rows and of their records as of some backups (by the recipe of
 //! docs/open.md), and so is `orgkeep sql`; the answers must be the same texts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::vaulted::Vaulted;
 use super::{Case, Outcome};
-use crate::emulator::Emulator;
 use crate::place::Place;
 use crate::{Result, child, clients, say};
 
@@ -55,7 +55,7 @@ pub fn cases() -> Vec<Case> {
 
 fn compare(place: &Place, engine: &str, python: &Path) -> Result<()> {
     let folder = place.scratch(&format!("open-{engine}"))?;
-    let vault = Vaulted::make(place, &folder)?;
+    let vault = ten_days(place, &folder)?;
     let mut questions = Vec::new();
     let mut ours = Vec::new();
     for (object, measures) in MEASURES {
@@ -68,14 +68,14 @@ fn compare(place: &Place, engine: &str, python: &Path) -> Result<()> {
                 None => format!("{object}_history"),
                 Some(backup) => format!("{object} AS OF {backup}"),
             };
-            ours.push(vault.answer(&format!("SELECT {asked} FROM {from}"))?);
+            ours.push(answer(&vault, &format!("SELECT {asked} FROM {from}"))?);
         }
     }
     let list = folder.join("questions.json");
     std::fs::write(&list, Value::Array(questions.clone()).to_string()).map_err(|error| error.to_string())?;
     let mut reader = Command::new(python);
     reader.arg(place.root.join(format!("crates/vault/tests/open/with_{engine}.py")));
-    reader.arg(vault.org_folder()?).arg(&list).env("PYTHONDONTWRITEBYTECODE", "1");
+    reader.arg(vault.org_folder()).arg(&list).env("PYTHONDONTWRITEBYTECODE", "1");
     let theirs = child::kept(&mut reader, &folder.join("engine"), LIMIT)?.text();
     let theirs: Vec<Value> = theirs
         .lines()
@@ -93,89 +93,43 @@ fn compare(place: &Place, engine: &str, python: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An unencrypted vault that the command line made, and how to use it.
-struct Vaulted {
-    orgkeep: PathBuf,
-    config: PathBuf,
-    log: PathBuf,
-    vault: PathBuf,
+/// Backups of ten days, merged.
+fn ten_days(place: &Place, folder: &Path) -> Result<Vaulted> {
+    let made = Vaulted::make(place, folder, "600", false)?;
+    for day in 1..=DAYS {
+        made.changed(&clients::python(place)?, "grow.py", &[&day.to_string()])?;
+    }
+    // Backups have merged files by themselves; this merges what may be left.
+    made.orgkeep(&["compact", "acme"])?;
+    compacted(&made, "Account")?;
+    lacks(&made, "Score__c", 1)?;
+    Ok(made)
 }
 
-impl Vaulted {
-    fn make(place: &Place, folder: &Path) -> Result<Vaulted> {
-        let emulator = Emulator::start(&place.orgkeep("debug"), &["--records", "600"], &folder.join("emulator.log"))?;
-        let made = Vaulted {
-            orgkeep: place.orgkeep("debug"),
-            config: folder.join("config.toml"),
-            log: folder.join("orgkeep"),
-            vault: folder.join("vault"),
-        };
-        let secret = folder.join("secret");
-        std::fs::write(&secret, emulator.told("client_secret")).map_err(|error| error.to_string())?;
-        let vault = text(&made.vault)?;
-        made.orgkeep(&["init", vault, "--unencrypted"])?;
-        let (id, secret) = (emulator.told("client_id"), text(&secret)?);
-        let login = ["--url", &emulator.url, "--client-id", id, "--client-secret-file", secret];
-        made.orgkeep(&[&["connect", "acme", "--vault", vault], login.as_slice()].concat())?;
-        made.orgkeep(&["backup", "acme"])?;
-        for day in 1..=DAYS {
-            let mut change = Command::new(clients::python(place)?);
-            emulator.known_to(&mut change).env("PYTHONPATH", place.root.join("xtask/clients"));
-            change.arg(place.root.join("xtask/clients/grow.py")).arg(day.to_string());
-            child::kept(&mut change, &folder.join("change"), LIMIT)?;
-            made.orgkeep(&["backup", "acme"])?;
-        }
-        // Backups have merged files by themselves; this merges what may be left.
-        made.orgkeep(&["compact", "acme"])?;
-        made.compacted("Account")?;
-        made.lacks("Score__c", 1)?;
-        Ok(made)
+fn compacted(made: &Vaulted, object: &str) -> Result<()> {
+    let log = made.org_folder().join("objects").join(object).join("_delta_log");
+    let commits = std::fs::read_dir(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+    let is_merge = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"compacted\""));
+    if commits.flatten().any(|entry| is_merge(&entry.path())) {
+        return Ok(());
     }
-
-    fn compacted(&self, object: &str) -> Result<()> {
-        let log = self.org_folder()?.join("objects").join(object).join("_delta_log");
-        let commits = std::fs::read_dir(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-        let is_merge = |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"compacted\""));
-        if commits.flatten().any(|entry| is_merge(&entry.path())) {
-            return Ok(());
-        }
-        Err(format!("no files of {object} were merged, so the test would show less than it says"))
-    }
-
-    fn orgkeep(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(&self.orgkeep);
-        command.arg("--config").arg(&self.config).args(arguments);
-        Ok(child::kept(&mut command, &self.log, LIMIT)?.text())
-    }
-
-    /// A field that accounts had not yet is refused as of that backup, with a word on where it is.
-    fn lacks(&self, field: &str, at: u64) -> Result<()> {
-        const NOT_FOUND: i32 = 10;
-        let mut command = Command::new(&self.orgkeep);
-        command.arg("--config").arg(&self.config).args(["sql", "acme", "--json"]);
-        command.arg(format!("SELECT {field} FROM Account AS OF {at}"));
-        let said = child::kept_with(&mut command, &self.log, LIMIT, &[NOT_FOUND])?.text();
-        let words =
-            [format!("Account has no field {field} at backup {at}"), "Account_history has every field".to_owned()];
-        if words.iter().all(|words| said.contains(words)) { Ok(()) } else { Err(format!("a field of later: {said}")) }
-    }
-
-    /// The first row, all values as text.
-    fn answer(&self, query: &str) -> Result<Value> {
-        let result = self.orgkeep(&["sql", "acme", query, "--json"])?;
-        let line = result.lines().last().ok_or("orgkeep said nothing")?;
-        let result: Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
-        let row = result["rows"][0].as_array().ok_or_else(|| format!("{query}: {result}"))?;
-        Ok(row.iter().map(|value| if value.is_number() { value.to_string().into() } else { value.clone() }).collect())
-    }
-
-    /// The folder of the only org.
-    fn org_folder(&self) -> Result<PathBuf> {
-        let mut orgs = std::fs::read_dir(self.vault.join("orgs")).map_err(|error| error.to_string())?;
-        orgs.next().and_then(|entry| Some(entry.ok()?.path())).ok_or_else(|| "the vault has no org".to_owned())
-    }
+    Err(format!("no files of {object} were merged, so the test would show less than it says"))
 }
 
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| format!("{} is not Unicode", path.display()))
+/// A field that accounts had not yet is refused as of that backup, with a word on where it is.
+fn lacks(made: &Vaulted, field: &str, at: u64) -> Result<()> {
+    const NOT_FOUND: i32 = 10;
+    let query = format!("SELECT {field} FROM Account AS OF {at}");
+    let said = made.orgkeep_with(&["sql", "acme", "--json", &query], &[NOT_FOUND])?;
+    let words = [format!("Account has no field {field} at backup {at}"), "Account_history has every field".to_owned()];
+    if words.iter().all(|words| said.contains(words)) { Ok(()) } else { Err(format!("a field of later: {said}")) }
+}
+
+/// The first row, all values as text.
+fn answer(made: &Vaulted, query: &str) -> Result<Value> {
+    let result = made.orgkeep(&["sql", "acme", query, "--json"])?;
+    let line = result.lines().last().ok_or("orgkeep said nothing")?;
+    let result: Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
+    let row = result["rows"][0].as_array().ok_or_else(|| format!("{query}: {result}"))?;
+    Ok(row.iter().map(|value| if value.is_number() { value.to_string().into() } else { value.clone() }).collect())
 }

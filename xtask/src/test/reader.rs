@@ -5,14 +5,14 @@
 //! An encrypted vault gets two backups of an emulated org, with a deletion and a change between them. Then some objects are exported as
 //! of both, by `orgkeep export` as CSV and by `crates/vault/tests/reader.py` as JSON Lines, and compared value by value.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::vaulted::{Vaulted, text, write};
 use super::{Case, Outcome};
-use crate::emulator::Emulator;
 use crate::place::Place;
 use crate::{Result, child, clients, say};
 
@@ -32,7 +32,8 @@ pub fn cases() -> Vec<Case> {
 
 fn compare(place: &Place, python: &Path) -> Result<()> {
     let folder = place.scratch("reader")?;
-    let vault = Vaulted::make(place, &folder, python)?;
+    let vault = Vaulted::make(place, &folder, "1000", true)?;
+    vault.changed(python, "change.py", &[])?;
     let mut records = 0;
     for (object, at) in OBJECTS.iter().flat_map(|object| BACKUPS.map(|at| (*object, at))) {
         let ours = folder.join(format!("{object}-{at}-orgkeep.csv"));
@@ -71,62 +72,6 @@ fn attested(place: &Place, folder: &Path, vault: &Vaulted, python: &Path) -> Res
         }
     }
     Ok(())
-}
-
-/// A vault that the command line made, and how to use it.
-struct Vaulted {
-    orgkeep: PathBuf,
-    config: PathBuf,
-    log: PathBuf,
-    vault: PathBuf,
-    passphrase_file: PathBuf,
-    org: String,
-}
-
-impl Vaulted {
-    fn make(place: &Place, folder: &Path, python: &Path) -> Result<Vaulted> {
-        let emulator = Emulator::start(&place.orgkeep("debug"), &["--records", "1000"], &folder.join("emulator.log"))?;
-        let made = Vaulted {
-            orgkeep: place.orgkeep("debug"),
-            config: folder.join("config.toml"),
-            log: folder.join("orgkeep"),
-            vault: folder.join("vault"),
-            passphrase_file: folder.join("passphrase"),
-            org: emulator.told("id").to_owned(),
-        };
-        let secret = folder.join("secret");
-        write(&made.passphrase_file, "correct horse battery staple")?;
-        write(&secret, emulator.told("client_secret"))?;
-        let (vault, passphrase) = (text(&made.vault)?, text(&made.passphrase_file)?);
-        made.orgkeep(&["init", vault, "--passphrase-file", passphrase])?;
-        made.orgkeep(&[
-            "connect",
-            "acme",
-            "--vault",
-            vault,
-            "--passphrase-file",
-            passphrase,
-            "--url",
-            &emulator.url,
-            "--client-id",
-            emulator.told("client_id"),
-            "--client-secret-file",
-            text(&secret)?,
-        ])?;
-        made.orgkeep(&["backup", "acme"])?;
-        let mut change = Command::new(python);
-        emulator.known_to(&mut change).env("PYTHONPATH", place.root.join("xtask/clients"));
-        change.arg(place.root.join("xtask/clients/change.py"));
-        child::kept(&mut change, &folder.join("change"), LIMIT)?;
-        made.orgkeep(&["backup", "acme"])?;
-        Ok(made)
-    }
-
-    fn orgkeep(&self, arguments: &[&str]) -> Result<()> {
-        let mut command = Command::new(&self.orgkeep);
-        command.arg("--config").arg(&self.config).args(arguments);
-        child::kept(&mut command, &self.log, LIMIT).map(drop)
-    }
 }
 
 /// How many records both have, when they have the same.
@@ -172,14 +117,6 @@ fn csv_records(text: &str) -> Vec<Vec<String>> {
         }
     }
     records
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| format!("{} is not Unicode", path.display()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
+use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_emulator::{Clock as OrgClock, Emulator, Settings};
 use orgkeep_engine::{
     BackupOptions, BackupReport, Clock, Event, Monitor, Plan, PlanOptions, Reconcile, RestoreReport, Result, Selection,
@@ -323,6 +324,17 @@ impl Stage {
     }
 
     // What a user of the org does.
+
+    /// Gives contacts a formula: a phone of the account, which moves no stamp of theirs when it changes.
+    pub fn add_phone_of_account(&self) {
+        let phone = Field {
+            custom: true,
+            calculated: true,
+            formula: Some("Account.Phone".into()),
+            ..Field::usual("Phone_of_account__c", "Phone of account", FieldType::String, 80)
+        };
+        self.emulator.orgs()[0].add_field("Contact", phone);
+    }
 
     pub async fn create(&self, object: &str, rows: &[Value]) -> Vec<String> {
         let writer = Writer::new(self.org().await);

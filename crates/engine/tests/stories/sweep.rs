@@ -8,7 +8,6 @@ use crate::stage::{Fault, Stage};
 use crate::store::{FaultyStore, StoreFault};
 use object_store::memory::InMemory;
 use orgkeep_emulator::record::Input;
-use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_engine::{BackupOptions, Reconcile, Selection};
 use orgkeep_vault::OrgVault;
 use serde_json::{Value, json};
@@ -194,13 +193,7 @@ async fn an_incremental_backup_may_fail_anywhere() {
 #[tokio::test(start_paused = true)]
 async fn a_reconciliation_may_fail_anywhere() {
     let (stage, ids) = org().await;
-    let phone = Field {
-        custom: true,
-        calculated: true,
-        formula: Some("Account.Phone".into()),
-        ..Field::usual("Phone_of_account__c", "Phone of account", FieldType::String, 80)
-    };
-    stage.emulator.orgs()[0].add_field("Contact", phone);
+    stage.add_phone_of_account();
     {
         let org = stage.emulator.orgs()[0].clone();
         let mut late = org.begin_late_commit();
