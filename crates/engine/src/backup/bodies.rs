@@ -127,7 +127,7 @@ pub(super) async fn fetch(run: &Run<'_>, catalog: &Catalog, lost: bool, budget: 
     for entry in unread {
         // What was left behind stays so.
         let before = run.previous_note(&entry.object).map_or(0, |note| note.left.max(has_gaps(note).into()));
-        run.amend(entry, |note| note.left = before);
+        run.amend(entry, |note| note.left = note.left.max(before));
     }
     let entries: Vec<&Entry> = read.into_iter().filter(|entry| lost || is_open(run, entry)).collect();
     if entries.is_empty() {

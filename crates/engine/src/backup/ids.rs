@@ -46,15 +46,16 @@ pub(super) async fn due(run: &Run<'_>, catalog: &Catalog, reconcile: Reconcile) 
     let mut single = large;
     for group in small.chunks(MOST_QUERIES) {
         let asked_at = run.org_time();
-        let queries: Vec<Query> = group.iter().map(|entry| question(&run.shown(entry), true).query()).collect();
+        let shown: Vec<_> = group.iter().map(|entry| run.shown(entry)).collect();
+        let queries: Vec<Query> = shown.iter().map(|entry| question(entry, true).query()).collect();
         match run.org.composite_queries(&queries).await {
             Ok(answers) => {
-                for (entry, answer) in group.iter().zip(answers) {
+                for ((entry, shown), answer) in group.iter().zip(&shown).zip(answers) {
                     match answer {
                         Ok(answered) => {
                             let rest = stream::iter(answered.rest).flatten();
                             let rows = stream::iter([Ok(answered.rows)]).chain(rest).boxed();
-                            let held = hold(run, entry, true, asked_at, rows).await;
+                            let held = hold(run, shown, true, asked_at, rows).await;
                             or_single(held, entry, &mut single)?;
                         }
                         Err(_) => single.push(entry),

@@ -58,9 +58,7 @@ impl<'a> Live<'a> {
         let scope = if spec.soft_deletes { Scope::All } else { Scope::Live };
         let soql = spec.select(live);
         let mut stream = if rows.is_some_and(|rows| rows > BULK_ROWS) {
-            let job = self.org.bulk_query(&soql, scope).await?;
-            job.wait(&mut |_| {}).await?;
-            job.rows()
+            self.org.bulk_rows(&soql, scope).await?
         } else {
             self.org.query(&soql, &spec.fields, scope)
         };
