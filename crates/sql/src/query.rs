@@ -120,7 +120,7 @@ async fn tables(statement: &Statement, catalog: &mut Catalog) -> Result<(Vec<(St
             sources.push((name, source));
         }
     }
-    for own in Own::OF_HISTORY {
+    for own in Own::OF_HISTORY.into_iter().chain([Own::Misfit]) {
         spelling.take(own.name());
     }
     sources.iter().for_each(|(name, _)| spelling.take(name));

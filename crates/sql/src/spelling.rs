@@ -248,8 +248,13 @@ impl VisitorMut for Spelling {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    /// The names in it have their spelling by now, which tells the fields of Ids.
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         ids::widen(expr);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
         match expr {
             Expr::Identifier(ident) => self.spell(ident),
             Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(|ident| self.spell(ident)),

@@ -2,7 +2,7 @@
 //! An object as a table for the query engine: its columns, which of them and which records a query needs.
 //!
 //! The vault's own columns begin with an underscore and are there only for a statement that names them, so that `SELECT *` gives the
-//! object's fields. A history has more of them (see `history`), which are always there.
+//! object's fields. A history has more of them (see `history`), of which all but `_misfit` are always there.
 
 use std::collections::BTreeSet;
 use std::fmt;

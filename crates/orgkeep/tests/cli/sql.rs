@@ -120,6 +120,9 @@ fn answers_are_those_of_ls_export_and_show() {
     );
     let people = kept.rows(&format!("SELECT COUNT(*) FROM Contact WHERE AccountId = '{short}'"));
     assert_eq!(people, [json!([of(&kept.renamed)])]);
+    // However the field is spelled.
+    assert_eq!(kept.rows(&format!("SELECT COUNT(*) FROM contact WHERE accountid = '{short}'")), people);
+    assert_eq!(kept.rows("SELECT COUNT(_MISFIT) FROM Account"), [json!([0])]);
     let sum: f64 = accounts.values().filter_map(|account| account["AnnualRevenue"].as_f64()).sum();
     let answered = kept.rows("SELECT SUM(AnnualRevenue) FROM Account");
     assert!((answered[0][0].as_f64().unwrap() - sum).abs() < 0.01, "{answered:?} {sum}");
