@@ -8,7 +8,7 @@
 
 mod references;
 
-use crate::backup::{HIDDEN, INVISIBLE, ObjectLine};
+use crate::backup::{HIDDEN, Hidden, INVISIBLE, ObjectLine};
 use crate::error::Result;
 use crate::event::{Monitor, Route, State};
 use crate::point::{Entry, Point};
@@ -94,8 +94,9 @@ pub async fn coverage(vault: &OrgVault, options: &CoverageOptions, monitor: &dyn
         false => None,
     };
     let without_rows = if only.is_some() { BTreeMap::new() } else { point.content.without_rows.clone() };
-    let hidden_fields_unknown = point.content.hidden.as_ref().and_then(|hidden| hidden.unknown.clone());
-    let known = if hidden_fields_unknown.is_none() { State::Green } else { State::Yellow };
+    let hidden = point.content.hidden.as_ref();
+    let known = hidden.map_or(State::Green, Hidden::state);
+    let hidden_fields_unknown = hidden.and_then(|hidden| hidden.unknown.clone());
     let state = objects.iter().map(|object| object.line.state).max().unwrap_or(State::Green).max(known);
     let (sequence, finished) = (point.sequence, point.finished);
     Ok(Coverage { sequence, finished, state, objects, without_rows, hidden_fields_unknown, dangling })

@@ -6,7 +6,7 @@
 //! (`base64`) is not a value of a row: its column holds a reference to the body, which the vault keeps once per content.
 
 use crate::error::Result;
-use orgkeep_salesforce::{Describe, Field};
+use orgkeep_salesforce::{Describe, Field, soql};
 use orgkeep_vault::{Column, ColumnType, Schema};
 use serde_json::json;
 
@@ -118,12 +118,7 @@ impl Spec {
 
     /// `SELECT … FROM object WHERE …`.
     pub fn select(&self, condition: Option<&str>) -> String {
-        let mut soql = format!("SELECT {} FROM {}", self.fields.join(", "), self.object);
-        if let Some(condition) = condition {
-            soql.push_str(" WHERE ");
-            soql.push_str(condition);
-        }
-        soql
+        soql::select(&self.fields, &self.object, condition)
     }
 }
 

@@ -16,7 +16,7 @@
 use super::read::refusal;
 use crate::detours::{Learned, Wanted};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use orgkeep_salesforce::{Error, Kind, Org, Query, Result, RowStream, Rows, Scope, fits_a_url, id};
+use orgkeep_salesforce::{Error, Kind, Org, Query, Result, RowStream, Rows, Scope, fits_a_url, id, soql};
 
 /// A range is cut in two so many times; what the org still refuses then, it refuses whatever its size.
 const MOST_HALVINGS: u32 = 24;
@@ -44,12 +44,8 @@ impl Question {
 
     fn soql(&self, range: &Range) -> String {
         let conditions: Vec<String> = [self.condition.clone(), range.condition()].into_iter().flatten().collect();
-        let mut soql = format!("SELECT {} FROM {}", self.fields.join(", "), self.object);
-        if !conditions.is_empty() {
-            soql.push_str(" WHERE ");
-            soql.push_str(&conditions.join(" AND "));
-        }
-        soql
+        let condition = (!conditions.is_empty()).then(|| conditions.join(" AND "));
+        soql::select(&self.fields, &self.object, condition.as_deref())
     }
 }
 

@@ -150,12 +150,12 @@ pub(super) async fn fetch(run: &Run<'_>, catalog: &Catalog, lost: bool, budget: 
 
 /// Whether bodies of an object may be wanted.
 fn is_open(run: &Run<'_>, entry: &Entry) -> bool {
-    !run.wanting(&entry.object).is_empty() || left_behind(run, entry)
+    run.wanting_rows(&entry.object) > 0 || left_behind(run, entry)
 }
 
 /// Whether bodies may be wanted by rows that this run has not read.
 fn left_behind(run: &Run<'_>, entry: &Entry) -> bool {
-    let remembered = run.wanting(&entry.object).len() as u64;
+    let remembered = run.wanting_rows(&entry.object);
     run.previous_note(&entry.object).is_some_and(|note| note.left > 0 || has_gaps(note))
         || run.done(&entry.object).is_some_and(|(_, note)| note.left > remembered)
 }
@@ -228,8 +228,7 @@ impl<'a> Fetching<'a> {
         let mut lasted = true;
         let mut got: HashMap<&str, String> = HashMap::new();
         let mut portion = Portion::default();
-        let last = wanted.len().saturating_sub(1);
-        for (place, wanted) in wanted.iter().enumerate() {
+        for wanted in wanted {
             if self.tallies[wanted.object].is_hopeless() {
                 self.tallies[wanted.object].give_up(wanted);
                 self.tried.insert(wanted.id.clone());
@@ -246,10 +245,11 @@ impl<'a> Fetching<'a> {
                     }
                 }
             }
-            if portion.is_full() || place == last {
+            if portion.is_full() {
                 self.portion(std::mem::take(&mut portion), &mut got).await?;
             }
         }
+        self.portion(portion, &mut got).await?;
         Ok(lasted)
     }
 

@@ -104,4 +104,9 @@ impl Run<'_> {
     pub(super) fn wanting(&self, object: &str) -> Vec<String> {
         self.wanting.lock().expect("no holder of this lock panics").get(object).cloned().unwrap_or_default()
     }
+
+    /// How many these are.
+    pub(super) fn wanting_rows(&self, object: &str) -> u64 {
+        self.wanting.lock().expect("no holder of this lock panics").get(object).map_or(0, |ids| ids.len() as u64)
+    }
 }

@@ -102,6 +102,11 @@ fn groups<'o>(objects: &[(&'o str, usize)]) -> Vec<Vec<&'o str>> {
 }
 
 impl Hidden {
+    /// Where it is not known what is hidden, nothing is green.
+    pub fn state(&self) -> State {
+        if self.unknown.is_none() { State::Green } else { State::Yellow }
+    }
+
     /// Says of the objects what is hidden. One that holds no rows has lost nothing by it.
     pub fn tell(&self, objects: &mut BTreeMap<String, Entry>) {
         for (object, names) in &self.fields {

@@ -5,9 +5,9 @@
 //! ask for, and the org counts what the vault holds, the object needs neither its rows read nor a count of its own: a fifth of an API
 //! call, and a twenty-fifth for its describe. An object that moved, or refuses the question, is asked for its rows like any other.
 
-use super::Run;
 use super::catalog::Entry;
 use super::read;
+use super::{HIDDEN, Run};
 use crate::error::Result;
 use crate::note::Note;
 use chrono::{DateTime, Utc};
@@ -38,7 +38,9 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
 /// Whether all rows held of an object lie before what an incremental backup asks for: it would get something new, or nothing.
 fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let Some(since) = run.since(entry) else { return false };
-    let old = |note: &Note| note.gaps.is_empty() && note.high_water.as_deref().and_then(instant) < Some(since);
+    // A hidden field is said again by each backup, and is no reason to look at rows.
+    let complete = |note: &Note| note.gaps.iter().all(|gap| gap.reason == HIDDEN);
+    let old = |note: &Note| complete(note) && note.high_water.as_deref().and_then(instant) < Some(since);
     let summary = !run.learned(&entry.object).known().no_summary;
     summary && entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
 }

@@ -190,9 +190,7 @@ pub(super) fn draft(
         }
     }
     hidden.tell(&mut objects);
-    // What may be hidden is not green before it is known.
-    let known = if hidden.unknown.is_none() { State::Green } else { State::Yellow };
-    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green).max(known);
+    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green).max(hidden.state());
     let calls = run.calls();
     let without_rows = catalog.without_rows.iter().cloned().collect();
     let content = Content { mode: run.mode, state, objects, without_rows, calls, described, hidden: Some(hidden) };
