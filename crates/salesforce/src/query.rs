@@ -84,10 +84,10 @@ impl Org {
         let first = self.client.query_call(soql, scope, &doing);
         let org = self.clone();
         if !fits_a_url(soql) {
-            let (soql, in_parts) = (soql.to_owned(), self.query_in_parts(soql, columns, scope));
+            let (soql, columns) = (soql.to_owned(), columns.to_owned());
             let job = async move {
                 match org.bulk_rows(&soql, scope).await {
-                    Err(error) if error.is_of_bulk() => Ok(in_parts),
+                    Err(error) if error.is_of_bulk() => Ok(org.query_in_parts(&soql, &columns, scope)),
                     rows => rows,
                 }
             };

@@ -51,6 +51,10 @@ impl Parts {
             fits_a_url(&format!("SELECT {} FROM {rest} ORDER BY Id", fields.join(", ")))
                 && fits_a_url(&format!("SELECT {} FROM {object} WHERE {ids}", fields.join(", ")))
         };
+        // Where the condition alone is too long, no choice of fields helps, and asking for the parts would end up here again.
+        if !fits(&keys) {
+            return None;
+        }
         let mut parts = vec![keys.clone()];
         let mut places = Vec::with_capacity(columns.len());
         for column in columns {
@@ -254,6 +258,8 @@ mod tests {
         }
         assert!(parts.parts.iter().all(|fields| fields[..2] == ["Id", "SystemModstamp"]));
         assert!(Parts::of(&columns[1..], "Account", "Account").is_none(), "without an Id nothing can be joined");
+        let long = format!("Account WHERE Name IN ({}'')", "'',".repeat(2_000));
+        assert!(Parts::of(&columns[..1], "Account", &long).is_none(), "the condition alone is too long");
     }
 
     /// One row changes between its parts, and one is gone before the second part is read.
