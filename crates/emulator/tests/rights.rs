@@ -473,6 +473,28 @@ async fn an_assignment_takes_effect_with_the_next_call() {
     assert!(!admin.org().caller(&user).can("ViewAllData"));
 }
 
+/// Object Reference, "UserPermissionAccess": the permissions of the current user, for everybody, also without View Setup.
+#[tokio::test]
+async fn everybody_may_ask_for_their_own_permissions() {
+    let admin = Caller::new();
+    let sales = as_user(&admin, "sales").await;
+    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let own =
+        "SELECT PermissionsApiEnabled, PermissionsViewAllData, PermissionsModifyAllData FROM UserPermissionAccess";
+    let asked = |rows: Vec<Value>| {
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        ["PermissionsApiEnabled", "PermissionsViewAllData", "PermissionsModifyAllData"]
+            .map(|name| rows[0][name].clone())
+    };
+    assert_eq!(asked(admin.query(own).await), [true, true, true]);
+    assert_eq!(asked(sales.query(own).await), [true, false, false]);
+    grant(&admin, &user, "Viewer", json!({"PermissionsViewAllData": true})).await;
+    assert_eq!(asked(sales.query(own).await), [true, true, false]);
+    assert!(sales.query(&format!("{own} WHERE PermissionsModifyAllData = true")).await.is_empty());
+    let unknown = sales.get("/query?q=SELECT+PermissionsFly+FROM+UserPermissionAccess").await.refusal();
+    assert_eq!(unknown.1, "INVALID_FIELD");
+}
+
 #[tokio::test]
 async fn profiles_admit_users_by_address_and_hour() {
     let clock = Clock::starting_at(START_MS);

@@ -12,6 +12,8 @@
 //! continued under its number and does not read an object twice that has its commit. Nobody sees any of it before
 //! the manifest is written, which is the last step.
 //!
+//! What no longer comes is believed to be gone only of objects that the user is shown as a whole (`sight`).
+//!
 //! Not promised: a single point in time over all objects. Salesforce offers none; the manifest says when it began and ended.
 
 mod ask;
@@ -26,6 +28,7 @@ mod read;
 mod reconcile;
 mod report;
 mod several;
+mod sight;
 mod watch;
 
 pub(crate) use catalog::{Catalog, no_rows as without_rows};
@@ -34,6 +37,8 @@ pub(crate) use files::hash_of;
 pub(crate) use hidden::{HIDDEN, Hidden, INVISIBLE};
 pub(crate) use read::{BULK_ROWS, IDS_PER_QUERY, in_list, refusal};
 pub use report::{BackupLine, BackupReport, ObjectLine, backups, objects};
+pub use sight::TO_DO as TO_SEE_ALL;
+pub(crate) use sight::{QUERY_ALL_FILES, Sight, UNSEEN};
 
 use crate::detours::Learned;
 use crate::error::{Error, Result};
@@ -44,7 +49,7 @@ use catalog::{Entry, Known};
 use chrono::TimeDelta;
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::Org;
-use orgkeep_vault::{Captured, Lock, Lost, OrgVault, Unfinished};
+use orgkeep_vault::{CaptureKind, Captured, Lock, Lost, OrgVault, Unfinished};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -109,6 +114,8 @@ pub(crate) struct Run<'a> {
     learned: Mutex<BTreeMap<String, Learned>>,
     /// Live rows as the org counts them, or why it does not.
     counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
+    /// What the user is shown.
+    sight: Mutex<Sight>,
 }
 
 impl Run<'_> {
@@ -258,6 +265,7 @@ async fn take(
         monitor.event(&lost_notice(&lost));
     }
     let bodies_lost = unfinished.quarantine_bodies().await?;
+    let sight = Sight::ask(org).await?;
     let outcomes = continued(&unfinished)?;
     let learned = learned(mode, previous.as_ref(), &outcomes);
     let run = Run {
@@ -274,6 +282,7 @@ async fn take(
         wanting: Mutex::default(),
         learned: Mutex::new(learned),
         counts: Mutex::default(),
+        sight: Mutex::new(sight),
     };
     let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
     run.say(Event::BackupStarted {
@@ -283,6 +292,7 @@ async fn take(
         continued,
         objects: catalog.entries.len(),
     });
+    run.say_sight();
 
     // 4. Rows.
     for entry in &mut catalog.entries {
@@ -405,9 +415,13 @@ fn continued(unfinished: &Unfinished) -> Result<BTreeMap<String, (Captured, Note
         .outcomes()
         .into_iter()
         .map(|(object, captured)| {
-            let note: Note = serde_json::from_value(captured.note.clone()).map_err(|source| {
+            let mut note: Note = serde_json::from_value(captured.note.clone()).map_err(|source| {
                 Error::bug(format!("the note of {object} in the unfinished backup cannot be read: {source}"))
             })?;
+            // A note is written before it is known.
+            if captured.kind == CaptureKind::Shown {
+                note.unseen = captured.unseen;
+            }
             Ok((object, (captured, note)))
         })
         .collect()

@@ -8,7 +8,7 @@
 
 mod references;
 
-use crate::backup::{HIDDEN, Hidden, INVISIBLE, ObjectLine};
+use crate::backup::{HIDDEN, Hidden, INVISIBLE, ObjectLine, QUERY_ALL_FILES, Sight, TO_SEE_ALL, UNSEEN};
 use crate::error::Result;
 use crate::event::{Monitor, Route, State};
 use crate::point::{Entry, Point};
@@ -64,6 +64,8 @@ pub struct Coverage {
     pub without_rows: BTreeMap<String, String>,
     /// Why it is not known which fields are hidden from the user who backed up, where it is not. Such a backup is not green.
     pub hidden_fields_unknown: Option<String>,
+    /// Why not every record of the org is shown to the user who backed up, where that is so. Such a backup is not green.
+    pub not_all_shown: Option<String>,
     /// By object and field, where it was asked for.
     pub dangling: Option<Vec<Dangling>>,
 }
@@ -95,11 +97,13 @@ pub async fn coverage(vault: &OrgVault, options: &CoverageOptions, monitor: &dyn
     };
     let without_rows = if only.is_some() { BTreeMap::new() } else { point.content.without_rows.clone() };
     let hidden = point.content.hidden.as_ref();
-    let known = hidden.map_or(State::Green, Hidden::state);
+    let sight = point.content.sight.as_ref();
+    let known = hidden.map_or(State::Green, Hidden::state).max(sight.map_or(State::Green, Sight::state));
+    let not_all_shown = sight.and_then(Sight::shortfall);
     let hidden_fields_unknown = hidden.and_then(|hidden| hidden.unknown.clone());
     let state = objects.iter().map(|object| object.line.state).max().unwrap_or(State::Green).max(known);
     let (sequence, finished) = (point.sequence, point.finished);
-    Ok(Coverage { sequence, finished, state, objects, without_rows, hidden_fields_unknown, dangling })
+    Ok(Coverage { sequence, finished, state, objects, without_rows, hidden_fields_unknown, not_all_shown, dangling })
 }
 
 fn of_object(object: &str, entry: &Entry, describe: Option<&Describe>) -> ObjectCoverage {
@@ -132,8 +136,10 @@ fn to_do(entry: &Entry) -> Option<String> {
     let remedy = if says(HIDDEN) {
         "give the user who backs up read access to these fields in one of its permission sets, or the permission View All Fields (Global); \
          the next backup reads them"
-    } else if says(INVISIBLE) {
+    } else if says(INVISIBLE) || (says(UNSEEN) && says(QUERY_ALL_FILES)) {
         "switch on Query All Files (it needs View All Data) under System Permissions of a permission set of the user who backs up"
+    } else if says(UNSEEN) {
+        TO_SEE_ALL
     } else if says("INSUFFICIENT_ACCESS") || says("hidden from this user") {
         "give the user who backs up View All Data and View All Fields, then run `orgkeep backup NAME --full`"
     } else if says("left to the budget") {

@@ -8,6 +8,7 @@
 use crate::browse::cell;
 use crate::error::Result;
 use crate::point::Point;
+use crate::stamp::instant;
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
 use orgkeep_vault::{OrgVault, Scan};
@@ -81,8 +82,4 @@ async fn named(vault: &OrgVault, point: &Point, by: Option<DeletedBy>) -> Result
         by.name = row.and_then(|row| cell(&batch, row, "Name")).or(by.name);
     }
     Ok(Some(by))
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
 }

@@ -21,6 +21,13 @@ pub(crate) enum Wanted {
     Ids,
 }
 
+impl Wanted {
+    /// Rows: all of them, or those that changed.
+    pub fn rows(all: bool) -> Wanted {
+        if all { Wanted::Everything } else { Wanted::Changes }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Detours {

@@ -26,9 +26,12 @@ mod prove;
 mod restore;
 mod retain;
 mod spec;
+mod stamp;
 mod tables;
 
-pub use backup::{BackupLine, BackupOptions, BackupReport, ObjectLine, Reconcile, backup, backups, objects};
+pub use backup::{
+    BackupLine, BackupOptions, BackupReport, ObjectLine, Reconcile, TO_SEE_ALL, backup, backups, objects,
+};
 pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
 pub use check::check;
 pub use compact::compact;

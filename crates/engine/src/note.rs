@@ -83,6 +83,9 @@ pub(crate) struct Note {
     /// Rows live in the org that were erased here and are not kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erased: u64,
+    /// Rows held as live that the org did not show to a user who is not shown all of the object (see `backup/sight.rs`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unseen: u64,
     #[serde(default)]
     pub files: u64,
     #[serde(default)]
@@ -121,6 +124,7 @@ impl Note {
             fields: Vec::new(),
             overlap: None,
             erased: 0,
+            unseen: 0,
             files: 0,
             file_bytes: 0,
             left: 0,
@@ -174,7 +178,7 @@ impl Note {
     /// The state of an object that holds `live` rows.
     pub fn state(&self, live: u64) -> State {
         match self.rows_in_org {
-            Some(rows) if rows != live + self.erased => State::Red,
+            Some(rows) if rows + self.unseen != live + self.erased => State::Red,
             None if self.route != Route::None && self.gaps.is_empty() => State::Red,
             _ if self.gaps.is_empty() => State::Green,
             _ => State::Yellow,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A finished backup as the engine sees it: the vault's manifest with what the engine wrote into it.
 
-use crate::backup::Hidden;
+use crate::backup::{Hidden, Sight};
 use crate::describes::Describes;
 use crate::error::{Error, Kind, Result, nearest};
 use crate::event::{Mode, State};
@@ -29,6 +29,9 @@ pub(crate) struct Content {
     /// Fields that the org does not show; none in a backup that did not look for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Hidden>,
+    /// What the user who backed up is shown; none in a backup that did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sight: Option<Sight>,
 }
 
 /// The describes of all objects at a backup.

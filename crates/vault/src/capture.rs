@@ -5,7 +5,8 @@
 //! 2. The first capture of an object adopts its runs as data files, as they are, if their ranges of Ids do not overlap;
 //!    otherwise it merges them first.
 //! 3. Every later capture walks the given rows and the held state side by side and appends only the rows that are new or
-//!    differ. A capture of everything also appends, for each live row that was not given, that row marked deleted.
+//!    differ. A capture of everything also appends, for each live row that was not given, that row marked deleted; one of all that
+//!    is shown counts those instead.
 //! 4. One commit adds the files and carries the outcome; until then nothing of the capture is visible, and a capture that
 //!    is repeated after an interruption starts from the same held state. Where nothing is new there is no commit: the log of a
 //!    table does not grow with backups that found nothing, and an interrupted backup asks for such an object again.
@@ -39,6 +40,9 @@ pub enum CaptureKind {
     Changes,
     /// The whole live set. What is held as live and is not given is gone.
     Everything,
+    /// All that the giver is shown, which may not be the whole live set. What is held as live and is not given stays as it is held,
+    /// and is counted.
+    Shown,
 }
 
 /// The outcome of one capture, kept in the commit and in the manifest. Where an object is captured several times in one backup, the
@@ -62,6 +66,9 @@ pub struct Captured {
     /// Live rows given of records that were erased here, which are not kept.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub erased: u64,
+    /// Live records that a capture of all that is shown was not given, and kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unseen: u64,
     /// Records that are live in the state after this.
     pub live: u64,
     /// Digest of the live state after this, 32 hexadecimal digits; the same for the same rows, however they came.
@@ -100,6 +107,7 @@ pub(crate) struct Counts {
     pub(crate) changed: u64,
     pub(crate) deleted: u64,
     pub(crate) unchanged: u64,
+    pub(crate) unseen: u64,
     pub(crate) live: u64,
     pub(crate) digest: Digest,
 }
@@ -190,6 +198,7 @@ impl Capture {
             deleted: counts.deleted + before(|captured| captured.deleted),
             unchanged: counts.unchanged + before(|captured| captured.unchanged),
             erased: erased + before(|captured| captured.erased),
+            unseen: counts.unseen,
             live: counts.live,
             digest: counts.digest.to_string(),
             files: files.len() as u64 + before(|captured| captured.files),

@@ -39,7 +39,7 @@ pub(crate) async fn compare(
     }
     let ids = (kind == CaptureKind::Changes && stored.is_empty()).then(|| few_ids(&memory, state)).flatten();
     let range = match kind {
-        CaptureKind::Everything => None,
+        CaptureKind::Everything | CaptureKind::Shown => None,
         CaptureKind::Changes => bounds(&stored, &memory),
     };
     let reading =
@@ -48,7 +48,7 @@ pub(crate) async fn compare(
     // Of a row that is replaced, its hash and whether it was live are all that counts; of one that is gone, everything is kept.
     let columns = match kind {
         CaptureKind::Everything => schema.clone(),
-        CaptureKind::Changes => schema.project(&[]),
+        CaptureKind::Changes | CaptureKind::Shown => schema.project(&[]),
     };
     let held = held_rows(org, log, state, columns, ids, range);
     let (mut given, mut held) = (Walk::new(given), Walk::new(held));
@@ -102,7 +102,7 @@ pub(crate) async fn compare(
         }
         given.skip_to(row + 1).await?;
     }
-    if kind == CaptureKind::Everything {
+    if kind != CaptureKind::Changes {
         while let Some((old, at)) = held.current() {
             let end = old.len();
             missing(&old, at, end, kind, &mut counts, output).await?;
@@ -112,7 +112,7 @@ pub(crate) async fn compare(
     Ok(counts)
 }
 
-/// Held rows that were not given: gone, if everything was given.
+/// Held rows that were not given: gone, if everything was given; counted, if all that is shown was.
 async fn missing(
     old: &Arc<Batch>,
     start: usize,
@@ -125,6 +125,10 @@ async fn missing(
         return Ok(());
     }
     for row in (start..end).filter(|row| !old.deleted(*row)) {
+        if kind == CaptureKind::Shown {
+            counts.unseen += 1;
+            continue;
+        }
         counts.deleted += 1;
         counts.live -= 1;
         counts.digest.subtract(old.hash(row));

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use super::{Field, FieldType, Object, Schema};
 
 impl Schema {
-    /// This schema with `DeleteEvent`, unless it has one: read-only, queryable, one row per record in the recycle bin
-    /// (`salesforce-api.md` 2.7). Its key prefix is a guess.
+    /// This schema with those of these objects that it lacks:
+    ///
+    /// - `DeleteEvent`, read-only, queryable, one row per record in the recycle bin (`salesforce-api.md` 2.7). Its key prefix is a
+    ///   guess.
+    /// - `UserPermissionAccess`, what the asking user may do, by the permissions that a permission set of this org has (Object
+    ///   Reference, "UserPermissionAccess"; its rows are worked out, see `soql/permission_access.rs`).
     pub fn with_platform_objects(self) -> Schema {
-        if self.object("DeleteEvent").is_some() {
+        let permissions = self.object("PermissionSet").map(|sets| user_permission_access(sets));
+        let made: Vec<Object> = [Some(delete_event()), permissions].into_iter().flatten().collect();
+        let missing: Vec<Object> = made.into_iter().filter(|made| self.object(&made.name).is_none()).collect();
+        if missing.is_empty() {
             return self;
         }
         let mut objects = self.to_objects();
-        objects.push(delete_event());
+        objects.extend(missing);
         self.rebuilt(objects)
     }
 }
@@ -37,6 +44,28 @@ fn delete_event() -> Object {
         ]
         .map(Arc::new),
     );
+    object
+}
+
+/// One row for the asking user: a boolean for each permission, by the names that permission sets have. It supports describe and query
+/// alone; that the Bulk API refuses it is a guess.
+fn user_permission_access(sets: &Object) -> Object {
+    let mut object = Object {
+        key_prefix: None,
+        retrieveable: false,
+        bulk: false,
+        ..read_only("UserPermissionAccess", "User Permission Access", "User Permission Access", "")
+    };
+    let mut updated = system("LastCacheUpdate", "Last Cache Update", FieldType::Datetime, 0);
+    (updated.nillable, updated.groupable) = (true, false);
+    object.fields.push(Arc::new(system("Id", "User Permission Access ID", FieldType::Id, 18)));
+    object.fields.push(Arc::new(updated));
+    let permissions = sets.fields.iter().filter(|field| field.name.starts_with("Permissions"));
+    object.fields.extend(permissions.map(|field| {
+        let mut permission = system(&field.name, &field.label, FieldType::Boolean, 0);
+        (permission.sortable, permission.groupable, permission.aggregatable) = (false, false, false);
+        Arc::new(permission)
+    }));
     object
 }
 

@@ -18,6 +18,7 @@ mod functions;
 mod lex;
 mod names;
 mod parse;
+mod permission_access;
 mod plan;
 mod record_access;
 mod refusal;
@@ -37,6 +38,7 @@ use crate::schema::{Object, Schema};
 use crate::store::Tx;
 use crate::user::Caller;
 use functions::if_used as statement;
+use permission_access::PermissionAccess;
 use plan::{Kind, Plan};
 use record_access::RecordAccess;
 
@@ -75,17 +77,26 @@ pub struct Prepared {
     plan: Plan,
     schema: Arc<Schema>,
     tooling: bool,
-    /// Of a statement about `UserRecordAccess`, what is worked out before it runs.
-    access: Option<RecordAccess>,
+    access: Option<Access>,
+}
+
+/// Of a statement about an object that says what a user may do, what is worked out before it runs.
+#[derive(Clone, Debug)]
+enum Access {
+    Records(RecordAccess),
+    Permissions(PermissionAccess),
 }
 
 /// Rows that stand in a table while a statement runs.
-struct Standing<'a, 'b>(&'a Tx<'b>);
+struct Standing<'a, 'b>(&'a Tx<'b>, &'a Access);
 
 impl Drop for Standing<'_, '_> {
     fn drop(&mut self) {
         // What stays by a fault is taken away before the next statement.
-        drop(record_access::clear(self.0));
+        drop(match self.1 {
+            Access::Records(_) => record_access::clear(self.0),
+            Access::Permissions(_) => permission_access::clear(self.0),
+        });
     }
 }
 
@@ -97,8 +108,10 @@ pub fn prepare(schema: &Arc<Schema>, caller: &Caller, text: &str, options: Optio
     let query = parse(text)?;
     let ground = check::Ground { text, schema, caller, options };
     let mut plan = check::check(ground, &query)?;
-    let access = record_access::of(&mut plan, caller)?;
-    check::needs_filter(caller, &plan, access.is_some())?;
+    let records = record_access::of(&mut plan, caller)?;
+    check::needs_filter(caller, &plan, records.is_some())?;
+    let permissions = permission_access::of(&plan, caller).map(Access::Permissions);
+    let access = records.map(Access::Records).or(permissions);
     Ok(Prepared { plan, schema: schema.clone(), tooling: options.tooling, access })
 }
 
@@ -123,10 +136,14 @@ impl Prepared {
         self.plan.written.iter().map(|written| written.name.clone()).collect()
     }
 
-    fn stand<'a, 'b>(&self, tx: &'a Tx<'b>) -> Result<Option<Standing<'a, 'b>>, ApiError> {
+    fn stand<'a, 'b>(&'a self, tx: &'a Tx<'b>) -> Result<Option<Standing<'a, 'b>>, ApiError> {
         let Some(access) = &self.access else { return Ok(None) };
-        access.fill(tx).map_err(failed)?;
-        Ok(Some(Standing(tx)))
+        match access {
+            Access::Records(records) => records.fill(tx),
+            Access::Permissions(permissions) => permissions.fill(tx),
+        }
+        .map_err(failed)?;
+        Ok(Some(Standing(tx, access)))
     }
 
     /// How many rows or groups match, within LIMIT.

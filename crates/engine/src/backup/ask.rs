@@ -13,8 +13,9 @@
 //! the last of each record. What changes between two ranges has a stamp later than the beginning of the reading, so that the next backup
 //! asks for it.
 
-use super::read::refusal;
+use super::read::{refusal, scope};
 use crate::detours::{Learned, Wanted};
+use crate::spec::Spec;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Error, Kind, Org, Query, Result, RowStream, Rows, Scope, fits_a_url, id, soql};
 
@@ -33,6 +34,11 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// Rows of an object, with all their fields.
+    pub fn rows(spec: &Spec, condition: Option<String>, wanted: Option<Wanted>) -> Question {
+        Question { object: spec.object.clone(), fields: spec.fields.clone(), condition, scope: scope(spec), wanted }
+    }
+
     pub fn select(&self) -> String {
         self.soql(&Range::default())
     }

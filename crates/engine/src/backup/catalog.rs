@@ -324,8 +324,8 @@ pub(crate) fn no_rows(summary: &ObjectSummary) -> Option<&'static str> {
     if name.ends_with("__mdt") {
         return Some("custom metadata is metadata, not data");
     }
-    if name == "UserRecordAccess" {
-        return Some("it answers what one user may do with given records, and stores nothing");
+    if ["UserPermissionAccess", "UserRecordAccess"].contains(&name) {
+        return Some("it answers what one user may do, and stores nothing");
     }
     if SCHEMA_AS_ROWS.contains(&name) {
         return Some("it shows the org's schema as rows, and the schema is kept as describes");
@@ -340,8 +340,15 @@ mod tests {
     #[test]
     fn what_stores_no_rows_of_its_own_is_told_from_what_may_hold_data() {
         let summary = |name: &str| ObjectSummary { name: name.to_owned(), queryable: true, ..ObjectSummary::default() };
-        for name in ["UserRecordAccess", "FieldDefinition", "AccountChangeEvent", "Order__e", "Order__x", "Order__mdt"]
-        {
+        for name in [
+            "UserRecordAccess",
+            "UserPermissionAccess",
+            "FieldDefinition",
+            "AccountChangeEvent",
+            "Order__e",
+            "Order__x",
+            "Order__mdt",
+        ] {
             assert!(no_rows(&summary(name)).is_some(), "{name}");
         }
         for name in ["Account", "ContentDocumentLink", "Order__c", "Order__b"] {

@@ -145,7 +145,7 @@ pub(super) async fn files(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
     };
     for object in ["ContentDocument", "ContentVersion"] {
         let (Some(entry), Some(count)) = (catalog.entry(object), counts.get(object).copied()) else { continue };
-        let seen = run.held(object);
+        let seen = run.held(object).saturating_sub(run.unseen(object));
         if run.left(object).is_none() && count > seen {
             let what = format!("{} of about {count} rows", count - seen);
             run.amend(entry, |note| note.gaps.push(Gap { what, reason: INVISIBLE.into() }));

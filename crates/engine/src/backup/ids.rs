@@ -5,12 +5,15 @@
 //! The Ids come by the cheapest way: small objects five in a call, large ones by a Bulk job. They are sorted in the vault's bounded
 //! memory and merged with what is held, so that the number of records does not matter. Then
 //!
-//! - what is held as live, and the org has not, was deleted without a trace and becomes a deletion;
+//! - what is held as live, and the org has not, was deleted without a trace and becomes a deletion; unless the user is not shown all
+//!   of the object (`sight.rs`): then it stays and is counted;
 //! - what the org has as live, and is not held so, was missed and is read, unless it was erased here;
 //! - what lies in the org's recycle bin, and is held as live, is read, so that it is kept as the org deleted it;
 //! - where only calculated values differ, the row that is held gets the new ones: reading it again would give the same, and where a
 //!   formula depends on the day that would be every row of the object. Where the stamp differs as well, the record moved since it was
 //!   read, and is read.
+//!
+//! While an object is not shown as a whole, and once when it is again, stamps are held side by side in any case.
 //!
 //! All of it is one commit, or none where nothing differs. An interrupted backup holds again what it had held without a difference.
 //!
@@ -30,7 +33,8 @@ use crate::spec::Spec;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{MOST_QUERIES, Query, RowStream, Rows, fits_a_url};
-use orgkeep_vault::{Batch, BatchStream, Builder, Capture, CaptureKind, Schema};
+use orgkeep_vault::{Batch, BatchStream, Builder, Capture, CaptureKind, Column, Schema};
+use std::borrow::Cow;
 
 /// Deletions and patched rows given to a capture at once.
 const TOGETHER: usize = 1_000;
@@ -41,21 +45,22 @@ pub(super) async fn due(run: &Run<'_>, catalog: &Catalog, reconcile: Reconcile) 
     let Some(now) = run.org_time().filter(|_| run.mode == Mode::Incremental) else { return Ok(()) };
     let is_due = |entry: &&Entry| run.is_due(entry, reconcile, now);
     let (small, large): (Vec<&Entry>, Vec<&Entry>) = catalog.entries.iter().filter(is_due).partition(|entry| {
-        run.held(&entry.object) <= SMALL_ROWS && fits_a_url(&question(&run.shown(entry), true).select())
+        run.held(&entry.object) <= SMALL_ROWS && fits_a_url(&Asked::of(run, &run.shown(entry), true).select())
     });
     let mut single = large;
     for group in small.chunks(MOST_QUERIES) {
         let asked_at = run.org_time();
         let shown: Vec<_> = group.iter().map(|entry| run.shown(entry)).collect();
-        let queries: Vec<Query> = shown.iter().map(|entry| question(entry, true).query()).collect();
+        let asked: Vec<Asked> = shown.iter().map(|entry| Asked::of(run, entry, true)).collect();
+        let queries: Vec<Query> = asked.iter().map(Asked::query).collect();
         match run.org.composite_queries(&queries).await {
             Ok(answers) => {
-                for ((entry, shown), answer) in group.iter().zip(&shown).zip(answers) {
+                for (((entry, shown), asked), answer) in group.iter().zip(&shown).zip(&asked).zip(answers) {
                     match answer {
                         Ok(answered) => {
                             let rest = stream::iter(answered.rest).flatten();
                             let rows = stream::iter([Ok(answered.rows)]).chain(rest).boxed();
-                            let held = hold(run, shown, true, asked_at, rows).await;
+                            let held = hold(run, shown, asked, asked_at, rows).await;
                             or_single(held, entry, &mut single)?;
                         }
                         Err(_) => single.push(entry),
@@ -95,8 +100,9 @@ pub(super) async fn object(run: &Run<'_>, entry: &Entry, formulas: bool) -> Resu
     loop {
         let shown = run.shown(entry);
         let many = run.held(&entry.object) > BULK_ROWS;
-        let held = match ask(run.org, question(&shown, formulas), many, &run.learned(&entry.object)).await {
-            Ok((_, rows)) => hold(run, &shown, formulas, asked_at, rows).await,
+        let asked = Asked::of(run, &shown, formulas);
+        let held = match ask(run.org, asked.question.clone(), many, &run.learned(&entry.object)).await {
+            Ok((_, rows)) => hold(run, &shown, &asked, asked_at, rows).await,
             Err(error) => Err(read::or_stop(error)),
         };
         match held {
@@ -106,19 +112,48 @@ pub(super) async fn object(run: &Run<'_>, entry: &Entry, formulas: bool) -> Resu
     }
 }
 
-/// Id, then whether the record lies in the recycle bin, then, with formulas, its stamp and what is calculated.
-fn question(entry: &Entry, formulas: bool) -> Question {
-    let spec = &entry.spec;
-    let formulas = formulas && !spec.calculated.is_empty();
-    let flag = spec.soft_deletes.then(|| "IsDeleted".to_owned());
-    let stamp = spec.stamp.clone().filter(|_| formulas);
-    let calculated = spec.calculated.iter().filter(|_| formulas).cloned();
-    Question {
-        object: spec.object.clone(),
-        fields: std::iter::once("Id".to_owned()).chain(flag).chain(stamp).chain(calculated).collect(),
-        condition: None,
-        scope: read::scope(spec),
-        wanted: Some(Wanted::Ids),
+/// What is asked of each record, and held against what the vault has.
+struct Asked {
+    question: Question,
+    /// Whether formulas were wanted, and whether there are any.
+    formulas_wanted: bool,
+    formulas: bool,
+    /// Stamps.
+    stamps: bool,
+}
+
+impl Asked {
+    /// Id, then whether the record lies in the recycle bin, then its stamp and what is calculated, where these are wanted.
+    fn of(run: &Run<'_>, entry: &Entry, formulas: bool) -> Asked {
+        let spec = &entry.spec;
+        let (formulas_wanted, formulas) = (formulas, formulas && !spec.calculated.is_empty());
+        let stamp = spec.stamp.clone().filter(|_| formulas || run.is_in_doubt(entry));
+        let stamps = stamp.is_some();
+        let flag = spec.soft_deletes.then(|| "IsDeleted".to_owned());
+        let calculated = spec.calculated.iter().filter(|_| formulas).cloned();
+        let question = Question {
+            object: spec.object.clone(),
+            fields: std::iter::once("Id".to_owned()).chain(flag).chain(stamp).chain(calculated).collect(),
+            condition: None,
+            scope: read::scope(spec),
+            wanted: Some(Wanted::Ids),
+        };
+        Asked { question, formulas_wanted, formulas, stamps }
+    }
+
+    fn select(&self) -> String {
+        self.question.select()
+    }
+
+    fn query(&self) -> Query {
+        self.question.clone().query()
+    }
+
+    /// The columns to hold it against. A row whose formulas differ is written again with all its columns.
+    fn held<'s>(&self, spec: &'s Spec) -> Vec<&'s str> {
+        let wanted =
+            |name: &&str| self.formulas || *name == "Id" || (self.stamps && spec.stamp.as_deref() == Some(*name));
+        spec.schema.columns().iter().map(|column| column.name.as_str()).filter(wanted).collect()
     }
 }
 
@@ -131,10 +166,14 @@ impl Run<'_> {
         }
         let before = self.previous_note(&entry.object).and_then(Note::ids_at);
         let held_at = self.note_to_extend(entry).ids_at();
+        // Also one that was interrupted holds an object once.
+        let open = held_at.is_none() || held_at == before;
+        if open && self.was_in_doubt(entry) && self.sees_all(&entry.object) {
+            return true;
+        }
         match reconcile {
             Reconcile::Never => false,
-            // Also one that was interrupted holds an object once.
-            Reconcile::Now => held_at.is_none() || held_at == before,
+            Reconcile::Now => open,
             Reconcile::After(span) => held_at.is_none_or(|held_at| now - held_at >= span),
         }
     }
@@ -179,13 +218,12 @@ impl Cursor {
 async fn hold(
     run: &Run<'_>,
     entry: &Entry,
-    formulas: bool,
+    asked: &Asked,
     asked_at: Option<DateTime<Utc>>,
     mut rows: RowStream,
 ) -> Result<(), Failure> {
     let spec = &entry.spec;
-    let question = question(entry, formulas);
-    let calculated = formulas && !spec.calculated.is_empty();
+    let question = &asked.question;
     let of_question = |name: &String| spec.schema.columns().iter().find(|column| column.name == *name).cloned();
     let schema = Schema::new(question.fields.iter().filter_map(of_question).collect())?;
     let flag = question.fields.iter().position(|name| name == "IsDeleted");
@@ -194,11 +232,7 @@ async fn hold(
         sorter.push(batch(&schema, &rows.map_err(read::or_stop)?, flag)).await?;
     }
     let mut org = Cursor::new(sorter.sorted().await?).await?;
-    let columns: Vec<&str> = match calculated {
-        true => spec.schema.columns().iter().map(|column| column.name.as_str()).collect(),
-        false => vec!["Id"],
-    };
-    let mut held = Cursor::new(run.held_rows(&spec.object, &columns, None).await?).await?;
+    let mut held = Cursor::new(run.held_rows(&spec.object, &asked.held(spec), None).await?).await?;
     let mut differences = Differences::new(run, spec, run.note_to_extend(entry));
     loop {
         let order = match (org.id(), held.id()) {
@@ -216,8 +250,8 @@ async fn hold(
             (std::cmp::Ordering::Equal, Some(batch), _) if batch.deleted(org.row) => {
                 differences.read(batch.id(org.row)).await?;
             }
-            (std::cmp::Ordering::Equal, Some(now), Some(before)) if calculated => {
-                differences.calculated((now, org.row), (before, held.row)).await?;
+            (std::cmp::Ordering::Equal, Some(now), Some(before)) if asked.stamps || asked.formulas => {
+                differences.values((now, org.row), (before, held.row)).await?;
             }
             _ => {}
         }
@@ -229,7 +263,7 @@ async fn hold(
         }
     }
     drop((org, held));
-    differences.commit(entry, asked_at, formulas).await
+    differences.commit(entry, asked_at, asked.formulas_wanted).await
 }
 
 fn batch(schema: &Schema, rows: &Rows, flag: Option<usize>) -> Batch {
@@ -238,6 +272,44 @@ fn batch(schema: &Schema, rows: &Rows, flag: Option<usize>) -> Batch {
         builder.push(flag.is_some_and(|flag| rows.cell(index, flag) == Some("true")), row);
     }
     builder.finish()
+}
+
+/// Where a column lies on either side, if it is there.
+#[derive(Clone, Copy)]
+struct Place {
+    now: Option<usize>,
+    before: Option<usize>,
+}
+
+impl Place {
+    fn now<'b>(self, (batch, row): (&'b Batch, usize)) -> Option<Cow<'b, str>> {
+        batch.text(row, self.now?)
+    }
+
+    fn before<'b>(self, (batch, row): (&'b Batch, usize)) -> Option<Cow<'b, str>> {
+        batch.text(row, self.before?)
+    }
+
+    fn differ(self, now: (&Batch, usize), before: (&Batch, usize)) -> bool {
+        self.now(now) != self.before(before)
+    }
+}
+
+struct Places {
+    /// `None` where stamps were not asked for.
+    stamp: Option<Place>,
+    /// Of each column of the object, and whether it was asked for because it is calculated.
+    columns: Vec<(Place, bool)>,
+}
+
+impl Places {
+    fn of(spec: &Spec, now: &Batch, before: &Batch) -> Places {
+        let place = |name: &str| Place { now: now.column_index(name), before: before.column_index(name) };
+        let calculated = |name: &String| now.column_index(name).is_some() && spec.calculated.contains(name);
+        let stamp = spec.stamp.as_deref().map(place).filter(|stamp| stamp.now.is_some());
+        let column = |column: &Column| (place(&column.name), calculated(&column.name));
+        Places { stamp, columns: spec.schema.columns().iter().map(column).collect() }
+    }
 }
 
 /// What differs, on its way into one capture.
@@ -251,7 +323,12 @@ struct Differences<'a> {
     waiting: usize,
     /// Ids of rows to be read.
     ids: Vec<String>,
+    /// Where the columns of either side lie, once the first records were held side by side.
+    places: Option<Places>,
+    /// Whether what does not come is gone, once that was asked.
+    shown: Option<bool>,
     gone: u64,
+    unseen: u64,
     missed: u64,
     patched: u64,
     erased: u64,
@@ -269,7 +346,10 @@ impl<'a> Differences<'a> {
             given,
             waiting: 0,
             ids,
+            places: None,
+            shown: None,
             gone: 0,
+            unseen: 0,
             missed: 0,
             patched: 0,
             erased: 0,
@@ -277,6 +357,15 @@ impl<'a> Differences<'a> {
     }
 
     async fn gone(&mut self, id: &str) -> Result<()> {
+        let shown = match self.shown {
+            Some(shown) => shown,
+            None => self.run.still_sees_all(&self.spec.object).await?,
+        };
+        self.shown = Some(shown);
+        if !shown {
+            self.unseen += 1;
+            return Ok(());
+        }
         self.gone += 1;
         let others = self.spec.schema.columns().len() - 1;
         self.give(true, std::iter::once(Some(id.to_owned())).chain(std::iter::repeat_n(None, others)).collect()).await
@@ -297,20 +386,19 @@ impl<'a> Differences<'a> {
         if self.ids.len() >= IDS_PER_QUERY { self.read_waiting().await } else { Ok(()) }
     }
 
-    /// A record on both sides: gives it the calculated values of now, where they differ.
-    async fn calculated(&mut self, now: (&Batch, usize), before: (&Batch, usize)) -> Result<(), Failure> {
-        let value = |(batch, row): (&Batch, usize), name: &str| {
-            batch.column_index(name).and_then(|column| batch.text(row, column)).map(|text| text.into_owned())
-        };
-        let differs = |name: &String| value(now, name) != value(before, name);
-        if self.spec.stamp.as_ref().is_some_and(differs) {
+    /// A record on both sides: reads it where it moved, or gives it the calculated values of now, where they differ.
+    async fn values(&mut self, now: (&Batch, usize), before: (&Batch, usize)) -> Result<(), Failure> {
+        let places = self.places.get_or_insert_with(|| Places::of(self.spec, now.0, before.0));
+        if places.stamp.is_some_and(|stamp| stamp.differ(now, before)) {
             return self.read(now.0.id(now.1)).await;
         }
-        if self.spec.calculated.iter().any(differs) {
+        if places.columns.iter().any(|(place, calculated)| *calculated && place.differ(now, before)) {
             self.patched += 1;
-            let of = |name: &str| if self.spec.calculated.iter().any(|field| field == name) { now } else { before };
-            let columns = self.spec.schema.columns().iter();
-            let cells = columns.map(|column| value(of(&column.name), &column.name)).collect();
+            let cell = |(place, calculated): &(Place, bool)| {
+                let cell = if *calculated { place.now(now) } else { place.before(before) };
+                cell.map(Cow::into_owned)
+            };
+            let cells = places.columns.iter().map(cell).collect();
             self.give(false, cells).await?;
         }
         Ok(())
@@ -333,13 +421,7 @@ impl<'a> Differences<'a> {
 
     async fn read_waiting(&mut self) -> Result<(), Failure> {
         let ids = std::mem::take(&mut self.ids);
-        let question = Question {
-            object: self.spec.object.clone(),
-            fields: self.spec.fields.clone(),
-            condition: Some(in_list("Id", &ids)),
-            scope: read::scope(self.spec),
-            wanted: None,
-        };
+        let question = Question::rows(self.spec, Some(in_list("Id", &ids)), None);
         let learned = self.run.learned(&self.spec.object);
         let (_, rows) = ask(self.run.org, question, false, &learned).await.map_err(read::or_stop)?;
         let capture = self.capture().await?;
@@ -365,6 +447,7 @@ impl<'a> Differences<'a> {
             self.read_waiting().await?;
         }
         self.note.erased = self.erased;
+        self.note.unseen = self.unseen;
         self.note.held_at(asked_at, formulas);
         self.note.detours = self.run.learned(&entry.object).known().clone();
         let Some(capture) = self.capture else {

@@ -7,9 +7,10 @@
 
 use super::catalog::Entry;
 use super::read;
-use super::{HIDDEN, Run};
+use super::{HIDDEN, Run, UNSEEN};
 use crate::error::Result;
 use crate::note::Note;
+use crate::stamp::instant;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Scope};
@@ -38,8 +39,8 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
 /// Whether all rows held of an object lie before what an incremental backup asks for: it would get something new, or nothing.
 fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let Some(since) = run.since(entry) else { return false };
-    // A hidden field is said again by each backup, and is no reason to look at rows.
-    let complete = |note: &Note| note.gaps.iter().all(|gap| gap.reason == HIDDEN);
+    // What is hidden is said again by each backup, and is no reason to look at rows.
+    let complete = |note: &Note| note.gaps.iter().all(|gap| gap.reason == HIDDEN || gap.reason.starts_with(UNSEEN));
     let old = |note: &Note| complete(note) && note.high_water.as_deref().and_then(instant) < Some(since);
     let summary = !run.learned(&entry.object).known().no_summary;
     summary && entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
@@ -105,23 +106,4 @@ fn summary(answered: &Answered) -> Option<Summary> {
         }
     }
     Some(summary)
-}
-
-/// An aggregate of stamps comes as REST writes them, `2022-03-17T16:21:26.000+0000`.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    let parsed =
-        DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z").or_else(|_| DateTime::parse_from_rfc3339(text));
-    Some(parsed.ok()?.to_utc())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stamps_of_either_form_are_read() {
-        assert_eq!(instant("2022-03-17T16:21:26.000+0000"), instant("2022-03-17T16:21:26.000Z"));
-        assert!(instant("2022-03-17T16:21:26.000+0000").is_some());
-        assert_eq!(instant("yesterday"), None);
-    }
 }

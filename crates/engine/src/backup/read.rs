@@ -50,13 +50,8 @@ pub(super) async fn object(run: &Run<'_>, entry: &Entry, expected: Option<u64>) 
     }
 }
 
-/// The query for what this backup wants of an object.
-pub(super) fn select(run: &Run<'_>, entry: &Entry) -> String {
-    entry.spec.select(condition(run, entry).as_deref())
-}
-
 /// Which rows this backup wants of an object; `None` for all.
-fn condition(run: &Run<'_>, entry: &Entry) -> Option<String> {
+pub(super) fn condition(run: &Run<'_>, entry: &Entry) -> Option<String> {
     run.since(entry).map(|since| stamp_condition(&entry.spec, since))
 }
 
@@ -221,7 +216,11 @@ async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<
 pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream: RowStream) -> Result<(), Failure> {
     let spec = &entry.spec;
     let Reading { since, route, asked_at } = reading;
-    let kind = if since.is_some() { CaptureKind::Changes } else { CaptureKind::Everything };
+    let kind = match since {
+        Some(_) => CaptureKind::Changes,
+        None if run.sees_all(&spec.object) => CaptureKind::Everything,
+        None => CaptureKind::Shown,
+    };
     let capture = run.unfinished.capture(&spec.object, &spec.schema, kind).await?;
     let previous = run.previous_note(&spec.object);
     let mut note = Note {
@@ -233,6 +232,7 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
             None => Vec::new(),
         },
         erased: previous.map_or(0, |note| note.erased),
+        unseen: run.unseen(&spec.object),
         high_water: previous.and_then(|note| note.high_water.clone()),
         ..Note::empty(if since.is_some() { Mode::Incremental } else { Mode::Full })
     };
@@ -252,6 +252,9 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
         note.erased = capture.erased();
     }
     let captured = finish(capture, &note).await?;
+    if since.is_none() {
+        note.unseen = captured.unseen;
+    }
     run.say(Event::ObjectFinished {
         object: spec.object.clone(),
         route,
@@ -338,13 +341,7 @@ async fn open(
     if let Some(parents) = entry.parents.filter(|_| run.goes_by_parents(entry)) {
         return Ok((Route::Parents, by_parents(run, spec, parents).await?));
     }
-    let question = Question {
-        object: spec.object.clone(),
-        fields: spec.fields.clone(),
-        condition: condition(run, entry),
-        scope: scope(spec),
-        wanted: Some(if run.since(entry).is_some() { Wanted::Changes } else { Wanted::Everything }),
-    };
+    let question = Question::rows(spec, condition(run, entry), Some(Wanted::rows(run.since(entry).is_none())));
     match (ask(run.org, question, expected.is_some_and(|rows| rows > BULK_ROWS), learned).await, entry.parents) {
         (Ok((by_bulk, rows)), _) => Ok((if by_bulk { Route::Bulk } else { Route::Rest }, rows)),
         (Err(error), Some(parents)) if refusal(&error).is_some() => {

@@ -19,7 +19,7 @@ pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
     // The org counts such an object no more than it shows it whole; also where an interrupted run has read it.
     for entry in &catalog.entries {
         if run.done(&entry.object).is_some_and(|(_, note)| note.route == Route::Parents) {
-            run.count(&entry.object, Ok(run.held(&entry.object)));
+            run.count(&entry.object, Ok(run.expected(&entry.object)));
         }
     }
     let known =
@@ -98,13 +98,8 @@ async fn read_on(run: &Run<'_>, entry: &Entry) -> Result<(), Failure> {
         return Ok(());
     }
     note.asked_at = run.org_time();
-    let question = Question {
-        object: spec.object.clone(),
-        fields: spec.fields.clone(),
-        wanted: Some(if condition.is_some() { Wanted::Changes } else { Wanted::Everything }),
-        condition,
-        scope: read::scope(spec),
-    };
+    let wanted = Wanted::rows(condition.is_none());
+    let question = Question::rows(spec, condition, Some(wanted));
     let learned = run.learned(&entry.object);
     let (_, stream) = ask(run.org, question, false, &learned).await.map_err(read::or_stop)?;
     let capture = run.unfinished.capture(&spec.object, &spec.schema, CaptureKind::Changes).await?;
@@ -121,9 +116,10 @@ impl Run<'_> {
         note.as_ref().or_else(|| self.previous_note(object)).map_or(0, |note| note.erased)
     }
 
-    /// How many rows the org should count: those that are held, and those that were erased here and not there.
+    /// How many rows the org should count: those that are held, and those that were erased here and not there, less those that it does
+    /// not show.
     pub(super) fn expected(&self, object: &str) -> u64 {
-        self.live(object) + self.erased(object)
+        (self.live(object) + self.erased(object)).saturating_sub(self.unseen(object))
     }
 
     /// Live rows that are held, less those that were erased since the backup before counted them.
@@ -143,6 +139,7 @@ impl Run<'_> {
             let high_water = previous.and_then(|previous| previous.high_water.clone());
             Note { high_water, ..Note::empty(self.mode) }.with_freshness_of(previous)
         });
-        Note { fields: entry.spec.columns(), ..looked }
+        let unseen = self.unseen(&entry.object);
+        Note { fields: entry.spec.columns(), unseen, ..looked }
     }
 }

@@ -4,6 +4,7 @@
 use super::Run;
 use super::catalog::{self, Catalog};
 use super::hidden::Hidden;
+use super::sight::Sight;
 use crate::error::Result;
 use crate::event::{Event, Gap, Mode, Route, State};
 use crate::note::Note;
@@ -29,6 +30,8 @@ pub struct ObjectLine {
     pub vanished: u64,
     /// Rows in the org that were erased here and are not kept.
     pub erased: u64,
+    /// Rows held that the org did not show to the user who backed up, and that may be deleted.
+    pub rows_unseen: u64,
     /// Bodies of files that are still to be fetched, and their bytes.
     pub files_left: u64,
     pub file_bytes_left: u64,
@@ -128,6 +131,7 @@ impl ObjectLine {
             deleted: entry.deleted,
             vanished: entry.note.vanished,
             erased: entry.note.erased,
+            rows_unseen: entry.note.unseen,
             files_left: entry.note.left,
             file_bytes_left: entry.note.left_bytes,
             gaps: entry.note.gaps.clone(),
@@ -190,10 +194,13 @@ pub(super) fn draft(
         }
     }
     hidden.tell(&mut objects);
-    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green).max(hidden.state());
+    let state = objects.values().map(|entry| entry.state).max().unwrap_or(State::Green);
+    let sight = run.sight.lock().expect("no holder of this lock panics").clone();
+    let state = state.max(hidden.state()).max(sight.state());
     let calls = run.calls();
     let without_rows = catalog.without_rows.iter().cloned().collect();
-    let content = Content { mode: run.mode, state, objects, without_rows, calls, described, hidden: Some(hidden) };
+    let (hidden, sight) = (Some(hidden), Some(sight));
+    let content = Content { mode: run.mode, state, objects, without_rows, calls, described, hidden, sight };
     let content = serde_json::to_value(&content).expect("the content of a manifest has only text keys");
     Ok(ManifestDraft { started_at: started, finished_at: finished, content })
 }
@@ -203,8 +210,9 @@ fn carried(run: &Run<'_>, name: &str, reason: &str) -> Entry {
     let before = run.previous.and_then(|point| point.entry(name));
     // Bodies of files that were left behind are asked for when the object is read again.
     let (left, left_bytes) = before.map_or((0, 0), |entry| (entry.note.left, entry.note.left_bytes));
+    let unseen = before.map_or(0, |entry| entry.note.unseen);
     Entry {
-        note: Note { left, left_bytes, ..Note::unread(run.mode, reason) },
+        note: Note { left, left_bytes, unseen, ..Note::unread(run.mode, reason) },
         state: State::Yellow,
         live: run.live(name),
         added: 0,
@@ -250,16 +258,20 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
             note = note.with_freshness_of(before);
             note.asked_at = before.and_then(|note| note.asked_at);
             note.high_water = before.and_then(|note| note.high_water.clone());
+            note.unseen = before.map_or(0, |note| note.unseen);
             (note, (0, 0, 0), digest)
         }
         // Nothing new, or no rows in the org and none held.
         (None, None) => (run.looked(name).unwrap_or_else(|| Note::empty(run.mode)), (0, 0, 0), digest),
     };
     note.detours = run.learned(name).known().clone();
+    if note.unseen > 0 {
+        note.gaps.push(Sight::gap(name, note.unseen));
+    }
     match run.counted(name) {
         Some(Ok(rows)) => {
             note.rows_in_org = Some(rows);
-            if rows != live + note.erased {
+            if rows + note.unseen != live + note.erased {
                 note.gaps.push(Gap {
                     what: format!("{} rows", rows.abs_diff(live)),
                     reason: format!("the org counts {rows} and the vault {live}, also after reading again"),

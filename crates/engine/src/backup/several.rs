@@ -5,6 +5,7 @@
 //! object that the org says is small. Of an object with nothing new nothing is written. Where more rows come than a Bulk job
 //! would carry better, and where a query is refused, the object is read by itself.
 
+use super::ask::Question;
 use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
 use super::{Run, quiet};
@@ -30,7 +31,8 @@ pub(super) type Single<'e> = (&'e Entry, Option<u64>);
 /// Reads what it can of these objects, and gives back the others.
 pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
     let entries = quiet::objects(run, entries).await?;
-    let fits = |entry: &&Entry| fits_a_url(&read::select(run, entry)) && !run.refuses_others(entry);
+    let asked = |entry: &Entry| Question::rows(&entry.spec, read::condition(run, entry), None).select();
+    let fits = |entry: &&Entry| fits_a_url(&asked(entry)) && !run.refuses_others(entry);
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
@@ -58,14 +60,8 @@ struct Told<'e> {
 
 async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Told<'e>>> {
     let asked_at = run.org_time();
-    let queries: Vec<Query> = group
-        .iter()
-        .map(|entry| Query {
-            soql: read::select(run, entry),
-            columns: entry.spec.fields.clone(),
-            scope: read::scope(&entry.spec),
-        })
-        .collect();
+    let queries: Vec<Query> =
+        group.iter().map(|entry| Question::rows(&entry.spec, read::condition(run, entry), None).query()).collect();
     let told = |(entry, answered): (&&'e Entry, Option<Answered>)| Told { entry, asked_at, answered };
     match run.org.composite_queries(&queries).await {
         Ok(answers) => Ok(group.iter().zip(answers.into_iter().map(std::result::Result::ok)).map(told).collect()),
@@ -138,7 +134,7 @@ impl Run<'_> {
     fn refuses_others(&self, entry: &Entry) -> bool {
         let refused = |note: &Note| note.route == Route::None && !note.gaps.is_empty();
         let refused = self.mode == Mode::Incremental && self.previous_note(&entry.object).is_some_and(refused);
-        let wanted = if self.since(entry).is_some() { Wanted::Changes } else { Wanted::Everything };
+        let wanted = Wanted::rows(self.since(entry).is_none());
         refused || self.goes_by_parents(entry) || self.learned(&entry.object).known().ranges(wanted) > 1
     }
 
@@ -159,6 +155,7 @@ impl Run<'_> {
             gaps: [previous.map(Note::lasting_gaps).unwrap_or_default(), entry.fields_missed()].concat(),
             overlap: fresh.and_then(|fresh| overlap(spec, fresh, rows)),
             erased: previous.map_or(0, |note| note.erased),
+            unseen: self.unseen(&entry.object),
             high_water: previous.and_then(|note| note.high_water.clone()),
             ..Note::empty(self.mode)
         };

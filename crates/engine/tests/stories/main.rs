@@ -13,6 +13,7 @@ mod files;
 mod ids;
 mod refusals;
 mod restore;
+mod sight;
 mod stage;
 mod store;
 mod sweep;

@@ -5,7 +5,7 @@ use super::backup::state;
 use crate::number::{counted, grouped};
 use crate::table::{Shape, Table};
 use crate::text::shown;
-use orgkeep_engine::{Coverage, ObjectCoverage, Route, State};
+use orgkeep_engine::{Coverage, ObjectCoverage, Route, State, TO_SEE_ALL};
 
 /// Objects that are not whole come with their reasons and what to do; the whole ones in a table where they have rows.
 pub fn coverage(coverage: &Coverage, name: &str, shape: Shape) -> String {
@@ -84,6 +84,9 @@ pub fn coverage(coverage: &Coverage, name: &str, shape: Shape) -> String {
             "\nWhether fields are hidden from the user who backs up is not known: {}\n  what to do: give it View Setup and Configuration\n",
             shown(reason)
         ));
+    }
+    if let Some(reason) = &coverage.not_all_shown {
+        text.push_str(&format!("\nNot every record is shown: {}\n  what to do: {TO_SEE_ALL}\n", shown(reason)));
     }
     if unread > 0 {
         text.push_str(&format!("\n{} not read\n", counted(unread, "object")));

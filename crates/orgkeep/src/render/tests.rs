@@ -21,6 +21,7 @@ fn line(object: &str, added: u64, changed: u64) -> ObjectLine {
         deleted: 0,
         vanished: 0,
         erased: 0,
+        rows_unseen: 0,
         files_left: 0,
         file_bytes_left: 0,
         gaps: Vec::new(),

@@ -72,6 +72,26 @@ async fn an_object_without_records_has_an_empty_state() {
 }
 
 #[tokio::test]
+async fn what_is_not_shown_stays_and_is_counted() {
+    let org = plain_org().await;
+    let row = |id: &'static str, gone: bool, name: &'static str| (id, gone, name, "1");
+    let rows = [row("001A", false, "a"), row("001B", false, "b"), row("001C", true, "c"), row("001D", false, "d")];
+    let (_, first) = backup(&org, CaptureKind::Shown, vec![accounts(&rows)]).await;
+    assert_eq!((first.live, first.unseen), (3, 0));
+    // Of the others one changes, one is said to be deleted, and one is new.
+    let shown = [row("001B", false, "B"), row("001E", false, "e")];
+    let (second, captured) = backup(&org, CaptureKind::Shown, vec![accounts(&shown)]).await;
+    assert_eq!((captured.added, captured.changed, captured.deleted), (1, 1, 0));
+    assert_eq!((captured.live, captured.unseen), (4, 2));
+    assert_eq!(names(&org, second.sequence).await, ["a", "B", "d", "e"]);
+    let (_, third) = backup(&org, CaptureKind::Shown, vec![accounts(&[row("001A", true, "a")])]).await;
+    assert_eq!((third.deleted, third.live, third.unseen), (1, 3, 3));
+    // As if nothing had been out of sight.
+    let (_, fourth) = backup(&org, CaptureKind::Everything, vec![accounts(&shown)]).await;
+    assert_eq!((fourth.deleted, fourth.live, fourth.unseen), (1, 2, 0));
+}
+
+#[tokio::test]
 async fn the_digest_is_of_the_rows_and_not_of_how_they_came() {
     let org = plain_org().await;
     let other = plain_org().await;
