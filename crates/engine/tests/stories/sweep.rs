@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What the story is about. The others are there for signing in, flagged as something that a backup leaves out.
-const OBJECTS: [&str; 8] = [
+const OBJECTS: [&str; 9] = [
     "Account",
     "AccountContactRelation",
     "Attachment",
@@ -25,6 +25,7 @@ const OBJECTS: [&str; 8] = [
     "ContentDocumentLink",
     "ContentVersion",
     "User",
+    "UserPermissionAccess",
 ];
 
 const SIGN_IN: [&str; 10] = [
