@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Checking a vault: everything that anything names is there, whole, and readable.
 //!
-//! 1. The structure is followed, always all of it: `vault.json`, the chain of manifests with their seals, the tables' logs, and from
-//!    there the name and size of every file of content: data files, packs and bodies, documents, restores.
+//! 1. The structure is followed, always all of it: `vault.json`, the chain of manifests with their seals and marks, the erasures, the
+//!    tables' logs, and from there the name and size of every file of content: data files, packs and bodies, documents, restores. What
+//!    lies beside that in the org's folder is read for what its name says that it is (`rest`).
 //! 2. Of the content as much is read as was asked for, what was read longest ago first: every page of a data file is decoded and held
 //!    against what the log says of it, every body is hashed, and the state of each object is computed afresh and held against the
 //!    manifests.
@@ -12,30 +13,46 @@
 //! Damage is collected, not raised, so that one broken file hides no other; only a store that cannot be reached ends a check,
 //! and what was read until then is noted.
 //!
-//! Not found: an object that nothing names any more, and a vault put back as a whole to an older state. Plans and ledgers of
-//! restores have no hash of their own: in an unencrypted vault a changed letter in one is not noticed.
+//! Not found: a vault put back as a whole to an older state, which only who has seen the newer one can tell. Files that nothing names are
+//! counted, and not read.
 
 mod content;
+mod kinds;
 mod memory;
+mod rest;
 mod structure;
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use crate::backup::Manifest;
+use crate::erasure::ErasureList;
 use crate::error::{Error, Kind, Result};
 use crate::mend::Lost;
 use crate::org::OrgVault;
+use crate::vault::org_path;
+use crate::vaultfile::vault_path;
 use content::Unit;
 pub(crate) use content::damage_or;
 pub use memory::DamagedFile;
 use memory::Memory;
+pub use rest::Unnamed;
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// Where it lies in the vault.
     pub path: String,
+    /// What it is, in words, such as `manifest of backup 3`; none for a whole folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The org whose it is; none for what concerns the whole vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
     /// The object whose records it holds.
     pub object: Option<String>,
     /// The first and the last Id of the records that cannot be read, where it is not all of the file's or nothing is known of it.
@@ -95,6 +112,9 @@ pub struct CheckReport {
     pub damage: Vec<Damage>,
     /// What earlier damage has cost for good: the states of some backups lack these versions.
     pub lost: Vec<Lost>,
+    /// What nothing names; no damage.
+    #[serde(default)]
+    pub unnamed: Unnamed,
     pub content: Coverage,
 }
 
@@ -115,7 +135,16 @@ struct Check<'a> {
     progress: &'a mut Progress<'a>,
     report: CheckReport,
     sequences: Vec<u64>,
+    manifests: Arc<[Manifest]>,
     units: Vec<Unit>,
+    /// Paths of all files that were seen.
+    looked_at: HashSet<String>,
+    erased: ErasureList,
+    /// Whether one of the erasures cannot be read.
+    broken_erasures: bool,
+    /// Numbers of erasures that are there, and of those that others speak of.
+    listed_erasures: BTreeSet<u64>,
+    named_erasures: BTreeSet<u64>,
 }
 
 impl OrgVault {
@@ -137,15 +166,27 @@ impl OrgVault {
         progress: &mut (dyn FnMut(CheckProgress<'_>) + Send),
     ) -> Result<CheckReport> {
         self.forget_all();
+        self.forget_erasures().await;
         let mut report_progress = |step: CheckProgress<'_>| progress(step);
         let mut check = Check {
             org: self.clone(),
             progress: &mut report_progress,
             report: CheckReport::default(),
             sequences: Vec::new(),
+            manifests: Arc::new([]),
             units: Vec::new(),
+            looked_at: HashSet::new(),
+            erased: ErasureList::default(),
+            broken_erasures: false,
+            listed_erasures: BTreeSet::new(),
+            named_erasures: BTreeSet::new(),
         };
-        check.report.lost = self.lost().await?;
+        check.report.lost = match self.lost().await {
+            Ok(lost) => lost,
+            // Named with the rest.
+            Err(error) if is_damage(&error) => Vec::new(),
+            Err(error) => return Err(error),
+        };
         check.structure().await?;
         let mut memory = Memory::of(self).await?;
         let read = check.content(options, &mut memory).await;
@@ -165,7 +206,14 @@ pub(crate) fn is_damage(error: &Error) -> bool {
 }
 
 impl Check<'_> {
+    /// What a file is, by its name.
+    fn kind(&self, path: &Path) -> Option<kinds::Kind> {
+        let within = path.as_ref().strip_prefix(org_path(self.org.id()).as_ref())?;
+        kinds::Kind::of(within.trim_start_matches('/'))
+    }
+
     fn seen(&mut self, path: &Path, bytes: u64) {
+        self.looked_at.insert(path.to_string());
         self.report.files += 1;
         self.report.bytes += bytes;
         self.say(path.as_ref());
@@ -177,13 +225,18 @@ impl Check<'_> {
     }
 
     fn damaged(&mut self, path: &Path, object: Option<&str>, backups: Vec<u64>, what: impl Into<String>) {
-        self.report.damage.push(Damage {
-            path: path.to_string(),
-            object: object.map(str::to_owned),
-            ids: None,
-            backups,
-            what: what.into(),
-        });
+        let damage = self.damage(path, object, backups, what.into());
+        self.report.damage.push(damage);
+    }
+
+    fn damage(&self, path: &Path, object: Option<&str>, backups: Vec<u64>, what: String) -> Damage {
+        let file = match self.kind(path) {
+            Some(kind) => Some(kind.to_string()),
+            None if *path == vault_path() => Some("vault.json".to_owned()),
+            None => None,
+        };
+        let org = (*path != vault_path()).then(|| self.org.id().to_owned());
+        Damage { path: path.to_string(), file, org, object: object.map(str::to_owned), ids: None, backups, what }
     }
 
     /// Turns what one step found into damage, or passes on what is none.

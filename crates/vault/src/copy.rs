@@ -84,7 +84,7 @@ fn rank(path: &str) -> Rank {
                 Rank::Changing
             }
         }
-        ["orgs", _, "objects" | "blobs" | "documents" | "restores" | "metadata", ..] => Rank::Content,
+        ["orgs", _, "objects" | "blobs" | "documents" | "metadata", ..] => Rank::Content,
         _ => Rank::Changing,
     }
 }

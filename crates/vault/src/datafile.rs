@@ -339,7 +339,25 @@ pub(crate) async fn read_raw(
     if let Some(row) = row {
         builder = builder.with_row_selection(vec![RowSelector::skip(row), RowSelector::select(1)].into());
     }
-    Ok(guarded(builder.build().map_err(unreadable)?))
+    let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+    let batches = guarded(builder.build().map_err(unreadable)?);
+    Ok(batches.and_then(move |batch| std::future::ready(of_pack(&batch, &columns))).boxed())
+}
+
+/// Columns of a pack as they must be: whoever takes one for another than it is panics.
+pub(crate) fn of_pack(batch: &RecordBatch, columns: &[String]) -> parquet::errors::Result<RecordBatch> {
+    let form = |name: &str| match name {
+        "length" | BACKUP => DataType::Int64,
+        "body" => DataType::Binary,
+        _ => DataType::Utf8,
+    };
+    let mut found = Vec::new();
+    for name in columns {
+        let column =
+            batch.schema_ref().index_of(name).ok().filter(|index| *batch.column(*index).data_type() == form(name));
+        found.push(column.ok_or_else(|| ParquetError::General(format!("a pack lacks the column {name}")))?);
+    }
+    Ok(batch.project(&found)?)
 }
 
 /// What a file says of itself at its end; see [`guarded`].

@@ -103,7 +103,7 @@ pub struct ErasureList {
 }
 
 impl ErasureList {
-    fn new(erasures: Vec<Erasure>, incomplete: BTreeSet<u64>) -> ErasureList {
+    pub(crate) fn new(erasures: Vec<Erasure>, incomplete: BTreeSet<u64>) -> ErasureList {
         let mut records: BTreeMap<String, HashSet<String>> = BTreeMap::new();
         for (object, ids) in erasures.iter().flat_map(|erasure| &erasure.records) {
             records.entry(object.clone()).or_default().extend(ids.iter().cloned());
@@ -166,7 +166,7 @@ pub(crate) fn without(batch: Batch, ids: &HashSet<String>) -> Result<(Batch, u64
 }
 
 impl OrgVault {
-    fn erasure_path(&self, number: u64, ending: &str) -> Path {
+    pub(crate) fn erasure_path(&self, number: u64, ending: &str) -> Path {
         self.path("erasures").join(format!("{number:010}{ending}{ENDING}"))
     }
 

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::batch::Batch;
 use crate::check::damage_or;
 use crate::columns::{Column, ID, OWN, Schema};
-use crate::datafile::{FileReader, Statistics, guarded, load, rows_per_batch};
+use crate::datafile::{FileReader, Statistics, guarded, load, of_pack, rows_per_batch};
 use crate::digest::RowHasher;
 use crate::error::{Error, Kind, Result};
 use crate::log::DataFile;
@@ -198,11 +198,11 @@ fn values(batch: &Batch, hasher: &mut RowHasher) -> Result<()> {
 
 /// Whether bodies are those of their hashes.
 fn bodies(batch: &RecordBatch) -> Result<()> {
-    let column =
-        |name: &str| batch.column_by_name(name).ok_or_else(|| wrong("a pack lacks a column").with("column", name));
-    let ids = column(ID)?.as_string::<i32>();
-    let (md5s, bodies) = (column("md5")?.as_string::<i32>(), column("body")?.as_binary::<i32>());
-    let (lengths, large) = (column("length")?.as_primitive::<Int64Type>(), column("large")?.as_string::<i32>());
+    let columns = [ID, "md5", "length", "large", "body"].map(str::to_owned);
+    let batch = of_pack(batch, &columns).map_err(|error| Error::because("a pack is not readable", error))?;
+    let text = |index: usize| batch.column(index).as_string::<i32>();
+    let (ids, md5s, large, bodies) = (text(0), text(1), text(3), batch.column(4).as_binary::<i32>());
+    let lengths = batch.column(2).as_primitive::<Int64Type>();
     for row in (0..batch.num_rows()).filter(|row| large.is_null(*row)) {
         let body = if bodies.is_null(row) { &[][..] } else { bodies.value(row) };
         let sound = blake3::hash(body).to_hex().as_str() == ids.value(row)

@@ -62,7 +62,7 @@ pub use batch::Batch;
 pub use blobs::{BlobError, BlobRef, BlobWriter, KnownBody};
 pub use capture::{Capture, CaptureKind, Captured};
 pub use cell::cell_text;
-pub use check::{CheckOptions, CheckProgress, CheckReport, Coverage, Damage, DamagedFile, Extent, Within};
+pub use check::{CheckOptions, CheckProgress, CheckReport, Coverage, Damage, DamagedFile, Extent, Unnamed, Within};
 pub use columns::{Builder, Column, ColumnType, Schema};
 pub use compact::Compacted;
 pub use copy::{Copied, copy};

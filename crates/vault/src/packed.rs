@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Manifests and documents are JSON, kept as one Zstandard frame each: a manifest repeats the same words for every object, and
-//! there is one per backup. Hashes are those of the JSON, so that they do not depend on who compressed it. What is small and seldom
-//! written is JSON as it is.
+//! there is one per backup. Hashes are those of the JSON, so that they do not depend on who compressed it. Each frame ends with its
+//! checksum, so that also in an unencrypted vault a changed letter of an erasure or a hold is noticed by whoever reads it.
 //!
 //! An error says of `what`, a file in words, that it cannot be read (the store) or is not readable (what is in it).
+
+use std::io::Write as _;
 
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -19,7 +21,13 @@ pub(crate) const ENDING: &str = ".json.zst";
 const LEVEL: i32 = 3;
 
 pub(crate) fn pack(json: &[u8]) -> Vec<u8> {
-    zstd::encode_all(json, LEVEL).expect("compressing in memory cannot fail")
+    let packed = || {
+        let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+        encoder.include_checksum(true)?;
+        encoder.write_all(json)?;
+        encoder.finish()
+    };
+    packed().expect("compressing in memory cannot fail")
 }
 
 /// Corrupt where the bytes are no such frame.
@@ -51,12 +59,11 @@ impl OrgVault {
         parse(&self.unpacked(path, what).await?, path, what)
     }
 
-    /// What a file of plain JSON holds, the default where there is none.
-    pub(crate) async fn plain_or_default<T: DeserializeOwned + Default>(&self, path: &Path, what: &str) -> Result<T> {
-        match self.bytes_of(path, what).await {
-            Ok(json) => parse(&json, path, what),
+    /// What a packed file holds, the default where there is none.
+    pub(crate) async fn packed_or_default<T: DeserializeOwned + Default>(&self, path: &Path, what: &str) -> Result<T> {
+        match self.packed(path, what).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(T::default()),
-            Err(error) => Err(error),
+            found => found,
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Files that a commit took out of a table and that are still in the store, because somebody may be reading them.
 //!
-//! `removed.json` names them with the time. It is written before the commit, so that a file is never out of its table without
+//! `removed.json.zst` names them with the time. It is written before the commit, so that a file is never out of its table without
 //! being named here; whoever removes looks whether the table still names the file, as it does where the commit failed.
 //! Files are removed by the backup that begins after their time of grace. Only the holder of the org's lock writes this.
 
@@ -12,9 +12,10 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{DataFile, Log};
 use crate::org::OrgVault;
+use crate::packed::ENDING;
 
 /// How long a file stays in the store after it was taken out of its table.
 const GRACE: TimeDelta = TimeDelta::hours(24);
@@ -25,16 +26,11 @@ pub(crate) struct Removed(BTreeMap<String, DateTime<Utc>>);
 
 impl Removed {
     pub(crate) async fn of(org: &OrgVault) -> Result<Removed> {
-        org.plain_or_default(&path(org), "the list of removed files").await
+        org.packed_or_default(&path(org), "the list of removed files").await
     }
 
     async fn put(&self, org: &OrgVault) -> Result<()> {
-        let json = serde_json::to_vec(self).expect("the list is plain JSON");
-        org.store()
-            .put(&path(org), json.into())
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::because("the list of removed files cannot be written", error).with("org", org.id()))
+        org.put_packed(&path(org), self, "the list of removed files cannot be written").await
     }
 
     pub(crate) fn holds(&self, path: &Path) -> bool {
@@ -43,7 +39,7 @@ impl Removed {
 }
 
 fn path(org: &OrgVault) -> Path {
-    org.path("removed.json")
+    org.path(&format!("removed{ENDING}"))
 }
 
 /// Notes files that are about to be taken out of a table.

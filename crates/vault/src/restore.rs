@@ -15,9 +15,19 @@ use serde_json::Value;
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::org::OrgVault;
+use crate::packed::pack;
 
 /// Entries are read this many objects at a time.
 const READ_AHEAD: usize = 8;
+
+const PLAN: &str = "plan.json.zst";
+/// Ending of the parts of a ledger.
+const PART: &str = ".jsonl.zst";
+
+/// Lines of JSON, one an entry.
+fn lines(entries: &[Value]) -> Vec<u8> {
+    entries.iter().flat_map(|entry| (entry.to_string() + "\n").into_bytes()).collect()
+}
 
 /// The plan and the ledger of one restore. Clones share the position of the next entry.
 #[derive(Debug, Clone)]
@@ -50,8 +60,8 @@ impl OrgVault {
         let last = self.restores().await?.iter().filter_map(|id| id.parse::<u64>().ok()).max().unwrap_or(0);
         for number in last + 1.. {
             let id = format!("{number:010}");
-            let path = self.restore_path(&id).join("plan.json");
-            match self.store().put_opts(&path, plan.to_vec().into(), PutMode::Create.into()).await {
+            let path = self.restore_path(&id).join(PLAN);
+            match self.store().put_opts(&path, pack(plan).into(), PutMode::Create.into()).await {
                 Ok(_) => return Ok(RestoreLedger { org: self.clone(), id, next: Arc::new(1.into()) }),
                 Err(object_store::Error::AlreadyExists { .. }) => {}
                 Err(error) => {
@@ -85,7 +95,7 @@ impl RestoreLedger {
     }
 
     fn entry_path(&self, number: u64) -> Path {
-        self.org.restore_path(&self.id).join("ledger").join(format!("{number:010}.jsonl"))
+        self.org.restore_path(&self.id).join("ledger").join(format!("{number:010}{PART}"))
     }
 
     async fn numbers(&self) -> Result<Vec<u64>> {
@@ -95,19 +105,18 @@ impl RestoreLedger {
                 Error::because("the ledger of a restore cannot be listed", error).with("path", &folder)
             })?;
         let mut numbers: Vec<u64> =
-            listed.iter().filter_map(|meta| meta.location.filename()?.strip_suffix(".jsonl")?.parse().ok()).collect();
+            listed.iter().filter_map(|meta| meta.location.filename()?.strip_suffix(PART)?.parse().ok()).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
 
     async fn read(&self, path: &Path) -> Result<Bytes> {
-        let unreadable = |error| Error::because("a part of a restore cannot be read", error).with("path", path);
-        self.org.store().get(path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)
+        self.org.unpacked(path, "a part of a restore").await.map(Bytes::from)
     }
 
     /// The plan, as it was given.
     pub async fn plan(&self) -> Result<Bytes> {
-        self.read(&self.org.restore_path(&self.id).join("plan.json")).await
+        self.read(&self.org.restore_path(&self.id).join(PLAN)).await
     }
 
     /// Adds entries, all or none of them. They are durable when this returns; after an error they may be or may not.
@@ -115,12 +124,12 @@ impl RestoreLedger {
         if entries.is_empty() {
             return Ok(());
         }
-        let lines: Vec<String> = entries.iter().map(Value::to_string).collect();
-        let bytes = Bytes::from(lines.join("\n") + "\n");
+        let bytes = Bytes::from(lines(entries));
+        let packed = Bytes::from(pack(&bytes));
         let mut next = self.next.lock().await;
         loop {
             let path = self.entry_path(*next);
-            match self.org.store().put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await {
+            match self.org.store().put_opts(&path, packed.clone().into(), PutMode::Create.into()).await {
                 Ok(_) => {}
                 Err(object_store::Error::AlreadyExists { .. }) => {
                     // Written before by a call whose reply was lost: with the same entries by this very call.
@@ -166,13 +175,13 @@ impl RestoreLedger {
     pub async fn rewrite(&self, lock: &Lock, change: &(dyn Fn(&mut Value) -> bool + Send + Sync)) -> Result<bool> {
         lock.of(&self.org)?;
         let unwritable = |error| Error::because("a part of a restore cannot be rewritten", error);
-        let path = self.org.restore_path(&self.id).join("plan.json");
+        let path = self.org.restore_path(&self.id).join(PLAN);
         let mut any = false;
         if let Ok(mut plan) = serde_json::from_slice::<Value>(&self.plan().await?)
             && change(&mut plan)
         {
             let json = serde_json::to_vec_pretty(&plan).expect("JSON that was read can be written");
-            self.org.store().put(&path, json.into()).await.map_err(unwritable)?;
+            self.org.store().put(&path, pack(&json).into()).await.map_err(unwritable)?;
             any = true;
         }
         for number in self.numbers().await? {
@@ -183,8 +192,7 @@ impl RestoreLedger {
                     |error| Error::because("the ledger of a restore is not readable", error).with("path", &path),
                 )?;
             if entries.iter_mut().fold(false, |changed, entry| change(entry) | changed) {
-                let lines: Vec<String> = entries.iter().map(Value::to_string).collect();
-                self.org.store().put(&path, Bytes::from(lines.join("\n") + "\n").into()).await.map_err(unwritable)?;
+                self.org.store().put(&path, pack(&lines(&entries)).into()).await.map_err(unwritable)?;
                 any = true;
             }
         }

@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Datelike as _, Months, TimeDelta, Timelike as _, Utc};
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::org::OrgVault;
+use crate::packed::ENDING;
 
 /// How long an expired backup can be brought back, unless the policy says otherwise.
 const GRACE_DAYS: u32 = 7;
@@ -61,7 +61,7 @@ pub struct Hold {
     pub reason: String,
 }
 
-/// What the vault keeps of an org's retention, in `retention.json`.
+/// What the vault keeps of an org's retention, in `retention.json.zst`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Retention {
@@ -153,12 +153,12 @@ fn before(at: DateTime<Utc>, text: &str) -> Result<DateTime<Utc>> {
 
 impl OrgVault {
     fn retention_path(&self) -> Path {
-        self.path("retention.json")
+        self.path(&format!("retention{ENDING}"))
     }
 
     /// Policy and holds of this org; none where nothing was ever said.
     pub async fn retention(&self) -> Result<Retention> {
-        self.plain_or_default(&self.retention_path(), "the retention of the org").await
+        self.packed_or_default(&self.retention_path(), "the retention of the org").await
     }
 
     /// Keeps policy and holds. Invalid for a policy that cannot be followed.
@@ -167,13 +167,7 @@ impl OrgVault {
         if let Some(policy) = &retention.policy {
             policy.keeps(&[(1, lock.at())])?;
         }
-        let json = serde_json::to_vec_pretty(retention).expect("a retention is plain JSON");
-        let path = self.retention_path();
-        self.store()
-            .put(&path, json.into())
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::because("the retention of the org cannot be written", error).with("path", path))
+        self.put_packed(&self.retention_path(), retention, "the retention of the org cannot be written").await
     }
 }
 

@@ -176,6 +176,14 @@ impl Vault {
         found.file.signing.open(self.key.as_ref()).map(drop)
     }
 
+    /// Whether the vault's key opens all keys of an org.
+    pub(crate) async fn examine_keys(&self, org: &str) -> Result<()> {
+        match (keyring::read(&self.place, org).await?, &self.key) {
+            (Some((file, ..)), Some(key)) => file.open(org, key, &keyring::key_path(org)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
     /// The ids of the orgs that the vault holds, sorted.
     pub async fn orgs(&self) -> Result<Vec<String>> {
         let listed = self

@@ -134,12 +134,13 @@ pub fn objects(lines: &[ObjectLine]) -> Table {
 
 /// What is damaged in a vault.
 pub fn damage(report: &CheckReport) -> Table {
-    let mut table = Table::new(["File", "Object", "Ids", "Backups", "What is wrong"]);
+    let mut table = Table::new(["What", "File", "Object", "Ids", "Backups", "What is wrong"]);
     for damage in &report.damage {
         let backups: Vec<String> = damage.backups.iter().map(u64::to_string).collect();
         let ids = damage.ids.as_ref().map_or(String::new(), |(low, high)| format!("{low} to {high}"));
         let object = damage.object.as_deref().unwrap_or("");
-        table.row([damage.path.as_str(), object, &ids, &backups.join(", "), &damage.what]);
+        let file = damage.file.as_deref().unwrap_or("");
+        table.row([file, damage.path.as_str(), object, &ids, &backups.join(", "), &damage.what]);
     }
     table
 }

@@ -2,13 +2,11 @@
 //! Reading the content, file by file: what was read longest ago first, and not more than was asked for.
 
 use futures::stream::StreamExt;
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use super::memory::Memory;
 use super::{Check, CheckOptions, Damage, Extent, is_damage};
 use crate::backup::DocumentRef;
-use crate::capture::Captured;
 use crate::columns::Column;
 use crate::error::{Error, Kind, Result};
 use crate::examine::{Broken, examine};
@@ -36,7 +34,6 @@ pub(super) enum Content {
     /// All rows of an object, as the states that they make up.
     States {
         object: String,
-        captured: Vec<(u64, Captured)>,
     },
     /// Bodies of small files.
     Pack {
@@ -49,6 +46,8 @@ pub(super) enum Content {
     Document(DocumentRef),
     /// A plan, or a part of a ledger.
     Restore,
+    /// Taken out of its table, and there for who still reads it.
+    TakenOut,
     /// Named, but known not to be there in full.
     Missing,
 }
@@ -131,11 +130,11 @@ impl Check<'_> {
                     self.broken(unit, broken);
                 }
             }
-            Content::States { object, captured } => {
+            Content::States { object } => {
                 // The files of the object that are damaged have been named.
                 let known = self.report.damage.iter().any(|damage| damage.object.as_deref() == Some(object));
                 if !known {
-                    let found = self.states(unit, object, captured).await;
+                    let found = self.states(unit, object).await;
                     self.note(&unit.path, Some(object), unit.backups.clone(), found)?;
                 }
             }
@@ -151,6 +150,10 @@ impl Check<'_> {
                 let found = self.restore(&unit.path).await;
                 self.note(&unit.path, None, Vec::new(), found)?;
             }
+            Content::TakenOut => {
+                let found = self.taken_out(&unit.path).await;
+                self.note(&unit.path, None, Vec::new(), found)?;
+            }
             Content::Missing => {}
         }
         // Of a pack it may have been noted before, where its large bodies were looked for.
@@ -162,35 +165,33 @@ impl Check<'_> {
 
     fn broken(&mut self, unit: &Unit, broken: Vec<Broken>) {
         for Broken { ids, error } in broken {
-            self.report.damage.push(Damage {
-                path: unit.path.to_string(),
-                object: unit.object().map(str::to_owned),
-                ids: unit.object().and(ids),
-                backups: unit.backups.clone(),
-                what: error.chain(),
-            });
+            let damage = self.damage(&unit.path, unit.object(), unit.backups.clone(), error.chain());
+            self.report.damage.push(Damage { ids: unit.object().and(ids), ..damage });
         }
     }
 
-    /// Whether the states are what was captured, all in one pass over all versions.
-    async fn states(&mut self, unit: &Unit, object: &str, captured: &[(u64, Captured)]) -> Result<()> {
+    /// Whether the state as of each backup is what its manifest says, all in one pass over all versions.
+    async fn states(&mut self, unit: &Unit, object: &str) -> Result<()> {
         let states = self.org.states(object).await?;
         let lost: Vec<(u64, u64)> =
             self.report.lost.iter().filter(|lost| lost.object == object).map(|lost| (lost.from, lost.mended)).collect();
-        let erased = self.org.erased().await?;
+        let manifests = self.manifests.clone();
         let mut wrong = Vec::new();
-        for (sequence, captured) in captured {
-            let (expected, digest) = erased.adjusted(object, *sequence, captured.live, &captured.digest)?;
-            let held = states.range(..=*sequence).next_back().map(|(_, held)| held.clone()).unwrap_or_default();
-            let known = lost.iter().any(|(from, mended)| (*from..*mended).contains(sequence));
-            if !known && (held.live, &held.digest) != (expected, &digest) {
-                wrong.push((*sequence, held.live, expected));
+        for (sequence, said) in manifests.iter().filter_map(|one| Some((one.sequence, one.state.get(object)?))) {
+            let expected = self.erased.held(object, sequence, said)?;
+            let held = states.range(..=sequence).next_back().map(|(_, held)| held.clone()).unwrap_or_default();
+            let known = lost.iter().any(|(from, mended)| (*from..*mended).contains(&sequence));
+            if !known && held != expected {
+                wrong.push((sequence, held.live, expected.live));
             }
         }
         if let Some((sequence, live, expected)) = wrong.first().copied() {
-            let what = format!(
+            let mut what = format!(
                 "the records of backup {sequence} are not those that were captured: {live} live, {expected} expected"
             );
+            if self.broken_erasures {
+                what.push_str(" (an erasure that cannot be read may be why)");
+            }
             self.damaged(&unit.path, Some(object), wrong.into_iter().map(|(sequence, ..)| sequence).collect(), what);
         }
         Ok(())
@@ -203,13 +204,11 @@ impl Check<'_> {
     }
 
     async fn restore(&self, path: &Path) -> Result<()> {
-        let store = self.org.store();
-        let found = async { store.get(path).await?.bytes().await }.await;
-        let bytes = found.map_err(|error| Error::because("a part of a restore is not readable", error))?;
+        let bytes = self.org.unpacked(path, "a part of a restore").await?;
         let mut values = serde_json::Deserializer::from_slice(&bytes).into_iter::<serde_json::Value>();
         match values.find_map(Result::err) {
             // Plans of other programs may have other forms; ledgers are lines of JSON.
-            Some(error) if path.as_ref().ends_with(".jsonl") => {
+            Some(error) if path.as_ref().contains("/ledger/") => {
                 Err(Error::because("a part of a restore is not readable", error).of_kind(Kind::Corrupt))
             }
             _ => Ok(()),

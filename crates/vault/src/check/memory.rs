@@ -137,6 +137,10 @@ impl Memory {
             self.read.insert(path, now);
         } else {
             self.read.remove(&path);
+            if matches!(unit.content, Content::TakenOut) {
+                // No table holds it any more: there is nothing to fetch again.
+                return;
+            }
             let here: Vec<&Damage> = damage.iter().filter(|damage| damage.path == unit.path.as_ref()).collect();
             for damage in here {
                 self.damaged(org, damage, Some(now));

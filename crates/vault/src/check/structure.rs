@@ -3,15 +3,15 @@
 //!
 //! Files are not asked for one by one: a table's folder is listed once, and what the log names is looked up there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::stream::TryStreamExt;
 use object_store::ObjectMeta;
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde_json::Value;
 
 use super::content::{Content, Unit};
+use super::kinds::Kind as FileKind;
 use super::{Check, is_damage};
 use crate::backup::{DocumentRef, Link, Manifest, follows};
 use crate::capture::Captured;
@@ -30,26 +30,47 @@ impl Check<'_> {
         self.seen(&vault_path(), 0);
         self.note(&vault_path(), None, Vec::new(), vault_file)?;
         let manifests = self.manifests().await?;
-        self.objects(&manifests).await?;
+        self.manifests = manifests.into();
+        self.erasures().await?;
+        self.objects().await?;
         self.blobs().await?;
+        self.missing_erasures();
         self.documents().await?;
-        self.restores().await
+        self.restores().await?;
+        let manifests = self.manifests.clone();
+        self.rest(&manifests).await
     }
 
     async fn manifests(&mut self) -> Result<Vec<Manifest>> {
-        let mut manifests: Vec<Manifest> = Vec::new();
         let folder = self.org.path("backups");
-        let (marks, mut before) = (self.org.marks().await?, None::<Link>);
+        let (mut there, mut marks, mut seals) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         for meta in self.list(&folder).await? {
-            let number = meta.location.filename().and_then(|name| name.strip_suffix(ENDING)?.parse::<u64>().ok());
-            let Some(sequence) = number else { continue };
+            match self.kind(&meta.location) {
+                Some(FileKind::Manifest(sequence)) => drop(there.insert(sequence, meta)),
+                Some(FileKind::Mark(sequence)) => drop(marks.insert(sequence)),
+                Some(FileKind::Seal(sequence)) => drop(seals.insert(sequence)),
+                _ => {}
+            }
+        }
+        for sequence in marks.iter().filter(|sequence| !seals.contains(sequence)) {
+            let path = self.org.mark_path(*sequence);
+            self.damaged(
+                &path,
+                None,
+                Vec::new(),
+                "the seal of this backup is gone, which stays when a backup is removed",
+            );
+        }
+        let (mut manifests, mut before): (Vec<Manifest>, _) = (Vec::new(), None::<Link>);
+        for (sequence, meta) in &there {
+            let sequence = *sequence;
             self.seen(&meta.location, meta.size);
             self.sequences.push(sequence);
             let loaded = self.org.load_manifest(sequence).await;
             if let Some(manifest) = self.note(&meta.location, None, vec![sequence], loaded)? {
                 // Backups that retention removed left their marks.
                 let mut gap = before.as_ref().map_or(1, |link| link.sequence + 1);
-                while gap < sequence && marks.get(&gap) == Some(&true) {
+                while gap < sequence && marks.contains(&gap) && !there.contains_key(&gap) {
                     let mark = self.org.read_mark(gap).await.map(Link::from);
                     let chained = mark.and_then(|link| follows(before.as_ref(), &link).map(|()| link));
                     let Some(link) = self.note(&folder, None, vec![sequence], chained)? else { break };
@@ -91,18 +112,21 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn objects(&mut self, manifests: &[Manifest]) -> Result<()> {
-        let mut objects: Vec<&String> = manifests.iter().flat_map(|manifest| manifest.objects.keys()).collect();
-        objects.sort_unstable();
-        objects.dedup();
-        for object in objects {
+    async fn objects(&mut self) -> Result<()> {
+        // From which backup on there is something of each: what a removed backup captured, those after it still hold. Tables that only an
+        // unfinished backup has written to are named by no manifest.
+        let mut objects: BTreeMap<String, Option<u64>> =
+            self.org.tables().await?.into_iter().map(|object| (object, None)).collect();
+        for manifest in self.manifests.clone().iter() {
+            for object in manifest.objects.keys().chain(manifest.state.keys()) {
+                objects.entry(object.clone()).or_default().get_or_insert(manifest.sequence);
+            }
+        }
+        for (object, first) in &objects {
             let log = self.org.log(object);
-            let captured: Vec<(u64, Captured)> = manifests
-                .iter()
-                .filter_map(|manifest| Some((manifest.sequence, manifest.objects.get(object)?.clone())))
-                .collect();
-            let backups = self.since(captured.first().map_or(1, |(sequence, _)| *sequence));
+            let backups = first.map_or_else(Vec::new, |first| self.since(first));
             let state = match log.state().await {
+                Ok(None) if first.is_none() => continue,
                 Ok(None) => Err(Error::new(Kind::NotFound, "the table's log is gone")),
                 Ok(Some(state)) => Ok(state),
                 Err(error) => Err(error),
@@ -116,9 +140,9 @@ impl Check<'_> {
                 self.file(&log, Some(object), file, &sizes, content)?;
             }
             // A table that lacks files cannot have the states that it should.
-            if self.report.damage.len() == before {
+            if self.report.damage.len() == before && first.is_some() {
                 let bytes = state.files.iter().map(|file| file.bytes).sum();
-                let content = Content::States { object: object.clone(), captured };
+                let content = Content::States { object: object.clone() };
                 self.units.push(Unit { path: log.path().clone(), bytes, backups, content });
             }
         }
@@ -160,7 +184,12 @@ impl Check<'_> {
         let folder = log.path().clone().join("_delta_log");
         for version in 0..=state.version {
             let path = folder.clone().join(format!("{version:020}.json"));
-            let found = log.actions(version).await.and_then(ours);
+            let actions = log.actions(version).await;
+            if let Ok(Some(actions)) = &actions {
+                let erasure = |action: &Value| action.pointer("/commitInfo/orgkeep/erased/erasure")?.as_u64();
+                self.named_erasures.extend(actions.iter().filter_map(erasure));
+            }
+            let found = actions.and_then(ours);
             self.seen(&path, 0);
             // The state of the table was readable without it, from a checkpoint.
             self.note(&path, object, Vec::new(), found)?;
@@ -179,13 +208,6 @@ impl Check<'_> {
             self.note(&meta.location, object, Vec::new(), found)?;
         }
         Ok(listed.into_iter().filter_map(|meta| Some((meta.location.filename()?.to_owned(), meta.size))).collect())
-    }
-
-    async fn json(&self, path: &Path) -> Result<()> {
-        let unreadable = |error| Error::because("a file is not readable", error);
-        let bytes = self.org.store().get(path).await.map_err(unreadable)?.bytes().await.map_err(unreadable)?;
-        let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
-        parsed.map(|_| ()).map_err(|error| Error::because("a file is not readable", error))
     }
 
     async fn blobs(&mut self) -> Result<()> {
@@ -241,7 +263,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
+    pub(super) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>> {
         let mut listed: Vec<ObjectMeta> = self
             .org
             .store()

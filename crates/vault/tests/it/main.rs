@@ -11,6 +11,7 @@ mod compaction;
 mod copies;
 mod damage;
 mod erasure;
+mod everything;
 mod history;
 mod keys;
 mod mending;
