@@ -98,6 +98,8 @@ pub enum Effect {
     RefuseRows { every: u64, code: Option<String>, message: Option<String> },
     /// A query that finds more rows than that is refused so, alone, in a composite request or as a job: for what takes too long.
     LimitRows { above: u64, code: String, message: String },
+    /// The same for counts and other aggregates over more rows than that.
+    LimitCounts { above: u64, code: String, message: String },
 }
 
 impl Effect {
@@ -108,7 +110,16 @@ impl Effect {
 
     /// Whether it strikes queries, when it is known what they find.
     fn is_of_queries(&self) -> bool {
-        matches!(self, Effect::LimitRows { .. })
+        matches!(self, Effect::LimitRows { .. } | Effect::LimitCounts { .. })
+    }
+
+    /// How many rows a query may find, or one that counts, with the refusal.
+    fn limit(&self, counts: bool) -> Option<(u64, &str, &str)> {
+        match self {
+            Effect::LimitRows { above, code, message } if !counts => Some((*above, code, message)),
+            Effect::LimitCounts { above, code, message } if counts => Some((*above, code, message)),
+            _ => None,
+        }
     }
 
     /// Its name in JSON, for the log.
@@ -134,6 +145,7 @@ impl Effect {
             Effect::FailJob { .. } => "fail_job",
             Effect::RefuseRows { .. } => "refuse_rows",
             Effect::LimitRows { .. } => "limit_rows",
+            Effect::LimitCounts { .. } => "limit_counts",
         }
     }
 }
@@ -230,6 +242,15 @@ impl Armed {
         match &self.fault.effects {
             Effects::One(effect) => of(effect),
             Effects::OneOf(effects) => effects.iter().all(of),
+        }
+    }
+
+    /// Over how many rows a query of rows, or one that counts, may be refused.
+    fn least_limit(&self, counts: bool) -> Option<u64> {
+        let limit = |effect: &Effect| effect.limit(counts).map(|(above, ..)| above);
+        match &self.fault.effects {
+            Effects::One(effect) => limit(effect),
+            Effects::OneOf(effects) => effects.iter().filter_map(limit).min(),
         }
     }
 
@@ -333,7 +354,7 @@ impl Faults {
         found
     }
 
-    /// Whether a query of an object is refused for the rows that it finds.
+    /// Whether a query of an object is refused for the rows that it finds, or `counts`.
     ///
     /// # Errors
     /// The refusal, and that of `found`.
@@ -341,6 +362,7 @@ impl Faults {
         &self,
         family: Family,
         object: &str,
+        counts: bool,
         now_ms: i64,
         found: impl Fn() -> Result<u64, ApiError>,
     ) -> Result<(), ApiError> {
@@ -351,11 +373,14 @@ impl Faults {
             let when = &armed.fault.when;
             let fits = when.family.as_deref().is_none_or(|wanted| wanted == family.as_str())
                 && when.object.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(object));
-            let Effects::One(Effect::LimitRows { above, code, message }) = armed.fault.effects.clone() else {
-                continue;
-            };
-            if fits && found()? > above && armed.strike(now_ms).is_some() {
-                return Err(ApiError::new(400, &code, message));
+            let Some(least) = armed.least_limit(counts).filter(|_| fits) else { continue };
+            let rows = found()?;
+            let drawn = if rows > least { armed.strike(now_ms) } else { None };
+            // Of several limits one is drawn, which may be higher.
+            if let Some((above, code, message)) = drawn.as_ref().and_then(|effect| effect.limit(counts))
+                && rows > above
+            {
+                return Err(ApiError::new(400, code, message));
             }
         }
         Ok(())
@@ -417,6 +442,21 @@ mod tests {
         assert_eq!(struck, strikes(&armed(1, None, Some(0.3))));
         let count = struck.iter().filter(|struck| **struck).count();
         assert!((4..=20).contains(&count), "{count} of 40");
+    }
+
+    #[test]
+    fn one_of_several_limits_strikes() {
+        let limit = |above: u64| Effect::LimitRows { above, code: "QUERY_TIMEOUT".into(), message: "too long".into() };
+        let faults = Faults::default();
+        let effects = Effects::OneOf(vec![limit(2), limit(5)]);
+        let when = When::default();
+        faults.add(Fault { when, nth: 1, times: Some(0), for_seconds: None, rate: None, seed: 7, effects });
+        let refused = |rows: u64| {
+            (0..40).filter(|_| faults.on_query(Family::Query, "Account", false, 0, || Ok(rows)).is_err()).count()
+        };
+        assert_eq!((refused(2), refused(9)), (0, 40));
+        assert!((1..40).contains(&refused(3)));
+        assert!(faults.on_query(Family::Query, "Account", true, 0, || Ok(9)).is_ok(), "a count is none of them");
     }
 
     #[test]

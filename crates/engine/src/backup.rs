@@ -23,6 +23,7 @@ mod count;
 mod files;
 mod hidden;
 mod ids;
+mod images;
 mod quiet;
 mod read;
 mod reconcile;
@@ -75,7 +76,7 @@ pub struct BackupOptions {
     pub holder: String,
     /// Objects read at the same time.
     pub parallel_objects: usize,
-    /// Bodies of files are fetched up to so many bytes, newest first; `None` for all of them.
+    /// Images in rich text and bodies of files are fetched up to so many bytes, files newest first; `None` for all of them.
     pub file_budget_bytes: Option<u64>,
 }
 
@@ -116,6 +117,10 @@ pub(crate) struct Run<'a> {
     counts: Mutex<BTreeMap<String, Result<u64, Gap>>>,
     /// What the user is shown.
     sight: Mutex<Sight>,
+    /// Images in rich text of rows that were read, by object.
+    images: Mutex<images::ByObject>,
+    /// Objects that an interrupted run of this backup has read.
+    resumed: images::Resumed,
 }
 
 impl Run<'_> {
@@ -267,6 +272,7 @@ async fn take(
     let bodies_lost = unfinished.quarantine_bodies().await?;
     let sight = Sight::ask(org).await?;
     let outcomes = continued(&unfinished)?;
+    let resumed = outcomes.keys().cloned().collect();
     let learned = learned(mode, previous.as_ref(), &outcomes);
     let run = Run {
         org,
@@ -283,6 +289,8 @@ async fn take(
         learned: Mutex::new(learned),
         counts: Mutex::default(),
         sight: Mutex::new(sight),
+        images: Mutex::default(),
+        resumed,
     };
     let continued = !run.outcomes.lock().expect("no holder of this lock panics").is_empty();
     run.say(Event::BackupStarted {
@@ -309,8 +317,10 @@ async fn take(
     ids::due(&run, &catalog, options.reconcile).await?;
     reconcile::counts(&run, &catalog).await?;
 
-    // 6. The bodies of files that are not held yet.
-    bodies::fetch(&run, &catalog, bodies_lost, options.file_budget_bytes).await?;
+    // 6. Images in rich text and the bodies of files that are not held yet.
+    let spent = images::fetch(&run, &catalog, bodies_lost, options.file_budget_bytes).await?;
+    let budget = options.file_budget_bytes.map(|budget| budget.saturating_sub(spent));
+    bodies::fetch(&run, &catalog, bodies_lost, budget).await?;
 
     // 7. What the org does not show.
     hidden::files(&run, &catalog).await?;
@@ -373,7 +383,7 @@ async fn rows(run: &Run<'_>, entries: Vec<&Entry>, options: &BackupOptions) -> R
     let mut open: Vec<&Entry> = entries.into_iter().filter(|entry| !run.has_read(entry)).collect();
     let mut single = Vec::new();
     if run.mode == Mode::Full {
-        let counts = count::counts(run.org, &open).await?;
+        let counts = count::counts(run.org, &open, &|object| run.learned(object)).await?;
         open.retain(|entry| match counts.get(&entry.object) {
             // Nothing to read, and nothing held that could be gone.
             Some(Ok(0)) if run.held(&entry.object) == 0 => false,

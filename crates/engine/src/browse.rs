@@ -7,6 +7,7 @@ use crate::filter::Filter;
 use crate::id;
 use crate::lineage::Lineage;
 use crate::point::Point;
+use crate::rich::{self, Image};
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
 use orgkeep_vault::{Batch, OrgVault, Scan};
@@ -35,6 +36,9 @@ pub struct Record {
     /// It lay in the recycle bin, or was gone.
     pub deleted: bool,
     pub fields: Vec<(String, Option<String>)>,
+    /// Images in its rich text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
     /// The Id a later restore gave it.
     pub now_known_as: Option<String>,
 }
@@ -150,11 +154,14 @@ pub async fn record(vault: &OrgVault, object: &str, record_id: &str, at: Option<
     while let Some(batch) = batches.try_next().await? {
         if let Some(row) = (0..batch.len()).find(|row| batch.id(*row) == record_id) {
             let lineage = Lineage::of_org(vault).await?;
+            let fields: Vec<(String, Option<String>)> =
+                entry.fields.iter().map(|name| (name.clone(), cell(&batch, row, name))).collect();
             return Ok(Record {
                 backup: point.sequence,
                 object: object.clone(),
                 deleted: batch.deleted(row),
-                fields: entry.fields.iter().map(|name| (name.clone(), cell(&batch, row, name))).collect(),
+                images: rich::images(vault, &fields).await?,
+                fields,
                 now_known_as: lineage.renamed(&record_id).map(str::to_owned),
                 id: record_id,
             });

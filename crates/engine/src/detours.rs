@@ -19,6 +19,8 @@ pub(crate) enum Wanted {
     Changes,
     /// The Ids of all rows, and formulas.
     Ids,
+    /// The number of rows.
+    Count,
 }
 
 impl Wanted {

@@ -21,6 +21,7 @@ use crate::event::Clock;
 use crate::id;
 use crate::lineage::Lineage;
 use crate::point::Point;
+use crate::rich::{BODY, IMAGES, RECORD};
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
 use orgkeep_salesforce::Describe;
@@ -30,7 +31,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What refers to any record and hangs on it, by object and field.
-const HANGING: [(&str, &str); 21] = [
+const HANGING: [(&str, &str); 22] = [
+    (IMAGES, RECORD),
     ("Task", "WhoId"),
     ("Task", "WhatId"),
     ("TaskRelation", "RelationId"),
@@ -55,7 +57,7 @@ const HANGING: [(&str, &str); 21] = [
 ];
 /// The rule in one sentence, for the list and the certificate.
 const RULE: &str = "the record under all Ids that restores gave it, its children by cascading delete, its history, shares and feed, \
-                    activities, notes, attachments, e-mails, and files linked to nothing else";
+                    activities, notes, attachments, e-mails, images in its rich text, and files linked to nothing else";
 /// Key prefix of users: the link of a file to its owner does not keep it.
 const USER: &str = "005";
 /// Shorter values are not looked for in words.
@@ -303,16 +305,25 @@ impl<'a> Found<'a> {
         Ok(())
     }
 
+    /// Columns that refer to the contents of files or images.
+    fn body_columns(&self, table: &str) -> Vec<String> {
+        if table == IMAGES {
+            return vec![BODY.to_owned()];
+        }
+        let fields = self.describes.get(table).into_iter().flat_map(|describe| &describe.fields);
+        let bodies = fields.filter(|field| field.field_type.name() == "base64").map(|field| field.name.clone());
+        bodies.filter(|column| self.has(table, column)).collect()
+    }
+
     /// The contents of files that only the erased records have.
     async fn bodies(&self) -> Result<BTreeSet<String>> {
-        let is_body = |describe: &&Describe| describe.fields.iter().any(|field| field.field_type.name() == "base64");
-        let of_file = |table: &String| self.describes.get(table).filter(is_body);
         let mut hashes = (BTreeSet::new(), BTreeSet::new());
-        for table in self.tables.iter().filter(|table| of_file(table).is_some()) {
+        for table in &self.tables {
+            let columns = self.body_columns(table);
+            if columns.is_empty() {
+                continue;
+            }
             let gone = self.records.get(table);
-            let fields = of_file(table).into_iter().flat_map(|describe| &describe.fields);
-            let columns = fields.filter(|field| field.field_type.name() == "base64").map(|field| field.name.clone());
-            let columns: Vec<String> = columns.filter(|column| self.has(table, column)).collect();
             let mut rows = self.vault.versions(table, Some(columns.clone()), None).await?;
             while let Some(batch) = rows.try_next().await? {
                 for column in columns.iter().filter_map(|name| batch.column_index(name)) {

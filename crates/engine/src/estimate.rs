@@ -30,6 +30,8 @@ const WITH_BODIES: [&str; 4] = ["Attachment", "ContentVersion", "Document", "Sta
 
 /// What is assumed of an org of which no backup tells.
 const BYTES_PER_ROW: u64 = 500;
+/// An Id with its flag, of a row that is held side by side; formulas come on top.
+const BYTES_PER_ID: u64 = 40;
 const ROWS_PER_SECOND: u64 = 2_000;
 const CHANGED_A_DAY: f64 = 0.01;
 const CALLS_PER_SECOND: u64 = 5;
@@ -49,7 +51,9 @@ pub struct Cost {
 pub struct Schedule {
     pub every_minutes: u64,
     pub runs_a_day: u64,
+    /// With the share of reconciliations.
     pub calls_a_day: u64,
+    pub reconciliation_calls_a_day: u64,
     /// Of the org's daily allowance, in percent.
     pub percent_of_allowance: Option<f64>,
 }
@@ -65,6 +69,10 @@ pub struct Estimate {
     pub full: Cost,
     /// An hour after the one before.
     pub incremental: Cost,
+    /// What holding all Ids and formulas against the org's takes beyond an incremental backup.
+    pub reconciliation: Cost,
+    /// Every how many days that is done; none for never.
+    pub reconcile_days: Option<u32>,
     /// Rows that change in an hour.
     pub changed_rows_an_hour: f64,
     pub schedules: Vec<Schedule>,
@@ -87,11 +95,11 @@ struct History {
     held: BTreeMap<String, u64>,
 }
 
-/// Estimates what backups of the org will cost.
+/// Estimates what backups of the org will cost that hold all Ids every `reconcile_days` days.
 ///
 /// # Errors
 /// As the org refuses to be asked.
-pub async fn estimate(org: &Org, vault: &OrgVault) -> Result<Estimate> {
+pub async fn estimate(org: &Org, vault: &OrgVault, reconcile_days: Option<u32>) -> Result<Estimate> {
     let summaries = org.describe_global().await?;
     let readable: Vec<&str> = summaries
         .iter()
@@ -114,8 +122,8 @@ pub async fn estimate(org: &Org, vault: &OrgVault) -> Result<Estimate> {
     let full = {
         let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
         let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
-        // The list, the describes, and what they hide.
-        let describes = 1 + objects.div_ceil(MOST_DESCRIBES as u64) + objects.div_ceil(OBJECTS_PER_TOOLING_CALL);
+        // The list, what the user is shown, the describes, and what they hide.
+        let describes = 2 + objects.div_ceil(MOST_DESCRIBES as u64) + objects.div_ceil(OBJECTS_PER_TOOLING_CALL);
         let counts = together(objects) + together(filled.len() as u64);
         let calls = describes + counts + together(small) + single + files;
         Cost { calls, rows, bytes: rows * history.bytes_per_row, seconds: seconds(calls, rows) }
@@ -127,16 +135,25 @@ pub async fn estimate(org: &Org, vault: &OrgVault) -> Result<Estimate> {
             0 => 0,
             changed => changed * (calls_for(rows / changed) - 1),
         };
-        // A question for each, and for what changed its rows and a count.
-        let calls = 1 + together(objects) + 2 * together(changed) + pages;
+        // The list, what the user is shown, a question for each, and for what changed its rows and a count.
+        let calls = 2 + together(objects) + 2 * together(changed) + pages;
         Cost { calls, rows, bytes: rows * history.bytes_per_row, seconds: seconds(calls, rows) }
     };
+    // Objects of up to one page are asked for together, the others by pages or by a Bulk job.
+    let reconciliation = {
+        let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
+        let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
+        let calls = together(small) + single;
+        Cost { calls, rows, bytes: rows * BYTES_PER_ID, seconds: seconds(calls, rows) }
+    };
+    let reconcile_days = reconcile_days.filter(|days| *days > 0);
+    let reconciliation_calls_a_day = reconcile_days.map_or(0, |days| reconciliation.calls.div_ceil(u64::from(days)));
     let schedule = |every_minutes: u64| {
         let runs_a_day = 24 * 60 / every_minutes;
-        let calls_a_day = runs_a_day * after(every_minutes as f64 / 60.0).calls;
+        let calls_a_day = runs_a_day * after(every_minutes as f64 / 60.0).calls + reconciliation_calls_a_day;
         let percent_of_allowance =
             usage.org_max.filter(|max| *max > 0).map(|max| calls_a_day as f64 * 100.0 / max as f64);
-        Schedule { every_minutes, runs_a_day, calls_a_day, percent_of_allowance }
+        Schedule { every_minutes, runs_a_day, calls_a_day, reconciliation_calls_a_day, percent_of_allowance }
     };
     Ok(Estimate {
         objects,
@@ -145,6 +162,8 @@ pub async fn estimate(org: &Org, vault: &OrgVault) -> Result<Estimate> {
         files,
         full,
         incremental: after(1.0),
+        reconciliation,
+        reconcile_days,
         changed_rows_an_hour: history.changed_rows_an_hour,
         schedules: [12 * 60, 60, 15].map(schedule).into(),
         org_used: usage.org_used,

@@ -25,6 +25,7 @@ mod point;
 mod prove;
 mod restore;
 mod retain;
+mod rich;
 mod spec;
 mod stamp;
 mod tables;
@@ -53,4 +54,5 @@ pub use restore::{
     Selection, Step, StepLine, apply, plan,
 };
 pub use retain::{ExpireOptions, ExpireReport, Held, expire, expiring, hold, unexpire};
+pub use rich::Image;
 pub use tables::{Table, Tables, tables};

@@ -49,6 +49,8 @@ impl Overlap {
 
 /// How a gap begins that concerns a binary field: of one record, or of all.
 pub(crate) const CONTENT_OF: &str = "the content of ";
+/// How one begins that concerns images in rich text.
+pub(crate) const IMAGE: &str = "the image";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -96,6 +98,9 @@ pub(crate) struct Note {
     pub left: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_bytes: u64,
+    /// Images in rich text that the budget left; `None` where the rows were not looked through for any (see `backup/images.rs`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images_left: Option<u64>,
     #[serde(default)]
     pub bytes_read: u64,
     /// What the org refused of the object, and the way around it.
@@ -129,6 +134,7 @@ impl Note {
             file_bytes: 0,
             left: 0,
             left_bytes: 0,
+            images_left: None,
             bytes_read: 0,
             detours: Detours::default(),
         }
@@ -159,10 +165,10 @@ impl Note {
         Note { route: Route::None, gaps: vec![gap], ..Note::empty(mode) }
     }
 
-    /// What is not in the rows of an object that was read, and stays missing until all of it is read again: bodies that could not be
-    /// fetched, fields that are not read.
+    /// What is not in the rows of an object that was read, and stays missing until all of it is read again: bodies and images that could
+    /// not be fetched, fields that are not read.
     pub fn lasting_gaps(&self) -> Vec<Gap> {
-        let lasts = |gap: &&Gap| gap.what.starts_with(CONTENT_OF);
+        let lasts = |gap: &&Gap| gap.what.starts_with(CONTENT_OF) || gap.what.starts_with(IMAGE);
         self.gaps.iter().filter(lasts).cloned().collect()
     }
 

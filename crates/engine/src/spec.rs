@@ -27,6 +27,8 @@ pub(crate) struct Spec {
     pub body: Option<Body>,
     /// Base64 fields beyond the first, which are not read.
     pub unread: Vec<String>,
+    /// Rich text areas, whose images are kept beside the rows.
+    pub rich: Vec<String>,
     /// Formula and roll-up fields, which change without a stamp.
     pub calculated: Vec<String>,
 }
@@ -73,6 +75,7 @@ impl Spec {
             soft_deletes: has("IsDeleted"),
             body,
             unread: bodies.map(|field| field.name.clone()).collect(),
+            rich: readable.iter().filter(|field| is_rich(field)).map(|field| field.name.clone()).collect(),
             calculated: readable.iter().filter(|field| field.calculated).map(|field| field.name.clone()).collect(),
         })
     }
@@ -88,6 +91,7 @@ impl Spec {
         let mut less = self.clone();
         less.fields.remove(place);
         less.calculated.retain(|name| name != field);
+        less.rich.retain(|name| name != field);
         let columns = self.schema.columns().iter().filter(|column| column.name != field).cloned().collect();
         less.schema = Schema::new(columns).ok()?;
         Some(less)
@@ -129,6 +133,9 @@ pub(crate) fn outline(describe: &Describe) -> String {
         let mut outline = json!({"name": field.name, "type": field.field_type.name()});
         let flags =
             [("aggregatable", field.aggregatable), ("calculated", field.calculated), ("filterable", field.filterable)];
+        if is_rich(field) {
+            outline["extraTypeInfo"] = RICH.into();
+        }
         for (flag, _) in flags.into_iter().filter(|(_, is)| *is) {
             outline[flag] = true.into();
         }
@@ -140,6 +147,13 @@ pub(crate) fn outline(describe: &Describe) -> String {
         outline
     };
     json!({"name": describe.name, "fields": describe.fields.iter().map(field).collect::<Vec<_>>()}).to_string()
+}
+
+/// What a describe says of a rich text area.
+const RICH: &str = "richtextarea";
+
+fn is_rich(field: &Field) -> bool {
+    field.extra_type_info.as_deref() == Some(RICH)
 }
 
 /// Some objects show a stamp and refuse to be filtered by it (`salesforce-api.md` 3.5); they are read whole.

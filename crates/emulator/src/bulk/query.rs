@@ -102,7 +102,7 @@ fn write(org: &Org, job: &Job) -> Result<Results, Stop> {
     let mut rows = Writer::new(&spool, &format!("{}-rows", job.id), &prepared.csv_header(dialect))?;
     let first = |tx: &Tx<'_>| drop(prepared.csv(tx, dialect, |_| Err(Stop::Aborted)));
     org.read_apart(first, |tx| {
-        org.faces.faults.on_query(Family::Bulk, &order.object, tx.now, || prepared.total(tx))?;
+        org.faces.faults.on_query(Family::Bulk, &order.object, false, tx.now, || prepared.total(tx))?;
         prepared.csv(tx, dialect, |row| {
             if job.is_stopped() {
                 return Err(Stop::Aborted);

@@ -156,6 +156,12 @@ impl Prepared {
         Ok(count.unsigned_abs())
     }
 
+    /// How many rows a statement that counts goes over.
+    pub fn counted(&self, tx: &Tx<'_>) -> Result<u64, ApiError> {
+        let plan = Plan { kind: Kind::Count, group: Vec::new(), ..self.plan.clone() };
+        Prepared { plan, ..self.clone() }.total(tx)
+    }
+
     /// The Ids of the matching rows, in order: what a cursor keeps. Empty for aggregates.
     pub fn ids(&self, tx: &Tx<'_>) -> Result<Vec<String>, ApiError> {
         if self.plan.kind != Kind::Rows {

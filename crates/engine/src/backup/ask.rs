@@ -9,6 +9,8 @@
 //!   whatever order the org gives its Ids, and whatever comes or goes meanwhile.
 //! - Each way that was found is learned (see `detours.rs`).
 //!
+//! Counts are cut into ranges in the same way, and added up.
+//!
 //! Where the org fails in the middle of its rows, those that came are given again by what is asked instead. Whoever captures them keeps
 //! the last of each record. What changes between two ranges has a stamp later than the beginning of the reading, so that the next backup
 //! asks for it.
@@ -49,9 +51,30 @@ impl Question {
     }
 
     fn soql(&self, range: &Range) -> String {
+        soql::select(&self.fields, &self.object, self.within(range).as_deref())
+    }
+
+    /// The condition in a range.
+    fn within(&self, range: &Range) -> Option<String> {
         let conditions: Vec<String> = [self.condition.clone(), range.condition()].into_iter().flatten().collect();
-        let condition = (!conditions.is_empty()).then(|| conditions.join(" AND "));
-        soql::select(&self.fields, &self.object, condition.as_deref())
+        (!conditions.is_empty()).then(|| conditions.join(" AND "))
+    }
+
+    /// An Id that parts what the org has in a range. `None` where there are not two records.
+    async fn middle(&self, org: &Org, range: &Range) -> Result<Option<String>> {
+        let (first, last) = (self.end(org, range, "").await?, self.end(org, range, " DESC").await?);
+        Ok(first.zip(last).and_then(|(first, last)| id::between(&first, &last)))
+    }
+
+    /// The first Id of a range, or the last. `None` also where the org does not say.
+    async fn end(&self, org: &Org, range: &Range, order: &str) -> Result<Option<String>> {
+        let question = Question { fields: vec!["Id".to_owned()], condition: None, ..self.clone() };
+        let soql = format!("{} ORDER BY Id{order} LIMIT 1", question.soql(range));
+        match org.query(&soql, &question.fields, question.scope).try_next().await {
+            Ok(rows) => Ok(rows.and_then(|rows| rows.cell(0, 0).map(str::to_owned))),
+            Err(error) if refusal(&error).is_some() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -167,7 +190,7 @@ impl Asking {
     async fn around(&mut self, step: Step, error: Error) -> Result<()> {
         if error.was_too_much()
             && step.halvings < MOST_HALVINGS
-            && let Some(middle) = self.middle(&step.range).await?
+            && let Some(middle) = self.question.clone().middle(&self.org.clone(), &step.range).await?
         {
             if let Some(wanted) = self.question.wanted {
                 self.learned.known().cut(wanted, &middle);
@@ -188,23 +211,39 @@ impl Asking {
         }
         Err(error)
     }
+}
 
-    /// An Id that parts what the org has in a range. `None` where there are not two records.
-    async fn middle(&mut self, range: &Range) -> Result<Option<String>> {
-        let (first, last) = (self.end(range, "").await?, self.end(range, " DESC").await?);
-        Ok(first.zip(last).and_then(|(first, last)| id::between(&first, &last)))
+/// How many rows of an object satisfy a condition, in ranges of Ids where it takes the org too long to count them all.
+///
+/// # Errors
+/// As the org refuses it whatever way it is asked.
+pub(super) async fn count(
+    org: &Org,
+    object: &str,
+    condition: Option<&str>,
+    scope: Scope,
+    learned: &Learned,
+) -> Result<u64> {
+    let condition = condition.map(str::to_owned);
+    let question = Question { object: object.to_owned(), fields: Vec::new(), condition, scope, wanted: None };
+    let cuts = learned.known().cuts.get(&Wanted::Count).cloned().unwrap_or_default();
+    let mut open: Vec<(Range, u32)> = ranges(&cuts).into_iter().map(|range| (range, 0)).collect();
+    let mut rows = 0;
+    while let Some((range, halvings)) = open.pop() {
+        let error = match org.count(object, question.within(&range).as_deref(), scope).await {
+            Ok(some) => {
+                rows += some;
+                continue;
+            }
+            Err(error) if !error.was_too_much() || halvings >= MOST_HALVINGS => return Err(error),
+            Err(error) => error,
+        };
+        let Some(middle) = question.middle(org, &range).await? else { return Err(error) };
+        learned.known().cut(Wanted::Count, &middle);
+        let (low, high) = range.cut(&middle);
+        open.extend([high, low].map(|range| (range, halvings + 1)));
     }
-
-    /// The first Id of a range, or the last. `None` also where the org does not say.
-    async fn end(&mut self, range: &Range, order: &str) -> Result<Option<String>> {
-        let question = Question { fields: vec!["Id".to_owned()], condition: None, ..self.question.clone() };
-        let soql = format!("{} ORDER BY Id{order} LIMIT 1", question.soql(range));
-        match self.org.query(&soql, &question.fields, question.scope).try_next().await {
-            Ok(rows) => Ok(rows.and_then(|rows| rows.cell(0, 0).map(str::to_owned))),
-            Err(error) if refusal(&error).is_some() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
+    Ok(rows)
 }
 
 #[cfg(test)]

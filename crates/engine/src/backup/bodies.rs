@@ -26,6 +26,7 @@ use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Builder, CaptureKind, KnownB
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bodies fetched at the same time.
 const PARALLEL_BODIES: usize = 8;
@@ -35,7 +36,7 @@ const MOST_WANTED: usize = 100_000;
 const PORTION_BODIES: usize = 1_000;
 const PORTION_BYTES: u64 = 256 * 1024 * 1024;
 /// Where the first so many bodies of an object are all refused, the others are not asked for.
-const REFUSALS_THAT_TELL: u64 = 50;
+pub(super) const REFUSALS_THAT_TELL: u64 = 50;
 /// Refused bodies that are named one by one, per object.
 const MOST_NAMED: usize = 100;
 
@@ -265,10 +266,16 @@ impl<'a> Fetching<'a> {
         }
         let writer = self.run.unfinished.blobs().await?;
         let (org, entries, shared) = (self.run.org, &self.entries, &writer);
+        // A portion may hold a thousand bodies, so it is noticed while one is under way.
+        let hopeless: Vec<AtomicBool> = self.tallies.iter().map(|tally| tally.is_hopeless().into()).collect();
         let mut coming = stream::iter(portion.get.iter().copied())
             .map(|(wanted, known)| {
                 let entry: &'a Entry = entries[wanted.object];
-                async move { Ok::<_, Error>((wanted, get(org, shared, entry, wanted, known).await?)) }
+                let give_up = known.is_none() && hopeless[wanted.object].load(Ordering::Relaxed);
+                async move {
+                    let got = if give_up { None } else { Some(get(org, shared, entry, wanted, known).await?) };
+                    Ok::<_, Error>((wanted, got))
+                }
             })
             .buffer_unordered(PARALLEL_BODIES);
         let mut failed = None;
@@ -283,7 +290,13 @@ impl<'a> Fetching<'a> {
             };
             let tally = &mut self.tallies[wanted.object];
             match outcome {
-                Ok((reference, fetched)) => {
+                None => {
+                    for wanted in portion.all_of(wanted) {
+                        self.tried.insert(wanted.id.clone());
+                        self.tallies[wanted.object].give_up(wanted);
+                    }
+                }
+                Some(Ok((reference, fetched))) => {
                     if let Some(bytes) = fetched {
                         tally.files += 1;
                         tally.bytes += bytes;
@@ -299,11 +312,12 @@ impl<'a> Fetching<'a> {
                     self.run
                         .say(Event::FileProgress { files: sum(|tally| tally.files), bytes: sum(|tally| tally.bytes) });
                 }
-                Err(reason) => {
+                Some(Err(reason)) => {
                     for wanted in portion.all_of(wanted) {
                         self.tried.insert(wanted.id.clone());
                         self.tallies[wanted.object].refuse(wanted, &entries[wanted.object].object, &reason);
                     }
+                    hopeless[wanted.object].store(self.tallies[wanted.object].is_hopeless(), Ordering::Relaxed);
                 }
             }
         }
@@ -421,15 +435,9 @@ async fn get(
         }
     }
     let field = entry.spec.body.as_ref().map_or("", |body| body.field.as_str());
-    let refused = |error: orgkeep_salesforce::Error| match refusal(&error) {
-        Some(reason) => Ok(Err(reason)),
-        // It was replaced while it was read.
-        None if error.kind == orgkeep_salesforce::Kind::Busy => Ok(Err(error.to_string())),
-        None => Err(Error::from(error)),
-    };
     let answer = match org.blob(&entry.object, &wanted.id, field).await {
         Ok(answer) => answer,
-        Err(error) => return refused(error),
+        Err(error) => return Ok(Err(refused(error)?)),
     };
     match writer.put(answer.body).await {
         Ok(blob) => Ok(match differs(wanted, &blob) {
@@ -437,7 +445,17 @@ async fn get(
             Some(reason) => Err(reason),
         }),
         Err(BlobError::Vault(error)) => Err(error.into()),
-        Err(BlobError::Body(error)) => refused(error),
+        Err(BlobError::Body(error)) => Ok(Err(refused(error)?)),
+    }
+}
+
+/// Why the org refuses a body; an error where that is not what happened.
+pub(super) fn refused(error: orgkeep_salesforce::Error) -> Result<String> {
+    match refusal(&error) {
+        Some(reason) => Ok(reason),
+        // It was replaced while it was read.
+        None if error.kind == orgkeep_salesforce::Kind::Busy => Ok(error.to_string()),
+        None => Err(Error::from(error)),
     }
 }
 

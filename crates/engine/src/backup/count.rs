@@ -3,9 +3,13 @@
 //!
 //! Archived activities are live rows that only `queryAll` shows, so the count goes through it and leaves out deleted rows
 //! itself (`salesforce-api.md` 7.1).
+//!
+//! What takes the org too long to count is counted by itself, in ranges of Ids (`ask.rs`); where that was so the last time, at once.
 
+use super::ask;
 use super::catalog::Entry;
 use super::read::{refused, was_too_much};
+use crate::detours::{Learned, Wanted};
 use crate::error::Result;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Org, Query, Scope};
@@ -15,19 +19,47 @@ use std::collections::BTreeMap;
 const PARALLEL_CALLS: usize = 2;
 
 /// The count of each object, or the org's words why it does not count it.
-pub(crate) async fn counts(org: &Org, entries: &[&Entry]) -> Result<BTreeMap<String, Result<u64, String>>> {
+pub(crate) async fn counts(
+    org: &Org,
+    entries: &[&Entry],
+    learned: &(dyn Fn(&str) -> Learned + Sync),
+) -> Result<BTreeMap<String, Result<u64, String>>> {
     let mut counts = BTreeMap::new();
-    let groups: Vec<&[&Entry]> = entries.chunks(MOST_QUERIES).collect();
+    let in_ranges = |entry: &&Entry| learned(&entry.object).known().ranges(Wanted::Count) > 1;
+    let (mut large, small): (Vec<&Entry>, Vec<&Entry>) = entries.iter().copied().partition(in_ranges);
+    let groups: Vec<&[&Entry]> = small.chunks(MOST_QUERIES).collect();
     let mut calls = stream::iter(groups).map(|group| Box::pin(five(org, group))).buffer_unordered(PARALLEL_CALLS);
     while let Some(counted) = calls.try_next().await? {
-        counts.extend(counted);
+        for (entry, counted) in counted {
+            match counted {
+                Some(counted) => _ = counts.insert(entry.object.clone(), counted),
+                None => large.push(entry),
+            }
+        }
+    }
+    drop(calls);
+    for entry in large {
+        let counted = match alone(org, entry, &learned(&entry.object)).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(refused(error)?),
+        };
+        counts.insert(entry.object.clone(), counted);
     }
     Ok(counts)
 }
 
-type Counted = (String, Result<u64, String>);
+/// Counts one object by itself.
+///
+/// # Errors
+/// As the org refuses it.
+pub(super) async fn alone(org: &Org, entry: &Entry, learned: &Learned) -> orgkeep_salesforce::Result<u64> {
+    ask::count(org, &entry.object, live(entry), Scope::All, learned).await
+}
 
-async fn five(org: &Org, group: &[&Entry]) -> Result<Vec<Counted>> {
+/// An object with its count; `None` where it is to be counted by itself.
+type Counted<'e> = (&'e Entry, Option<Result<u64, String>>);
+
+async fn five<'e>(org: &Org, group: &[&'e Entry]) -> Result<Vec<Counted<'e>>> {
     let query = |entry: &&Entry| Query { soql: soql(entry), columns: vec!["n".to_owned()], scope: Scope::All };
     let queries: Vec<Query> = group.iter().map(query).collect();
     let mut counted = Vec::with_capacity(group.len());
@@ -35,22 +67,15 @@ async fn five(org: &Org, group: &[&Entry]) -> Result<Vec<Counted>> {
         Ok(answers) => {
             for (entry, answer) in group.iter().zip(answers) {
                 let count = match answer {
-                    Ok(answered) => number(&answered).ok_or_else(|| "the org gave no number".to_owned()),
-                    Err(error) => Err(refused(error)?),
+                    Ok(answered) => Some(number(&answered).ok_or_else(|| "the org gave no number".to_owned())),
+                    Err(error) if error.was_too_much() => None,
+                    Err(error) => Some(Err(refused(error)?)),
                 };
-                counted.push((entry.object.clone(), count));
+                counted.push((*entry, count));
             }
         }
         // Five together may be too much for an org that counts each of them.
-        Err(error) if was_too_much(&error) => {
-            for entry in group {
-                let count = match org.count(&entry.object, live(entry), Scope::All).await {
-                    Ok(count) => Ok(count),
-                    Err(error) => Err(refused(error)?),
-                };
-                counted.push((entry.object.clone(), count));
-            }
-        }
+        Err(error) if was_too_much(&error) => counted.extend(group.iter().map(|entry| (*entry, None))),
         Err(error) => return Err(error.into()),
     }
     Ok(counted)

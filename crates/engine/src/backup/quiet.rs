@@ -9,7 +9,8 @@ use super::catalog::Entry;
 use super::read;
 use super::{HIDDEN, Run, UNSEEN};
 use crate::error::Result;
-use crate::note::Note;
+use crate::event::Gap;
+use crate::note::{IMAGE, Note};
 use crate::stamp::instant;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -40,7 +41,8 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
 fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let Some(since) = run.since(entry) else { return false };
     // What is hidden is said again by each backup, and is no reason to look at rows.
-    let complete = |note: &Note| note.gaps.iter().all(|gap| gap.reason == HIDDEN || gap.reason.starts_with(UNSEEN));
+    let known = |gap: &Gap| gap.reason == HIDDEN || gap.reason.starts_with(UNSEEN) || gap.what.starts_with(IMAGE);
+    let complete = |note: &Note| note.gaps.iter().all(known);
     let old = |note: &Note| complete(note) && note.high_water.as_deref().and_then(instant) < Some(since);
     let summary = !run.learned(&entry.object).known().no_summary;
     summary && entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)

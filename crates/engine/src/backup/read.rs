@@ -298,6 +298,7 @@ where
             Some(bodies) => bodies.of(&rows, note).await?,
             None => Vec::new(),
         };
+        run.see_images(spec, &rows);
         let batch = batch(spec, &rows, &references);
         for index in 0..rows.len() {
             if let Some(stamp) = stamp.and_then(|column| rows.cell(index, column))

@@ -41,14 +41,14 @@ pub(super) async fn counts(run: &Run<'_>, catalog: &Catalog) -> Result<()> {
 }
 
 async fn counted<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<(&'e Entry, Result<u64, String>)>> {
-    let mut counts = count::counts(run.org, entries).await?;
+    let mut counts = count::counts(run.org, entries, &|object| run.learned(object)).await?;
     Ok(entries.iter().filter_map(|entry| Some((*entry, counts.remove(&entry.object)?))).collect())
 }
 
 async fn recount(run: &Run<'_>, entry: &Entry) -> Result<u64> {
     match counted(run, &[entry]).await?.pop() {
         Some((_, Ok(rows))) => Ok(rows),
-        _ => Ok(run.org.count(&entry.object, count::live(entry), read::scope(&entry.spec)).await?),
+        _ => Ok(count::alone(run.org, entry, &run.learned(&entry.object)).await?),
     }
 }
 

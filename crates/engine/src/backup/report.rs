@@ -132,7 +132,7 @@ impl ObjectLine {
             vanished: entry.note.vanished,
             erased: entry.note.erased,
             rows_unseen: entry.note.unseen,
-            files_left: entry.note.left,
+            files_left: entry.note.left + entry.note.images_left.unwrap_or(0),
             file_bytes_left: entry.note.left_bytes,
             gaps: entry.note.gaps.clone(),
         }
@@ -211,8 +211,9 @@ fn carried(run: &Run<'_>, name: &str, reason: &str) -> Entry {
     // Bodies of files that were left behind are asked for when the object is read again.
     let (left, left_bytes) = before.map_or((0, 0), |entry| (entry.note.left, entry.note.left_bytes));
     let unseen = before.map_or(0, |entry| entry.note.unseen);
+    let images_left = before.and_then(|entry| entry.note.images_left);
     Entry {
-        note: Note { left, left_bytes, unseen, ..Note::unread(run.mode, reason) },
+        note: Note { left, left_bytes, unseen, images_left, ..Note::unread(run.mode, reason) },
         state: State::Yellow,
         live: run.live(name),
         added: 0,
@@ -259,6 +260,7 @@ fn object(run: &Run<'_>, name: &str, fields: Vec<String>) -> Entry {
             note.asked_at = before.and_then(|note| note.asked_at);
             note.high_water = before.and_then(|note| note.high_water.clone());
             note.unseen = before.map_or(0, |note| note.unseen);
+            note.images_left = before.and_then(|note| note.images_left);
             (note, (0, 0, 0), digest)
         }
         // Nothing new, or no rows in the org and none held.

@@ -4,6 +4,7 @@
 use super::sides::Skip;
 use crate::backup::{BULK_ROWS, Catalog, counts, refusal};
 use crate::describes::Describes;
+use crate::detours::Learned;
 use crate::error::Result;
 use futures::stream::{StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Describe, Org, Scope};
@@ -24,7 +25,7 @@ impl<'a> Live<'a> {
         let mut catalog = Catalog::inspect(org, None).await?;
         let describes = Arc::new(std::mem::take(&mut catalog.describes));
         let entries: Vec<_> = catalog.entries.iter().collect();
-        let counts = counts(org, &entries).await?;
+        let counts = counts(org, &entries, &|_| Learned::default()).await?;
         Ok(Live { vault, org, catalog, describes, counts })
     }
 

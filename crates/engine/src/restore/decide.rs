@@ -15,12 +15,22 @@ use crate::browse::cell;
 use crate::error::Result;
 use crate::event::{Event, Monitor};
 use crate::lineage::Lineage;
+use crate::rich;
 use futures::stream::TryStreamExt;
 use orgkeep_vault::Batch;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Records looked at together: one call asks for as many (`salesforce-api.md` 2.8).
 const RECORDS_PER_LOOK: usize = 2_000;
+
+/// Of a record that is made anew: its rich text is written as it was, with addresses of images of another record. That no API puts an image
+/// into a rich text area: `salesforce-api.md` 2.2 and 6.8 have only its reading.
+const IMAGES_LOST: &str = "the images in its rich text are not put back, for which Salesforce has no API; the text keeps their addresses, which lead to what was there before";
+/// Of a record that is there still.
+const IMAGES_REFERRED: &str =
+    "the images in its rich text are not uploaded again; the text shows those of them that the org still has";
+const IMAGES_HINT: &str =
+    "`orgkeep show NAME OBJECT ID` names them, with the hash under which the vault holds each (docs/format.md)";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -206,6 +216,10 @@ impl<'a> Decisions<'a> {
                 }
                 let lookups = self.settable_lookups(described, batch, row);
                 self.relink.push(Relink { object: object.clone(), item: item.clone(), lookups, exact: true });
+                if described.spec.rich.iter().any(|field| item.fields.contains(field)) {
+                    let kept = if self.same_org { IMAGES_REFERRED } else { IMAGES_LOST };
+                    self.note_images(described, batch, row, kept);
+                }
                 if !item.fields.is_empty() {
                     self.update.entry(object).or_default().push(item);
                 }
@@ -350,6 +364,7 @@ impl<'a> Decisions<'a> {
             let own = number(&cell(batch, row, "VersionNumber").unwrap_or_default());
             self.version(document, own, &id, &mut node);
         }
+        self.note_images(described, batch, row, IMAGES_LOST);
         self.fates.insert(id, Fate::Create);
         self.create.push(node);
     }
@@ -570,6 +585,15 @@ impl<'a> Decisions<'a> {
     /// A field of a record that is written otherwise.
     fn leave_field(&mut self, object: &str, id: &str, reason: &str) {
         self.left.entry((object.to_owned(), reason.to_owned(), None)).or_default().insert(id.to_owned());
+    }
+
+    /// Says of a record that is written what becomes of the images in its rich text.
+    fn note_images(&mut self, described: &Described, batch: &Batch, row: usize, reason: &str) {
+        let mut texts = described.spec.rich.iter().filter_map(|field| cell(batch, row, field));
+        if texts.any(|text| !rich::references(&text).is_empty()) {
+            let key = (described.describe.name.clone(), reason.to_owned(), Some(IMAGES_HINT.to_owned()));
+            self.left.entry(key).or_default().insert(batch.id(row).to_owned());
+        }
     }
 
     pub fn leave_impossible(&mut self, object: &str, id: &str) {

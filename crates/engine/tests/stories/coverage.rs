@@ -81,7 +81,7 @@ async fn what_was_not_read_is_named_with_its_reason_and_leaves_references_that_l
 async fn an_estimate_comes_near_what_the_backups_then_cost() {
     let stage = Stage::with(Settings { records: 3_000, ..Settings::default() });
     let near = |estimated: u64, was: u64| estimated * 10 <= was * 15 && was * 10 <= estimated * 15;
-    let before = estimate(&stage.org().await, &stage.vault().await).await.unwrap();
+    let before = estimate(&stage.org().await, &stage.vault().await, Some(7)).await.unwrap();
     assert_eq!(before.backups, 0);
     let full = stage.backup().await;
     let held: u64 = full.objects.iter().map(|line| line.rows_held).sum();
@@ -96,7 +96,7 @@ async fn an_estimate_comes_near_what_the_backups_then_cost() {
     stage.later(1);
     stage.backup().await;
     stage.later(1);
-    let after = estimate(&stage.org().await, &stage.vault().await).await.unwrap();
+    let after = estimate(&stage.org().await, &stage.vault().await, Some(7)).await.unwrap();
     let incremental = stage.backup().await;
     assert_eq!(after.backups, 2);
     let (estimated, made) = (after.incremental.calls, incremental.line.calls);
@@ -104,6 +104,18 @@ async fn an_estimate_comes_near_what_the_backups_then_cost() {
     let daily: Vec<u64> = after.schedules.iter().map(|schedule| schedule.calls_a_day).collect();
     assert!(daily.windows(2).all(|pair| pair[0] < pair[1]), "{daily:?}");
     assert!(after.schedules[1].percent_of_allowance.unwrap() > 0.0);
+
+    // What a reconciliation takes comes on top, a seventh of it on each day.
+    stage.later(1);
+    let usual = stage.backup().await.line.calls;
+    stage.later(1);
+    let reconciled = stage.reconcile().await.line.calls - usual;
+    assert!(near(after.reconciliation.calls, reconciled), "{:?} estimated, {reconciled} made", after.reconciliation);
+    let share = after.reconciliation.calls.div_ceil(7);
+    assert!(after.schedules.iter().all(|schedule| schedule.reconciliation_calls_a_day == share));
+    let never = estimate(&stage.org().await, &stage.vault().await, None).await.unwrap();
+    assert_eq!((never.reconcile_days, never.schedules[0].reconciliation_calls_a_day), (None, 0));
+    assert!(after.schedules[0].calls_a_day >= never.schedules[0].calls_a_day + share);
 }
 
 /// Takes the right to read a field from every profile and permission set.

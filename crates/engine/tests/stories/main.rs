@@ -11,6 +11,7 @@ mod days;
 mod erasure;
 mod files;
 mod ids;
+mod images;
 mod refusals;
 mod restore;
 mod sight;

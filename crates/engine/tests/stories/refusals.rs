@@ -36,6 +36,31 @@ async fn refused(stage: &Stage) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_takes_the_org_too_long_to_count_is_counted_in_ranges_of_ids() {
+    let stage = Stage::new();
+    let products = named(&stage, "Product2", 50).await;
+    let limit = json!({"limit_counts": {"above": 10, "code": "QUERY_TIMEOUT", "message": "Your query request was running for too long."}});
+    stage.order(json!({"when": {"object": "Product2"}, "times": 0, "do": limit})).await;
+    let first = line(&stage.backup().await, "Product2");
+    assert_eq!((first.rows_in_org, first.rows_held, first.state), (Some(50), 50, State::Green), "{first:?}");
+    assert!(refused(&stage).await > 2);
+    // What was learned saves the refusals of the next, but for the question with the newest stamp, which is asked once.
+    let mut refusals = Vec::new();
+    for round in 0..3 {
+        stage.later(1);
+        let before = refused(&stage).await;
+        stage.update("Product2", &products[0], json!({"Description": format!("{round}")})).await;
+        stage.delete_for_good("Product2", &products[round + 1..round + 2]).await;
+        let next = line(&stage.backup().await, "Product2");
+        let rows = 49 - round as u64;
+        assert_eq!((next.rows_in_org, next.vanished, next.rows_held), (Some(rows), 1, rows), "{next:?}");
+        assert_eq!(next.state, State::Green);
+        refusals.push(refused(&stage).await - before);
+    }
+    assert!(refusals[0] <= 1 && refusals[1] == 0 && refusals[2] == 0, "{refusals:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_takes_the_org_too_long_is_read_in_ranges_of_ids_and_so_at_once_the_next_time() {
     let stage = Stage::new();
     let mut products = named(&stage, "Product2", 50).await;

@@ -134,6 +134,12 @@ async fn backup_on(
     options: &BackupOptions,
 ) -> (u64, BTreeMap<String, Value>) {
     let store = Arc::new(FaultyStore::new(base.fork(), store));
+    backup_into(stage, &store, request, options).await;
+    content(&stage.vault_on(store).await.unwrap()).await
+}
+
+/// The same, into a store.
+async fn backup_into(stage: &Stage, store: &Arc<FaultyStore>, request: Fault, options: &BackupOptions) {
     stage.network.set(request);
     for attempt in 0.. {
         let taken = async {
@@ -152,7 +158,6 @@ async fn backup_on(
     }
     stage.network.set(Fault::None);
     store.heal();
-    content(&stage.vault_on(store).await.unwrap()).await
 }
 
 async fn sweep_backup(stage: &Stage, base: &InMemory, full: bool, reconcile: Reconcile) {
@@ -188,6 +193,59 @@ async fn an_incremental_backup_may_fail_anywhere() {
     stage.backup().await;
     damage(&stage, &ids).await;
     sweep_backup(&stage, &stage.store.fork(), false, Reconcile::Never).await;
+}
+
+/// However often a budgeted backup is interrupted, what it leaves is counted, and the next one without a budget has everything.
+#[tokio::test(start_paused = true)]
+async fn a_backup_with_a_budget_for_files_may_fail_anywhere() {
+    let (stage, ids) = org().await;
+    for letter in ["QUFBQUFB", "QkJCQkJC", "Q0NDQ0ND"] {
+        stage.create_one("Attachment", json!({"Name": letter, "ParentId": ids[2], "Body": letter})).await;
+    }
+    let budgeted = BackupOptions {
+        holder: "sweep".into(),
+        parallel_objects: 1,
+        file_budget_bytes: Some(7),
+        ..BackupOptions::default()
+    };
+    let unlimited = BackupOptions { file_budget_bytes: None, ..budgeted.clone() };
+    let base = InMemory::new();
+    stage.vault_on(Arc::new(base.fork())).await.unwrap();
+    let files = async |store: &Arc<FaultyStore>| {
+        let vault = stage.vault_on(store.clone()).await.unwrap();
+        let manifest = vault.manifests().await.unwrap().pop().unwrap();
+        let note =
+            |object: &str, number: &str| manifest.content["objects"][object]["note"][number].as_u64().unwrap_or(0);
+        let of = |number: &str| note("Attachment", number) + note("ContentVersion", number);
+        (of("files"), of("left"), manifest.content["state"].clone())
+    };
+    let one = async |request: Fault, fault: StoreFault| {
+        let store = Arc::new(FaultyStore::new(base.fork(), fault));
+        backup_into(&stage, &store, request, &budgeted).await;
+        let (_, left, state) = files(&store).await;
+        assert!(left < 5 && (state == "yellow") == (left > 0), "{request:?}, {fault:?}: {left} left, {state}");
+        backup_into(&stage, &store, Fault::None, &unlimited).await;
+        let (fetched, none, state) = files(&store).await;
+        assert!(
+            fetched <= left && none == 0 && state == "green",
+            "{request:?}, {fault:?}: {fetched} of {left}, {state}"
+        );
+        content(&stage.vault_on(store.clone()).await.unwrap()).await
+    };
+    let expected = one(Fault::None, StoreFault::None).await;
+    let counted = Arc::new(FaultyStore::new(base.fork(), StoreFault::None));
+    stage.network.set(Fault::None);
+    let (org, vault) = (stage.connect(0).await.unwrap(), stage.vault_on(counted.clone()).await.unwrap());
+    orgkeep_engine::backup(&org, &vault, &budgeted, &stage.clock(), &stage.ears).await.unwrap();
+    let (log, writes) = (stage.network.log(), counted.writes());
+    let (fetched, left, _) = files(&counted).await;
+    assert!(fetched > 0 && left > 1 && log.len() > 10, "{fetched} fetched, {left} left, {} requests", log.len());
+    for fault in request_faults(&log) {
+        assert_eq!(one(fault, StoreFault::None).await, expected, "{fault:?}");
+    }
+    for fault in store_faults(writes) {
+        assert_eq!(one(Fault::None, fault).await, expected, "{fault:?}");
+    }
 }
 
 /// What no stamp and no count tells: a record that was missed, one that is gone, and a formula that says something else.

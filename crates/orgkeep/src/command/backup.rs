@@ -56,7 +56,7 @@ pub struct Arguments {
 }
 
 /// Days after which Ids and formulas are held against the org's.
-const RECONCILE_DAYS: u32 = 7;
+pub const RECONCILE_DAYS: u32 = 7;
 
 /// Percent of the org's daily API requests.
 const API_SHARE: u8 = 50;

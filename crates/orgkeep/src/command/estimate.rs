@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `orgkeep estimate`: what backups of an org will cost, before one is taken.
 
+use super::backup::RECONCILE_DAYS;
 use crate::cli::Unlocking;
 use crate::context::Context;
 use crate::failure::{Answer, Failure};
@@ -22,7 +23,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let connector = context.connector(&arguments.name)?;
     let vault = context.org_vault(&connector, &arguments.unlocking).await?;
     let org = context.sign_in(&arguments.name, &connector).await?;
-    let estimate = orgkeep_engine::estimate(&org, &vault).await?;
+    let reconcile_days = Some(connector.reconcile_days.unwrap_or(RECONCILE_DAYS));
+    let estimate = orgkeep_engine::estimate(&org, &vault, reconcile_days).await?;
     context.screen.show(&render::estimate(&estimate, context.screen.shape()))?;
     Ok(Answer::with(&estimate))
 }

@@ -31,6 +31,17 @@ pub fn record(record: &Record) -> String {
     if !empty.is_empty() {
         text.push_str(&format!("\nEmpty: {}\n", empty.join(", ")));
     }
+    if !record.images.is_empty() {
+        text.push_str("\nImages in rich text:\n");
+    }
+    for image in &record.images {
+        let body = match (&image.hash, image.bytes) {
+            (Some(hash), Some(bytes)) => format!("{bytes} bytes, BLAKE3 {hash}"),
+            (Some(hash), None) => format!("BLAKE3 {hash}"),
+            (None, _) => "not held; the coverage says why".to_owned(),
+        };
+        text.push_str(&format!("  {} in {}: {body}\n", image.reference, shown(&image.field)));
+    }
     text
 }
 

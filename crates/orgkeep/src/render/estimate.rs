@@ -26,8 +26,12 @@ pub fn estimate(estimate: &Estimate, shape: Shape) -> String {
     };
     row("full, as the first one is", &estimate.full);
     row("incremental, after an hour", &estimate.incremental);
+    if let Some(days) = estimate.reconcile_days {
+        row(&format!("and every {} its reconciliation", counted(days.into(), "day")), &estimate.reconciliation);
+    }
     text.push_str(&table.render(shape));
-    let mut table = Table::new(["Incremental backups", ">A day", ">API calls a day", ">Of the allowance"]);
+    let mut table =
+        Table::new(["Incremental backups", ">A day", ">API calls a day", ">For reconciling", ">Of the allowance"]);
     for schedule in &estimate.schedules {
         let every = match schedule.every_minutes {
             minutes if minutes % 60 == 0 => counted(minutes / 60, "hour"),
@@ -37,6 +41,7 @@ pub fn estimate(estimate: &Estimate, shape: Shape) -> String {
             format!("every {every}"),
             grouped(schedule.runs_a_day),
             grouped(schedule.calls_a_day),
+            grouped(schedule.reconciliation_calls_a_day),
             schedule.percent_of_allowance.map(|percent| format!("{percent:.1} %")).unwrap_or_default(),
         ]);
     }

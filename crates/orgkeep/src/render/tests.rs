@@ -214,6 +214,7 @@ fn a_record_shows_its_fields_and_its_history() {
             ("Description".into(), Some("two\nlines".into())),
             ("Fax".into(), None),
         ],
+        images: Vec::new(),
         now_known_as: Some("001000000000077AAA".into()),
     };
     let version = |backup, deleted, fields| Version {
