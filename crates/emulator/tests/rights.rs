@@ -481,18 +481,19 @@ async fn everybody_may_ask_for_their_own_permissions() {
     let user = id_of(admin.org(), "User", "Alias", "sales");
     let own =
         "SELECT PermissionsApiEnabled, PermissionsViewAllData, PermissionsModifyAllData FROM UserPermissionAccess";
-    let asked = |rows: Vec<Value>| {
-        assert_eq!(rows.len(), 1, "{rows:?}");
+    let asked = |said: caller::Said| {
+        let body = said.expect(200);
+        assert_eq!(body["totalSize"], 1, "{body}");
         ["PermissionsApiEnabled", "PermissionsViewAllData", "PermissionsModifyAllData"]
-            .map(|name| rows[0][name].clone())
+            .map(|name| body["records"][0][name].as_bool().unwrap())
     };
     assert_eq!(asked(admin.query(own).await), [true, true, true]);
     assert_eq!(asked(sales.query(own).await), [true, false, false]);
     grant(&admin, &user, "Viewer", json!({"PermissionsViewAllData": true})).await;
     assert_eq!(asked(sales.query(own).await), [true, true, false]);
-    assert!(sales.query(&format!("{own} WHERE PermissionsModifyAllData = true")).await.is_empty());
-    let unknown = sales.get("/query?q=SELECT+PermissionsFly+FROM+UserPermissionAccess").await.refusal();
-    assert_eq!(unknown.1, "INVALID_FIELD");
+    let none = sales.query(&format!("{own} WHERE PermissionsModifyAllData = true")).await.expect(200);
+    assert_eq!(none["totalSize"], 0);
+    assert_eq!(sales.query("SELECT PermissionsFly FROM UserPermissionAccess").await.error().1, "INVALID_FIELD");
 }
 
 #[tokio::test]
