@@ -2,6 +2,7 @@
 //! Looking into a vault: rows of an object at a backup, one record, and a record's history. Nothing here asks the org.
 
 use crate::deletion::{self, DeletedBy};
+use crate::erase;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::id;
@@ -167,8 +168,9 @@ pub async fn record(vault: &OrgVault, object: &str, record_id: &str, at: Option<
             });
         }
     }
-    Err(Error::not_found(format!("backup {} holds no {object} {record_id}", point.sequence))
-        .hint("`orgkeep show NAME OBJECT ID --history` says which backups hold it"))
+    let unknown = Error::not_found(format!("backup {} holds no {object} {record_id}", point.sequence))
+        .hint("`orgkeep show NAME OBJECT ID --history` says which backups hold it");
+    Err(erase::absent(vault, object, &record_id, unknown).await)
 }
 
 /// All captured versions of a record, oldest first.
@@ -209,7 +211,8 @@ pub async fn history(vault: &OrgVault, object: &str, record_id: &str) -> Result<
         }
     }
     if versions.is_empty() {
-        return Err(Error::not_found(format!("no backup holds {object} {record_id}")));
+        let unknown = Error::not_found(format!("no backup holds {object} {record_id}"));
+        return Err(erase::absent(vault, object, &record_id, unknown).await);
     }
     Ok(versions)
 }

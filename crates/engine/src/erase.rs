@@ -25,7 +25,7 @@ use crate::rich::{BODY, IMAGES, RECORD};
 use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
 use orgkeep_salesforce::Describe;
-use orgkeep_vault::{Erased, Erasure, ErasureDraft, Lock, OrgVault};
+use orgkeep_vault::{Erased, ErasedSince, Erasure, ErasureDraft, ErasureSignature, Lock, OrgVault, Share};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -90,6 +90,14 @@ pub struct Certificate {
     pub done: Erased,
     /// BLAKE3 of the erasure as the vault keeps it.
     pub hash: Option<String>,
+    /// The newest backup that still counts what was erased.
+    pub newest: u64,
+    /// What the erased records were of the state of their object, from a backup on to the next entry: an attestation of that
+    /// backup, less this, is what the vault holds now.
+    pub shares: BTreeMap<String, Vec<Share>>,
+    /// The vault's, under `hash`.
+    #[serde(flatten)]
+    pub signature: Option<ErasureSignature>,
 }
 
 /// What would be erased. Changes nothing.
@@ -99,7 +107,7 @@ pub struct Certificate {
 pub async fn erasure(vault: &OrgVault, object: &str, ids: &[String], clock: &dyn Clock) -> Result<Certificate> {
     let draft = draft(vault, object, ids).await?;
     let erasure = vault.erasure(draft, clock.now()).await?;
-    Ok(certificate(vault, erasure, None, 0))
+    certificate(vault, erasure, None, 0)
 }
 
 /// Erases records and what hangs on them from all backups.
@@ -128,11 +136,39 @@ async fn under_lock(vault: &OrgVault, object: &str, ids: &[String], lock: &Lock)
     vault.erasure(draft.clone(), lock.at()).await?;
     let restores = silence(vault, &draft, lock).await?;
     let (erasure, done) = vault.erase(lock, draft).await?;
-    Ok(certificate(vault, erasure, Some(done), restores))
+    certificate(vault, erasure, Some(done), restores)
 }
 
-fn certificate(vault: &OrgVault, erasure: Erasure, done: Option<Erased>, restores: u64) -> Certificate {
-    Certificate {
+/// Records of an object that a backup held as live and that were erased since, by erasure.
+///
+/// # Errors
+/// `NotFound` for a backup or object that is not there.
+pub async fn erased_since(vault: &OrgVault, object: &str, at: Option<u64>) -> Result<Vec<ErasedSince>> {
+    let point = Point::at(vault, at).await?;
+    let object = point.named(object)?.0;
+    Ok(vault.erased().await?.since(object, point.sequence))
+}
+
+/// What is said of a record that is not there: that it was erased, where it was, or else what the caller says.
+pub(crate) async fn absent(vault: &OrgVault, object: &str, record_id: &str, otherwise: Error) -> Error {
+    let list = match vault.erased().await {
+        Ok(list) => list,
+        Err(error) => return error.into(),
+    };
+    let Some(erasure) = list.holding(object, record_id) else { return otherwise };
+    let when = erasure.at.format("%Y-%m-%d");
+    Error::not_found(format!("{object} {record_id} was erased from all backups on {when}")).hint(format!(
+        "it does not come back: erasure {} of this vault, BLAKE3 {}",
+        erasure.number,
+        erasure.hash()
+    ))
+}
+
+fn certificate(vault: &OrgVault, erasure: Erasure, done: Option<Erased>, restores: u64) -> Result<Certificate> {
+    Ok(Certificate {
+        signature: done.as_ref().map(|_| vault.sign_erasure(&erasure)).transpose()?,
+        newest: erasure.newest,
+        shares: erasure.shares.clone(),
         what: "orgkeep erasure",
         format: 1,
         vault: vault.vault().id().to_string(),
@@ -149,7 +185,7 @@ fn certificate(vault: &OrgVault, erasure: Erasure, done: Option<Erased>, restore
         object: erasure.object,
         ids: erasure.ids,
         rule: erasure.rule,
-    }
+    })
 }
 
 /// Everything that goes.

@@ -41,7 +41,7 @@ pub use compare::{
 };
 pub use coverage::{Coverage, CoverageOptions, Dangling, ObjectCoverage, coverage};
 pub use deletion::{DeletedBy, Source};
-pub use erase::{Certificate, erase, erasure};
+pub use erase::{Certificate, erase, erased_since, erasure};
 pub use error::{Error, Kind, Result, nearest};
 pub use estimate::{Cost, Estimate, Schedule, estimate};
 pub use event::{Action, Clock, Event, Gap, Mode, Monitor, Route, Silent, State};

@@ -117,6 +117,7 @@ pub async fn plan(
     let same_org = identity.org_id == vault.id();
     let source = Source::open(vault, options.at).await?;
     let wanted = select::select(&source, options, monitor).await?;
+    let erased = select::erased(&source, options).await?;
 
     let mut target_org = Target::new(target).await?;
     let lineage = Lineage::into_target(vault, &identity.org_id).await?;
@@ -135,7 +136,7 @@ pub async fn plan(
         steps,
         missing: decisions.missing(),
         skip_missing: options.skip_missing,
-        not_written: decisions.not_written(),
+        not_written: decisions.not_written().into_iter().chain(erased).collect(),
         references: std::mem::take(&mut decisions.references),
     })
 }

@@ -3,13 +3,15 @@
 //!
 //! An attestation is a backup's seal and the leaves of its Merkle tree: of every object its name, how many records, and their digest.
 //! By itself it shows that signature and tree fit each other. Held against a vault, the state of the backup is computed
-//! from the rows that are there now, not read from the manifest, and compared object by object.
+//! from the rows that are there now, not read from the manifest, and compared object by object. What was erased since is taken from what
+//! was attested, and named with its certificate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::ErasedSince;
 use crate::columns::Schema;
 use crate::datafile::Hashes;
 use crate::digest::{Digest, RowHasher};
@@ -56,6 +58,8 @@ pub struct Verification {
     /// Whether the backup can still be read; retention may have removed it.
     pub kept: bool,
     pub objects: usize,
+    /// Records that were attested and erased since; the rest is what was attested without them.
+    pub erased: Vec<ErasedSince>,
     pub differences: Vec<Difference>,
 }
 
@@ -74,12 +78,14 @@ impl Attestation {
         if attestation.what != WHAT {
             return Err(wrong());
         }
-        if attestation.format > crate::vault::FORMAT {
+        if attestation.format != crate::vault::FORMAT {
             return Err(Error::new(
                 Kind::Invalid,
-                "the attestation has a newer format than this version of Orgkeep reads",
+                "the attestation has another format than this version of Orgkeep reads",
             )
-            .hint("update Orgkeep"));
+            .with("format", attestation.format)
+            .with("read", crate::vault::FORMAT)
+            .hint("use the version of Orgkeep that wrote it, or a newer one"));
         }
         Ok(attestation)
     }
@@ -126,6 +132,7 @@ impl OrgVault {
                 .with("org", &statement.org));
         }
         self.forget_all();
+        self.forget_erasures().await;
         let same_key = self.vault().public_key() == statement.public_key;
         let in_chain = self.contains(statement.sequence, &statement.manifest).await?;
         let manifest = match self.finished(statement.sequence).await {
@@ -134,7 +141,7 @@ impl OrgVault {
             Err(error) => return Err(error),
         };
         let erasures = self.erased().await?;
-        let mut differences = Vec::new();
+        let (mut differences, mut erased) = (Vec::new(), Vec::new());
         let mut objects = BTreeSet::new();
         if let Some(manifest) = &manifest {
             // All that there is now, so that an object which was slipped in shows as well.
@@ -143,6 +150,7 @@ impl OrgVault {
                 progress(object);
                 let attested = attestation.state.get(object);
                 // What was erased since was there then.
+                erased.extend(attested.iter().flat_map(|_| erasures.since(object, statement.sequence)));
                 let attested = attested.map(|held| erasures.held(object, statement.sequence, held)).transpose()?;
                 let (found, error) = match self.totals(object, statement.sequence).await {
                     Ok(found) => (Some(found), None),
@@ -155,7 +163,7 @@ impl OrgVault {
             }
         }
         let kept = manifest.is_some();
-        Ok(Verification { statement, same_key, in_chain, kept, objects: objects.len(), differences })
+        Ok(Verification { statement, same_key, in_chain, kept, objects: objects.len(), erased, differences })
     }
 
     /// What is held of an object as of a backup, computed from its rows.

@@ -277,7 +277,14 @@ impl OrgVault {
                     done.files_removed += 1;
                     done.bytes_removed += meta.size;
                 }
-                Err(error) => return Err(failed(error).with("path", &meta.location)),
+                Err(error) => {
+                    let error = failed(error).with("path", &meta.location);
+                    return Err(if error.kind() == Kind::Denied {
+                        error.hint("the storage refuses to remove files, by a lock or a missing right: backups do without the records from now on, and the next `orgkeep erase` or backup that may remove the files completes the erasure")
+                    } else {
+                        error
+                    });
+                }
             }
         }
         Ok(())

@@ -72,7 +72,7 @@ pub struct Erased {
 
 impl Erasure {
     /// What erased records were of an object's state as of a backup.
-    fn share(&self, object: &str, at: u64) -> Option<&Share> {
+    pub(crate) fn share(&self, object: &str, at: u64) -> Option<&Share> {
         self.shares.get(object)?.iter().rev().find(|share| share.backup <= at)
     }
 

@@ -9,6 +9,9 @@
 //!    hold. Then the mark says that the removal is complete; until it does, the next run goes on.
 //! 4. Bodies that nothing refers to any more are dropped by who knows what refers to them ([`OrgVault::drop_bodies`]).
 //!
+//! What the storage refuses to remove, because of a retention rule of its own, stays: a manifest keeps its backup expired and its versions
+//! where they are until a later removal may take it, files stay noted as taken out of their tables.
+//!
 //! Rows keep their `_backup`: numbers of removed backups are holes in the sequence. Files that are replaced stay in the
 //! store for a day, like those that were merged. Which versions go is held in memory as 16 bytes each, so many at a time.
 
@@ -79,6 +82,10 @@ pub struct Removal {
     /// Bytes of data files that are no longer needed, nearly.
     pub bytes: u64,
     pub bodies: u64,
+    /// Backups whose manifest the storage refused to remove, by a lock or a rule of its own: they stay expired, and the next removal
+    /// tries again.
+    #[serde(default)]
+    pub refused: Vec<u64>,
 }
 
 /// A version of a record, as 16 bytes of a hash.
@@ -237,10 +244,19 @@ impl OrgVault {
             let path = self.manifest_path(*sequence);
             match self.store().delete(&path).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(Error::because("a manifest cannot be removed", error).with("path", path)),
+                Err(error) => {
+                    let error = Error::because("a manifest cannot be removed", error).with("path", path);
+                    if error.kind() != Kind::Denied {
+                        return Err(error);
+                    }
+                    removal.refused.push(*sequence);
+                    continue;
+                }
             }
             self.known_manifests().remove(sequence);
         }
+        let gone: Vec<u64> = due.iter().copied().filter(|sequence| !removal.refused.contains(sequence)).collect();
+        removal.backups.clone_from(&gone);
         self.forget_marks();
         let kept = self.remaining(&[]).await?;
         for object in self.tables().await? {
@@ -248,7 +264,7 @@ impl OrgVault {
             removal.versions += versions;
             removal.bytes += bytes;
         }
-        for sequence in due {
+        for sequence in &gone {
             let mark = self.read_mark(*sequence).await?;
             self.put_mark(&Expired { removed_at: Some(lock.at()), ..mark }).await?;
         }
@@ -357,7 +373,11 @@ impl OrgVault {
             let mut done = Erased::default();
             let dropped = blobs::take_out(self, &|hash| !referred(hash), lock, &mut done).await?;
             if dropped > 0 {
-                blobs::purge(self, &mut done).await?;
+                match blobs::purge(self, &mut done).await {
+                    // The storage keeps them by a rule of its own; the table names them no more, and later sweeps try again.
+                    Err(error) if error.kind() == Kind::Denied => {}
+                    purged => purged?,
+                }
             }
             self.end_work(marked).await;
             Ok(dropped)

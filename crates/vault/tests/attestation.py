@@ -116,6 +116,31 @@ def held(vault, org, name, sequence):
     return {"live": live, "digest": f"{total % 2**128:032x}"}
 
 
+def erasures(vault, org):
+    """All erasures with their hashes; their numbers have no gaps."""
+    import pyarrow
+
+    found, number = [], 1
+    while vault.exists(path := f"orgs/{org}/erasures/{number:010}.json.zst"):
+        erasure = pyarrow.CompressedInputStream(io.BytesIO(vault.read(path)), "zstd").read()
+        found.append((json.loads(erasure), blake3(erasure).hexdigest()))
+        number += 1
+    return found
+
+
+def without(attested, name, sequence, since):
+    """What was attested, less what was erased since; and what that was."""
+    live, total, gone = attested["live"], int(attested["digest"], 16), []
+    for erasure, hash in since:
+        shares = [share for share in erasure["shares"].get(name, []) if share["backup"] <= sequence]
+        if erasure["newest"] >= sequence and shares:
+            live -= shares[-1]["live"]
+            total -= int(shares[-1]["digest"], 16)
+            if shares[-1]["live"]:
+                gone.append((shares[-1]["live"], erasure["number"], hash))
+    return {"live": live, "digest": f"{total % 2**128:032x}"}, gone
+
+
 def main():
     with open(sys.argv[1], "rb") as file:
         attestation = json.load(file)
@@ -132,10 +157,14 @@ def main():
     manifest = pyarrow.CompressedInputStream(io.BytesIO(vault.read(path)), "zstd").read()
     if blake3(manifest).hexdigest() != statement["manifest"]:
         sys.exit("the manifest is not the one that was sealed")
+    since = erasures(vault, statement["org"])
     for name, attested in attestation["state"].items():
+        expected, gone = without(attested, name, statement["sequence"], since)
         found = held(vault, statement["org"], name, statement["sequence"])
-        if found != attested:
-            sys.exit(f"{name}: attested {attested}, found {found}")
+        if found != expected:
+            sys.exit(f"{name}: attested {attested}, without what was erased {expected}, found {found}")
+        for records, number, hash in gone:
+            print(f"{records} of {name} were erased since: erasure {number}, BLAKE3 {hash}")
     print(f"{len(attestation['state'])} objects are what was attested")
 
 

@@ -70,6 +70,19 @@ fn attested(place: &Place, folder: &Path, vault: &Vaulted, python: &Path) -> Res
         if verify(&file, &format!("{at}-forged")).is_ok() {
             return Err(format!("Python takes a forged attestation of backup {at} for good"));
         }
+        write(&file, &whole)?;
+    }
+    // An attestation from before an erasure still holds, and what was erased is named.
+    let contacts = folder.join("Contact-2-orgkeep.csv");
+    let contacts = std::fs::read_to_string(contacts).map_err(|error| error.to_string())?;
+    let rows = csv_records(&contacts);
+    let names = rows.first().ok_or("orgkeep wrote nothing")?;
+    let place_of_id = names.iter().position(|name| name == "Id").ok_or("an export without Ids")?;
+    let id = rows.get(1).and_then(|row| row.get(place_of_id)).ok_or("an export without contacts")?;
+    vault.orgkeep(&["erase", "acme", "--object", "Contact", "--id", id, "--yes"])?;
+    let said = verify(&folder.join("attestation-2.json"), "2-erased")?.text();
+    if !said.contains("of Contact were erased since: erasure 1, BLAKE3 ") {
+        return Err(format!("Python does not see what was erased: {said}"));
     }
     Ok(())
 }

@@ -6,9 +6,10 @@
 //! only its lookups to restored records are set again.
 
 use super::rules;
-use super::{PlanOptions, Selection};
+use super::{NotWritten, PlanOptions, Selection};
 use crate::browse;
 use crate::compare::{self, Seen, Side};
+use crate::erase;
 use crate::error::{Error, Result};
 use crate::event::{Event, Monitor};
 use crate::id;
@@ -131,13 +132,39 @@ async fn by_ids(source: &Source<'_>, object: &str, ids: &[String], wanted: &mut 
     }
     match asked.first() {
         None => Ok(()),
-        Some(absent) => Err(Error::not_found(format!(
-            "backup {} holds no {object} {absent}{}",
-            source.point.sequence,
-            if asked.len() > 1 { format!(" and {} more of the Ids", asked.len() - 1) } else { String::new() }
-        ))
-        .hint("`orgkeep show NAME OBJECT ID --history` says which backups hold a record")),
+        Some(absent) => {
+            let unknown = Error::not_found(format!(
+                "backup {} holds no {object} {absent}{}",
+                source.point.sequence,
+                if asked.len() > 1 { format!(" and {} more of the Ids", asked.len() - 1) } else { String::new() }
+            ))
+            .hint("`orgkeep show NAME OBJECT ID --history` says which backups hold a record");
+            Err(erase::absent(source.vault, object, absent, unknown).await)
+        }
     }
+}
+
+/// Records of the objects that are selected from which the backup had and which were erased since. Whether a condition would have picked them,
+/// nobody can tell any more.
+pub(crate) async fn erased(source: &Source<'_>, options: &PlanOptions) -> Result<Vec<NotWritten>> {
+    let list = source.vault.erased().await?;
+    let objects: Vec<&String> = match &options.selection {
+        Selection::Records { .. } => Vec::new(),
+        Selection::Where { object, .. } => vec![source.point.named(object)?.0],
+        Selection::ChangesSince(_) => source.point.filled().collect(),
+    };
+    let since = |object: &String| list.since(object, source.point.sequence);
+    let lines = objects.into_iter().flat_map(since).map(|gone| {
+        let erasure = list.erasures.iter().find(|erasure| erasure.number == gone.erasure);
+        let ids = erasure.and_then(|erasure| erasure.records.get(&gone.object)).into_iter().flatten();
+        NotWritten {
+            reason: format!("erased from all backups: {gone}"),
+            hint: None,
+            ids: ids.cloned().collect(),
+            object: gone.object,
+        }
+    });
+    Ok(lines.collect())
 }
 
 /// What differs between a backup and the newest one.

@@ -4,7 +4,9 @@
 use crate::stage::{Stage, records};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
-use orgkeep_engine::{Held, Kind, State, backups, erase, erasure, history, hold, list};
+use orgkeep_engine::{
+    Held, Kind, Selection, State, backups, erase, erased_since, erasure, history, hold, list, record,
+};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +100,21 @@ async fn an_erased_contact_takes_along_what_hangs_on_it_and_does_not_come_back()
     let again = erasure(&vault, "Contact", &ids, &stage.clock()).await.unwrap_err();
     assert!(again.kind() == Kind::NotFound && again.to_string().contains("was erased on"), "{again}");
     let plan = stage.try_plan(0, 1, records("Contact", std::slice::from_ref(&gone)), false).await;
-    assert_eq!(plan.unwrap_err().kind(), Kind::NotFound);
+    // It does not go silently: show and restore say what became of it, export and larger restores count it, each with the certificate.
+    let hash = done.hash.clone().unwrap();
+    let told = [plan.unwrap_err(), record(&vault, "Contact", &gone, Some(1)).await.unwrap_err()];
+    for told in told.into_iter().chain([history(&vault, "Contact", &gone).await.unwrap_err()]) {
+        assert!(told.kind() == Kind::NotFound && told.to_string().contains("was erased from all backups"), "{told}");
+        assert!(told.next_step().is_some_and(|hint| hint.contains(&hash)), "{told:?}");
+    }
+    let since = erased_since(&vault, "contact", Some(1)).await.unwrap();
+    assert_eq!((since.len(), since[0].records, &since[0].certificate), (1, 1, &hash));
+    assert!(erased_since(&vault, "Account", Some(1)).await.unwrap().is_empty());
+    let whole = stage.try_plan(0, 1, Selection::ChangesSince(0), false).await.unwrap();
+    let lines: Vec<_> = whole.not_written.iter().filter(|line| line.reason.contains(&hash)).collect();
+    assert!(lines.iter().any(|line| line.object == "Contact" && line.ids == [gone.clone()]), "{lines:?}");
+    assert_eq!(done.shares["Contact"][0].live, 1);
+    assert!(done.signature.is_some() && planned.signature.is_none());
     assert!(vault.check(true, &mut |_| {}).await.unwrap().damage.is_empty());
 
     // The org still has all of it. An incremental backup and a full one leave it out, say so, and are green.

@@ -123,7 +123,6 @@ async fn verify(path: &Path, name: &str, unlocking: &Unlocking, context: &Contex
         return Err(Failure::new(Kind::NotFound, format!("backup {backup} was removed since it was attested"))
             .hint("its seal is still in the vault's chain; its records are not kept any more"));
     }
-    Err(Failure::new(Kind::Corrupt, format!("backup {backup} is not what was attested")).hint(
-        "`orgkeep check NAME` looks for damage; a vault put back from a copy, and records that were erased, differ too",
-    ))
+    Err(Failure::new(Kind::Corrupt, format!("backup {backup} is not what was attested"))
+        .hint("`orgkeep check NAME` looks for damage; a vault put back from a copy differs too"))
 }

@@ -81,6 +81,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             }
         }
     };
+    let erased = orgkeep_engine::erased_since(&vault, object, at).await?;
+    for gone in &erased {
+        screen.say(&format!(
+            "left out, because it was erased since: {} of {}, {gone}",
+            counted(gone.records, "record"),
+            gone.object
+        ));
+    }
     let output = arguments.output.as_deref().map(|path| environment::absolute(path).display().to_string());
-    Ok(Answer::with(json!({ "object": object, "at": at, "rows": rows, "output": output })))
+    Ok(Answer::with(json!({ "object": object, "at": at, "rows": rows, "output": output, "erased": erased })))
 }

@@ -29,7 +29,8 @@ pub fn verification(verification: &Verification, shape: Shape) -> String {
         text.push_str("\nThe backup is not kept any more.\n");
     } else if verification.differences.is_empty() {
         let objects = counted(verification.objects as u64, "object");
-        text.push_str(&format!("\nThe records of {objects} are what was attested.\n"));
+        let but = if verification.erased.is_empty() { "" } else { ", but for what was erased since" };
+        text.push_str(&format!("\nThe records of {objects} are what was attested{but}.\n"));
     } else {
         let mut table = Table::new(["Object", ">Attested", ">Found", "What differs"]);
         for difference in &verification.differences {
@@ -44,6 +45,9 @@ pub fn verification(verification: &Verification, shape: Shape) -> String {
         }
         text.push('\n');
         text.push_str(&table.render(shape));
+    }
+    for gone in &verification.erased {
+        text.push_str(&format!("{} {} attested: {gone}\n", grouped(gone.records), gone.object));
     }
     text
 }

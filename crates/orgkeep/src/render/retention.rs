@@ -38,6 +38,7 @@ pub fn expiry(report: &ExpireReport) -> String {
             .to_owned(),
         Some(_) => format!("Kept: {}\n", counted(expiry.kept.len() as u64, "backup")),
     };
+    let refused = &report.removed.refused;
     let would = if report.dry_run { "would " } else { "" };
     let mut line = |what: &str, backups: &[u64]| {
         if !backups.is_empty() {
@@ -47,14 +48,18 @@ pub fn expiry(report: &ExpireReport) -> String {
     line("Kept by a hold only", &expiry.held);
     line("Expired before, can be brought back by --undo", &expiry.expired);
     line(if report.dry_run { "Would expire" } else { "Expired" }, &expiry.expiring);
-    line(if report.dry_run { "Would be removed" } else { "Removed" }, &expiry.due);
+    if report.dry_run {
+        line("Would be removed", &expiry.due);
+    } else {
+        line("Removed", &report.removed.backups);
+    }
     if !expiry.expiring.is_empty() {
         text.push_str(
             &format!("Removing what expires now {would}free later: {}\n", takes(&report.expiring_takes))
                 .replace("now free", "now frees"),
         );
     }
-    if !expiry.due.is_empty() {
+    if !report.removed.backups.is_empty() {
         text.push_str(&format!(
             "Removed {}: {}\n",
             if report.dry_run { "would be" } else { "are" },
@@ -63,6 +68,12 @@ pub fn expiry(report: &ExpireReport) -> String {
     }
     if report.policy.is_some() && expiry.expiring.is_empty() && expiry.due.is_empty() {
         text.push_str("Nothing is to go\n");
+    }
+    if !refused.is_empty() {
+        text.push_str(&format!(
+            "The storage refused to remove {} (a lock, or a missing right); they stay expired, and the next removal tries again\n",
+            sequences(refused)
+        ));
     }
     text
 }

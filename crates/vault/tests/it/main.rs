@@ -21,5 +21,6 @@ mod restore;
 mod retention;
 mod stale;
 mod sweep;
+mod together;
 mod values;
 mod world;
