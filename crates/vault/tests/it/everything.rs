@@ -43,7 +43,7 @@ async fn round(org: &OrgVault, number: u64, size: Size) {
     let unfinished = org.begin(&lock).await.unwrap();
     let lost = unfinished.quarantine().await.unwrap();
     let name = format!("round {number}");
-    let rows = [("001A", false, name.as_str(), "1.5"), ("001B", number % 2 == 0, "constant", "2")];
+    let rows = [("001A", false, name.as_str(), "1.5"), ("001B", number.is_multiple_of(2), "constant", "2")];
     capture(&unfinished, "Account", CaptureKind::Changes, vec![accounts(&rows)]).await;
     if number == 1 || number == 3 || !lost.is_empty() {
         let kind = if lost.is_empty() { CaptureKind::Changes } else { CaptureKind::Everything };
