@@ -286,15 +286,21 @@ fn index_sql(object: &Object, field: &Field) -> String {
 }
 
 /// `SystemModstamp` is indexed in every org, and whoever copies an org asks by it all the time. With the flag beside it the index also
-/// answers how many rows there are, without touching them.
+/// answers how many rows there are, without touching them. Those that are deleted are few, and found by themselves (`soql/sql.rs`).
 fn stamp_index_sql(object: &Object) -> String {
     let stored = |name: &str| object.fields.iter().any(|field| field.stored() && field.name == name);
-    if !stored("SystemModstamp") {
-        return String::new();
+    let (table, has_flag) = (&object.name, stored("IsDeleted"));
+    let mut sql = String::new();
+    if stored("SystemModstamp") {
+        let flag = if has_flag { ", \"IsDeleted\"" } else { "" };
+        sql += &format!("CREATE INDEX IF NOT EXISTS \"_{table}__stamp\" ON \"{table}\" (\"SystemModstamp\"{flag});\n");
     }
-    let flag = if stored("IsDeleted") { ", \"IsDeleted\"" } else { "" };
-    let table = &object.name;
-    format!("CREATE INDEX IF NOT EXISTS \"_{table}__stamp\" ON \"{table}\" (\"SystemModstamp\"{flag});\n")
+    if has_flag {
+        sql += &format!(
+            "CREATE INDEX IF NOT EXISTS \"_{table}__deleted\" ON \"{table}\" (\"IsDeleted\") WHERE \"IsDeleted\" = 1;\n"
+        );
+    }
+    sql
 }
 
 fn column(field: &Field) -> String {

@@ -51,6 +51,33 @@ async fn a_large_result_comes_in_pages() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn counts_see_what_their_rows_would_be() {
+    let caller = Caller::new();
+    let all = plant(&caller, 5);
+    for id in &all[..2] {
+        caller.call("DELETE", &format!("/sobjects/Account/{id}"), &[], "").await.expect(204);
+    }
+    let counted = [
+        ("query", "", 3),
+        ("queryAll", "", 5),
+        ("queryAll", " WHERE IsDeleted = false", 3),
+        ("queryAll", " WHERE IsDeleted = true", 2),
+        ("queryAll", " WHERE IsDeleted != false", 2),
+        ("query", " WHERE IsDeleted = true", 0),
+        ("query", " WHERE Name LIKE 'A%'", 3),
+    ];
+    for (resource, filter, rows) in counted {
+        let ask = async |select: &str| {
+            let query = caller::encode(&format!("SELECT {select} FROM Account{filter}"));
+            caller.get(&format!("/{resource}?q={query}")).await.expect(200)
+        };
+        assert_eq!(ask("COUNT()").await["totalSize"], rows, "{resource}{filter}");
+        assert_eq!(ask("COUNT(Id) n").await["records"][0]["n"], rows, "{resource}{filter}");
+        assert_eq!(ask("Id").await["totalSize"], rows, "{resource}{filter}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_page_size_can_be_asked_for() {
     // 2.1: 200 to 2,000.
     let caller = Caller::new();

@@ -37,6 +37,13 @@ pub struct Sql {
 /// The statement that reads all columns of a plan.
 pub fn select(plan: &Plan, rows: Rows<'_>) -> Sql {
     let mut sql = Sql::default();
+    if let [Expr::Aggregate { function: Function::Count, of }] = &plan.columns[..]
+        && of.as_ref().is_none_or(|of| is_field(of, "Id"))
+        && let Some(count) = count_of_all(plan)
+    {
+        sql.push(&count);
+        return sql;
+    }
     let tag = sql.tag();
     sql.push("SELECT ");
     for (place, column) in plan.columns.iter().enumerate() {
@@ -61,6 +68,12 @@ pub fn ids(plan: &Plan) -> Sql {
 /// The statement that counts a plan's rows or groups, within its limit.
 pub fn total(plan: &Plan) -> Sql {
     let mut sql = Sql::default();
+    if plan.kind == Kind::Count
+        && let Some(count) = count_of_all(plan)
+    {
+        sql.push(&count);
+        return sql;
+    }
     let tag = sql.tag();
     sql.push("SELECT COUNT(*) FROM (SELECT 1");
     if plan.group.is_empty() && plan.kind == Kind::Aggregate {
@@ -71,6 +84,32 @@ pub fn total(plan: &Plan) -> Sql {
     sql.limit(plan, None);
     sql.push(")");
     sql
+}
+
+fn is_field(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::Field { node: 0, field } if field.name == name)
+}
+
+/// How many rows an object has, or how many of them are not deleted, where that is all that is asked: SQLite counts a whole table, and
+/// the few rows of an index, without looking at each row.
+fn count_of_all(plan: &Plan) -> Option<String> {
+    let alone = plan.nodes.len() == 1 && plan.nodes[0].sight.is_none() && plan.owner.is_none();
+    let whole = plan.group.is_empty() && plan.having.is_none() && plan.limit.is_none() && plan.offset.is_none();
+    let live = match &plan.filter {
+        None => !plan.all,
+        Some(Test::Compare { left, operator: Operator::Equal, right: Value::Bool(false) }) => {
+            is_field(left, "IsDeleted").then_some(true)?
+        }
+        Some(_) => return None,
+    };
+    let archives = !plan.all && plan.object.has("IsArchived");
+    if !alone || !whole || archives || !plan.object.has("IsDeleted") {
+        return None;
+    }
+    let table = &plan.object.name;
+    let deleted =
+        if live { format!(" - (SELECT COUNT(*) FROM \"{table}\" WHERE \"IsDeleted\" = 1)") } else { String::new() };
+    Some(format!("SELECT (SELECT COUNT(*) FROM \"{table}\"){deleted}"))
 }
 
 impl Sql {

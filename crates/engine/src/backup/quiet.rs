@@ -4,6 +4,9 @@
 //! The question asks how many rows are live and which stamp is the newest. Where the newest lies before what an incremental backup would
 //! ask for, and the org counts what the vault holds, the object needs neither its rows read nor a count of its own: a fifth of an API
 //! call, and a twenty-fifth for its describe. An object that moved, or refuses the question, is asked for its rows like any other.
+//!
+//! A large object is not asked so: the newest stamp of all rows costs the org a look at each of them, while the rows since a stamp
+//! are found by an index (`SystemModstamp` is indexed in every org). Its rows and its count are two fifths of a call, of few objects.
 
 use super::catalog::Entry;
 use super::read;
@@ -18,6 +21,8 @@ use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Scope};
 
 /// Calls made at the same time.
 const PARALLEL_CALLS: usize = 2;
+/// Objects with more rows are asked for their rows at once.
+const SUMMARISED_ROWS: u64 = 50_000;
 
 /// Live rows, and the newest stamp of any row.
 struct Summary {
@@ -44,7 +49,7 @@ fn was_quiet(run: &Run<'_>, entry: &Entry) -> bool {
     let known = |gap: &Gap| gap.reason == HIDDEN || gap.reason.starts_with(UNSEEN) || gap.what.starts_with(IMAGE);
     let complete = |note: &Note| note.gaps.iter().all(known);
     let old = |note: &Note| complete(note) && note.high_water.as_deref().and_then(instant) < Some(since);
-    let summary = !run.learned(&entry.object).known().no_summary;
+    let summary = !run.learned(&entry.object).known().no_summary && run.held(&entry.object) <= SUMMARISED_ROWS;
     summary && entry.spec.newest_known && entry.spec.body.is_none() && run.previous_note(&entry.object).is_some_and(old)
 }
 
