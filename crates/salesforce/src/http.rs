@@ -5,6 +5,8 @@
 //! decompressed, because bodies are decoded where they are streamed. A request has no time limit of its own, since a
 //! result page may take an hour to download; what is limited is silence.
 
+use std::future::ready;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -20,30 +22,49 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: reqwest::Client,
+    plain: reqwest::Client,
+    /// Made when it is first needed: it reads the machine's certificates, which are hundreds of files.
+    secure: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Http {
     pub fn new() -> Result<Http> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("orgkeep/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT)
-            .tcp_keepalive(KEEPALIVE)
-            .http2_adaptive_window(true)
-            .build()
-            .map_err(|source| {
-                Error::new(Kind::Invalid, "preparing connections", "the HTTP client cannot be set up").caused_by(source)
-            })?;
-        Ok(Http { client })
+        let plain = builder().tls_certs_only([]).build().map_err(|source| {
+            Error::new(Kind::Invalid, "preparing connections", "the HTTP client cannot be set up").caused_by(source)
+        })?;
+        Ok(Http { plain, secure: Arc::default() })
     }
+
+    fn client(&self, scheme: &str) -> reqwest::Result<&reqwest::Client> {
+        if scheme == "http" {
+            return Ok(&self.plain);
+        }
+        match self.secure.get() {
+            Some(client) => Ok(client),
+            // Of two that are made at once one is kept.
+            None => builder().build().map(|client| self.secure.get_or_init(|| client)),
+        }
+    }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("orgkeep/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(SILENCE_TIMEOUT)
+        .tcp_keepalive(KEEPALIVE)
+        .http2_adaptive_window(true)
 }
 
 impl Transport for Http {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, SendError>> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let builder = self.client.request(request.method, request.url).headers(request.headers);
+        let client = match self.client(request.url.scheme()) {
+            Ok(client) => client,
+            Err(error) => return ready(Err(failed(&host, &error))).boxed(),
+        };
+        let builder = client.request(request.method, request.url).headers(request.headers);
         let builder = match request.body {
             Body::Empty => builder,
             Body::Bytes(bytes) => builder.body(bytes),

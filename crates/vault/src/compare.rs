@@ -16,6 +16,7 @@ use crate::datafile::{Hashes, Reading};
 use crate::digest::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
+use crate::lookup::{self, Candidate};
 use crate::org::OrgVault;
 use crate::output::Output;
 use crate::runs::{self, BatchStream, Rank, Run, Segment, Versions, end_before};
@@ -176,6 +177,11 @@ fn held_rows(
     ids: Option<Arc<[String]>>,
     range: Option<(String, String)>,
 ) -> BatchStream {
+    let reading = |files: usize| Reading { schema, hashes: Hashes::Yes, ids: None, batch_bytes: batch_bytes(files) };
+    if let Some(ids) = ids.filter(|ids| lookup::are_few(ids)) {
+        let files: Vec<Candidate> = state.files.iter().map(|file| candidate(log, file, u64::MAX)).collect();
+        return lookup::newest(org.store(), files, reading(1), ids, true);
+    }
     let files = state
         .files
         .iter()
@@ -188,8 +194,14 @@ fn held_rows(
         .map(|file| ranked(log, file, u64::MAX))
         .collect();
     let held: Vec<Run> = runs::chains(files);
-    let reading = Reading { schema, hashes: Hashes::Yes, ids, batch_bytes: batch_bytes(held.len()) };
+    let reading = reading(held.len());
     runs::merge(org.store(), held, reading, Versions::Newest, true)
+}
+
+/// A file of a table in which a record is looked for, as of a backup.
+pub(crate) fn candidate(log: &Log, file: &DataFile, at: u64) -> Candidate {
+    let (rank, segment) = ranked(log, file, at);
+    Candidate { rank, segment, newest: file.backups().1.min(at), rows: file.rows }
 }
 
 /// A file of a table as part of a merge, with what it has to say of the state as of a backup.

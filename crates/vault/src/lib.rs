@@ -34,6 +34,7 @@ mod keys;
 mod location;
 mod lock;
 mod log;
+mod lookup;
 mod mend;
 mod merge;
 mod merkle;

@@ -2,7 +2,8 @@
 //! A streaming merge of runs, each sorted by Id: of every Id the row with the highest rank, or every version of it.
 //!
 //! A run is a chain of files that follow each other, or rows in memory. Files are opened when the merge reaches their
-//! smallest Id, so a chain costs the memory of one file. The run with the smallest Id gives all its rows up to the next
+//! smallest Id, so a chain costs the memory of one file, or of two: where few runs are merged, the file that follows is opened and
+//! decoded on another thread while the rows of the one before it are used. The run with the smallest Id gives all its rows up to the next
 //! smallest Id of any other run at once: where only one run covers a range of Ids, whole batches pass through as they
 //! were read, without a look at single rows.
 //!
@@ -20,10 +21,12 @@ use arrow_schema::ArrowError;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::ObjectStore;
 use object_store::path::Path;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::batch::Batch;
 use crate::datafile::{self, Reading};
 use crate::error::Result;
+use crate::sorter::stopped;
 
 /// Rows in order of Id. Every Id occurs once, unless all versions were asked for.
 pub type BatchStream = BoxStream<'static, Result<Batch>>;
@@ -34,9 +37,13 @@ const MERGED_BYTES: usize = 4 * 1024 * 1024;
 /// A range of at least this many rows passes on as it is, when nothing waits before it.
 const WHOLE_ROWS: usize = 1024;
 
+/// Of so many runs the next file is opened ahead; of more, memory matters more.
+const RUNS_AHEAD: usize = 4;
+
 /// What wins where two runs hold the same Id: the greater.
 pub(crate) type Rank = (u64, u64, u64);
 
+#[derive(Clone)]
 pub(crate) enum Segment {
     File {
         path: Path,
@@ -55,6 +62,20 @@ impl Segment {
             Segment::File { low, .. } => low,
             Segment::Memory(batches) => batches.first().map_or("", |batch| batch.id(0)),
         }
+    }
+
+    /// What it takes in the store.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Segment::File { bytes, .. } => *bytes,
+            Segment::Memory(_) => 0,
+        }
+    }
+
+    /// Whether a row of one of these Ids, which are sorted, may be in it.
+    pub(crate) fn may_hold(&self, ids: &[String]) -> bool {
+        let Segment::File { low, high, .. } = self else { return true };
+        ids.get(ids.partition_point(|id| id < low)).is_some_and(|id| id <= high)
     }
 }
 
@@ -102,6 +123,8 @@ struct Cursor {
     rank: Rank,
     by_backup: bool,
     segments: VecDeque<Segment>,
+    /// The first of `segments`, being opened. Ends with the cursor.
+    ahead: Option<AbortOnDropHandle<Result<BatchStream>>>,
     rows: Option<BatchStream>,
     batch: Option<Arc<Batch>>,
     row: usize,
@@ -164,7 +187,7 @@ pub(crate) fn merge(
         if let Some(first) = run.segments.front() {
             heap.push(Entry { id: first.low().to_owned(), rank: run.rank, cursor: cursors.len(), read: false });
             let Run { rank, by_backup, segments } = run;
-            cursors.push(Cursor { rank, by_backup, segments, rows: None, batch: None, row: 0 });
+            cursors.push(Cursor { rank, by_backup, segments, ahead: None, rows: None, batch: None, row: 0 });
         }
     }
     let merge = Merge { store, reading, versions, with_deleted, cursors, heap, picks: Picks::default() };
@@ -226,17 +249,23 @@ impl Merge {
     /// Opens the next segment of a cursor and enters its first row.
     async fn open(&mut self, index: usize) -> Result<()> {
         let cursor = &mut self.cursors[index];
+        let ahead = cursor.ahead.take();
         let Some(segment) = cursor.segments.pop_front() else { return Ok(()) };
-        cursor.rows = Some(match segment {
-            Segment::Memory(batches) => futures::stream::iter(batches.into_iter().map(Ok)).boxed(),
-            Segment::File { path, bytes, newest_at, .. } => {
-                let rows = datafile::read(self.store.clone(), path, bytes, self.reading.clone()).await?;
-                match newest_at {
-                    Some(at) if self.versions == Versions::Newest => newest(rows, at),
-                    _ => rows,
-                }
-            }
-        });
+        let rows = match ahead {
+            Some(opening) => opening.await.map_err(stopped)??,
+            None => open(self.store.clone(), segment, self.reading.clone(), self.versions).await?,
+        };
+        if self.cursors.len() <= RUNS_AHEAD
+            && let Some(next @ Segment::File { .. }) = self.cursors[index].segments.front()
+        {
+            let opening = open(self.store.clone(), next.clone(), self.reading.clone(), self.versions);
+            self.cursors[index].ahead = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                let mut rows = opening.await?;
+                let first = rows.next().await;
+                Ok(futures::stream::iter(first).chain(rows).boxed())
+            })));
+        }
+        self.cursors[index].rows = Some(rows);
         self.fill(index).await
     }
 
@@ -281,6 +310,25 @@ impl Merge {
         };
         self.heap.push(entry);
         Ok(())
+    }
+}
+
+/// The rows of a segment, of each Id those that `versions` says.
+pub(crate) async fn open(
+    store: Arc<dyn ObjectStore>,
+    segment: Segment,
+    reading: Reading,
+    versions: Versions,
+) -> Result<BatchStream> {
+    match segment {
+        Segment::Memory(batches) => Ok(futures::stream::iter(batches.into_iter().map(Ok)).boxed()),
+        Segment::File { path, bytes, newest_at, .. } => {
+            let rows = datafile::read(store, path, bytes, reading).await?;
+            Ok(match newest_at {
+                Some(at) if versions == Versions::Newest => newest(rows, at),
+                _ => rows,
+            })
+        }
     }
 }
 

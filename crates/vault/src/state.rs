@@ -13,10 +13,11 @@ use futures::stream::StreamExt;
 use crate::backup::Unfinished;
 use crate::batch::Batch;
 use crate::columns::Schema;
-use crate::compare::ranked;
+use crate::compare::{candidate, ranked};
 use crate::datafile::{self, Hashes, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, State};
+use crate::lookup;
 use crate::org::OrgVault;
 use crate::runs::{self, BatchStream, Versions};
 use crate::sorter::batch_bytes;
@@ -82,15 +83,24 @@ impl OrgVault {
         });
         let visible: Vec<&DataFile> = state.files.iter().filter(|file| file.backups().0 <= at).collect();
         let wanted = since(visible, options.since.as_ref());
-        let files = wanted
-            .into_iter()
-            .filter(|file| ids.as_ref().is_none_or(|ids| may_hold(file, ids)))
-            .map(|file| ranked(&log, file, at))
-            .collect();
-        let runs = runs::chains(files);
-        let reading = Reading { schema, hashes: Hashes::No, ids, batch_bytes: batch_bytes(runs.len()) };
+        let reading = |files| Reading { schema, hashes: Hashes::No, ids: None, batch_bytes: batch_bytes(files) };
+        let rows = match ids {
+            Some(ids) if lookup::are_few(&ids) => {
+                let files = wanted.into_iter().map(|file| candidate(&log, file, at)).collect();
+                lookup::newest(self.store(), files, reading(1), ids, options.with_deleted)
+            }
+            ids => {
+                let files = wanted
+                    .into_iter()
+                    .filter(|file| ids.as_ref().is_none_or(|ids| may_hold(file, ids)))
+                    .map(|file| ranked(&log, file, at))
+                    .collect();
+                let runs = runs::chains(files);
+                let reading = Reading { ids, ..reading(runs.len()) };
+                runs::merge(self.store(), runs, reading, Versions::Newest, options.with_deleted)
+            }
+        };
         let origin: Arc<str> = format!("{}/{object}", self.origin()).into();
-        let rows = runs::merge(self.store(), runs, reading, Versions::Newest, options.with_deleted);
         Ok(rows.map(move |batch| batch.map(|batch| batch.with_origin(Some(origin.clone())))).boxed())
     }
 

@@ -73,6 +73,14 @@ fn damaged(path: &Path, damage: Damaged) -> object_store::Error {
     object_store::Error::Generic { store: "vault", source: Box::new(Damaged(format!("{path}: {damage}"))) }
 }
 
+fn cipher_of(ring: &Keyring, header: Header, path: &Path) -> Result<FileCipher> {
+    let number = cipher::key_number(&header);
+    let key = ring.keys.get(&number).ok_or_else(|| {
+        damaged(path, Damaged(format!("sealed with key {number}, which the org has not (or got just now)")))
+    })?;
+    FileCipher::new(key, header, path.as_ref()).map_err(|damage| damaged(path, damage))
+}
+
 impl VaultStore {
     /// Without a key, objects are stored as they are.
     pub(crate) fn new(place: &Place, keys: Option<Keyring>) -> Self {
@@ -85,12 +93,7 @@ impl VaultStore {
     }
 
     fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
-        let ring = self.keyring().expect("only encrypted stores ask for a cipher");
-        let number = cipher::key_number(&header);
-        let key = ring.keys.get(&number).ok_or_else(|| {
-            damaged(path, Damaged(format!("sealed with key {number}, which the org has not (or got just now)")))
-        })?;
-        FileCipher::new(key, header, path.as_ref()).map_err(|damage| damaged(path, damage))
+        cipher_of(&self.keyring().expect("only encrypted stores ask for a cipher"), header, path)
     }
 
     fn new_cipher(&self, path: &Path) -> Result<(FileCipher, Header)> {
@@ -189,7 +192,11 @@ impl VaultStore {
         let count = cipher::chunks(plain);
         let mut stored_stream = match result.payload {
             // In small pieces, each from another thread and back, as the file would come of itself, it takes several times as long.
-            GetResultPayload::File(file, _) if stored <= PART_BYTES as u64 => whole_file(file, stored).await?,
+            GetResultPayload::File(file, _) if stored <= PART_BYTES as u64 => {
+                let ring = self.keyring().expect("only encrypted stores come here");
+                let bytes = whole_file(file, stored, ring, path.clone()).await?;
+                return Ok(GetResult { attributes, ..result_of(bytes, meta, 0..plain) });
+            }
             _ => result.into_stream(),
         };
         let mut held = BytesMut::new();
@@ -481,15 +488,22 @@ impl ObjectStore for VaultStore {
     }
 }
 
-/// The bytes of a small file, read at once.
-async fn whole_file(mut file: std::fs::File, size: u64) -> Result<BoxStream<'static, Result<Bytes>>> {
-    let read = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.read_to_end(&mut bytes).map(|_| Bytes::from(bytes))
+/// A small file, read and opened at once, on a thread of its own.
+async fn whole_file(mut file: std::fs::File, size: u64, ring: Arc<Keyring>, path: Path) -> Result<Bytes> {
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut stored = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        file.read_to_end(&mut stored).map_err(unreadable)?;
+        let cut = || damaged(&path, Damaged("cut off".into()));
+        let (header, sealed) = stored.split_first_chunk().ok_or_else(cut)?;
+        let count = cipher::chunks(cipher::plain_size(stored.len() as u64).ok_or_else(cut)?);
+        let plain = cipher_of(&ring, *header, &path)?.open_all(0, count, sealed);
+        plain.map(Bytes::from).map_err(|damage| damaged(&path, damage))
     });
-    let read = read.await.map_err(std::io::Error::other).flatten();
-    let bytes = read.map_err(|error| object_store::Error::Generic { store: "vault", source: Box::new(error) })?;
-    Ok(futures::stream::iter([Ok(bytes)]).boxed())
+    opened.await.map_err(unreadable).flatten()
+}
+
+fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> object_store::Error {
+    object_store::Error::Generic { store: "vault", source: error.into() }
 }
 
 /// Waits until a file and its entry in the folder are on the disk.

@@ -85,6 +85,12 @@ impl Run<'_> {
         shown
     }
 
+    /// Whether an object is asked for by parents of which none are held.
+    fn has_no_parents(&self, entry: &Entry) -> bool {
+        let none = |parents: &Parents| self.left(parents.object).is_none() && self.held(parents.object) == 0;
+        self.goes_by_parents(entry) && entry.parents.as_ref().is_some_and(none)
+    }
+
     /// Whether an object is asked for by its parents at once, because it refused anything else the last time.
     pub(super) fn goes_by_parents(&self, entry: &Entry) -> bool {
         let was = |note: &Note| note.route == Route::Parents;
@@ -201,6 +207,14 @@ async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<
     let is_large = spec.body.is_some() || expected.is_none_or(|rows| rows > BULK_ROWS);
     let _alone = if is_large { Some(run.large.lock().await) } else { None };
     let asked_at = run.org_time();
+    if run.has_no_parents(entry) && run.held(&spec.object) == 0 {
+        run.look(
+            entry,
+            Reading { since: None, route: Route::Parents, asked_at },
+            &Rows::empty(spec.fields.clone().into()),
+        );
+        return Ok(());
+    }
     let learned = run.learned(&spec.object);
     let before = learned.known().clone();
     let (route, stream) = open(run, entry, expected, &learned).await?;

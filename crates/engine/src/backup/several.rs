@@ -10,13 +10,15 @@ use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
 use super::{Run, quiet};
 use crate::detours::Wanted;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Mode, Route};
 use crate::note::{Note, Overlap};
 use crate::spec::Spec;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
+use std::cmp::Reverse;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Up to so many rows an object is read together with others; more do not fit one page.
 pub(super) const SMALL_ROWS: u64 = 2_000;
@@ -35,7 +37,7 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
     let fits = |entry: &&Entry| fits_a_url(&asked(entry)) && !run.refuses_others(entry);
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
-    let groups: Vec<&[&'e Entry]> = together.chunks(MOST_QUERIES).collect();
+    let groups = dealt(together, |entry| run.held(&entry.object));
     let calls = stream::iter(groups).map(|group| Box::pin(five(run, group))).buffer_unordered(PARALLEL_CALLS);
     // The next questions are asked while rows that came are compared and written.
     let answers = calls.map_ok(|answers| stream::iter(answers).map(Ok)).try_flatten();
@@ -58,12 +60,28 @@ struct Told<'e> {
     answered: Option<Answered>,
 }
 
-async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<Told<'e>>> {
+/// Groups of objects for one call each. The largest, of which most is likely to come, lead different groups and come first: their rows
+/// are written while the org answers the others.
+fn dealt<T>(mut entries: Vec<T>, rows_held: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    entries.sort_by_key(|entry| Reverse(rows_held(entry)));
+    let count = entries.len().div_ceil(MOST_QUERIES);
+    let mut groups: Vec<Vec<T>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    for (place, entry) in entries.into_iter().enumerate() {
+        groups[place % count].push(entry);
+    }
+    groups
+}
+
+async fn five<'e>(run: &Run<'_>, group: Vec<&'e Entry>) -> Result<Vec<Told<'e>>> {
     let asked_at = run.org_time();
     let queries: Vec<Query> =
         group.iter().map(|entry| Question::rows(&entry.spec, read::condition(run, entry), None).query()).collect();
     let told = |(entry, answered): (&&'e Entry, Option<Answered>)| Told { entry, asked_at, answered };
-    match run.org.composite_queries(&queries).await {
+    // On a thread of its own, where the rows are taken out of the JSON while those of other objects are compared.
+    let org = run.org.clone();
+    let asking = AbortOnDropHandle::new(tokio::spawn(async move { org.composite_queries(&queries).await }));
+    let answers = asking.await.map_err(|error| Error::bug(format!("a question ended without an answer: {error}")))?;
+    match answers {
         Ok(answers) => Ok(group.iter().zip(answers.into_iter().map(std::result::Result::ok)).map(told).collect()),
         // Five together may be too much for an org that answers each of them.
         Err(error) if read::was_too_much(&error) => Ok(group.iter().map(|entry| told((entry, None))).collect()),
@@ -116,9 +134,15 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
 /// Whether the rows are those of the overlap as they were read before. Of a file's row the body would have to be asked for.
 fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answered) -> bool {
     let whole = reading.since.is_some() && answered.rest.is_none() && entry.spec.body.is_none();
-    let before = run.previous_note(&entry.object).and_then(|note| note.overlap.as_ref());
+    let Some(note) = run.previous_note(&entry.object).filter(|_| whole) else { return false };
+    let newest =
+        || answered.rows.column(entry.spec.stamp.as_deref()?).and_then(|stamp| greatest(&answered.rows, stamp));
     let now = || overlap(&entry.spec, Overlap::all(), &answered.rows);
-    whole && before.is_some() && before == now().as_ref()
+    note.overlap.is_some() && newest() <= note.high_water.as_deref() && note.overlap == now()
+}
+
+fn greatest(rows: &Rows, column: usize) -> Option<&str> {
+    (0..rows.len()).filter_map(|row| rows.cell(row, column)).max()
 }
 
 /// The digest of those of the rows that lie in an overlap.
@@ -145,7 +169,7 @@ impl Run<'_> {
     }
 
     /// Notes that an object was asked for and had nothing new among these rows.
-    fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
+    pub(super) fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
         let previous = self.previous_note(&entry.object);
         let spec = &entry.spec;
         let fresh = Overlap::of(reading.asked_at).filter(|_| spec.body.is_none());
@@ -175,4 +199,16 @@ fn live(entry: &Entry, rows: &Rows) -> u64 {
     let deleted = entry.spec.position("IsDeleted");
     let gone = |row: &usize| deleted.is_some_and(|column| rows.cell(*row, column) == Some("true"));
     (0..rows.len()).filter(|row| !gone(row)).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dealt;
+
+    #[test]
+    fn the_largest_lead_and_no_group_is_too_large() {
+        let groups = dealt((0..12u64).collect(), |rows| *rows);
+        assert_eq!(groups, [vec![11, 8, 5, 2], vec![10, 7, 4, 1], vec![9, 6, 3, 0]]);
+        assert!(dealt(Vec::<u64>::new(), |rows| *rows).is_empty());
+    }
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{TimeZone, Utc};
 use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use orgkeep_vault::{
     Batch, BatchStream, Builder, CaptureKind, Change, Column, ColumnType, Kind, OrgVault, Scan, Schema, merge,
 };
@@ -62,6 +64,33 @@ async fn parts_of_a_state_can_be_asked_for() {
     assert_eq!(org.history("Account", "00100000007").await.unwrap().len(), 2);
     assert_eq!(org.history("Account", "001nobody").await.unwrap().len(), 0);
     assert_eq!(org.schema("Account").await.unwrap(), account());
+}
+
+/// The files of the first backup are away: whoever opens one of them gets an error.
+#[tokio::test]
+async fn what_newer_files_have_is_not_looked_for_in_older_ones() {
+    let store = memory();
+    let org = plain_vault(store.clone()).await.org(ORG).await.unwrap();
+    backup(&org, CaptureKind::Everything, numbered(0..20_000, "base")).await;
+    let folder = Path::from(format!("orgs/{ORG}/objects/Account"));
+    let base: Vec<Path> = store.list(Some(&folder)).map_ok(|meta| meta.location).try_collect().await.unwrap();
+    backup(&org, CaptureKind::Changes, numbered((0..20_000).step_by(500), "second")).await;
+    backup(&org, CaptureKind::Changes, numbered((0..20_000).step_by(1_000), "third")).await;
+    for path in base.iter().filter(|path| path.extension() == Some("parquet")) {
+        store.delete(path).await.unwrap();
+    }
+    let ids = |ids: &[u32]| Some(ids.iter().map(|id| format!("001{id:08}")).collect());
+    let names = async |at, ids| {
+        let rows = org.scan("Account", at, Scan { ids, ..Scan::default() }).await.unwrap();
+        let batches: Vec<Batch> = rows.try_collect().await?;
+        Ok::<_, orgkeep_vault::Error>(
+            table(&batches).into_values().map(|(_, cells)| cells[0].clone()).collect::<Vec<_>>(),
+        )
+    };
+    let some = |names: &[&str]| names.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
+    assert_eq!(names(3, ids(&[500, 1_000])).await.unwrap(), some(&["second 500", "third 1000"]));
+    assert_eq!(names(2, ids(&[500, 1_000])).await.unwrap(), some(&["second 500", "second 1000"]));
+    assert!(names(3, ids(&[500, 501])).await.is_err(), "501 is in the first backup only");
 }
 
 #[tokio::test]
