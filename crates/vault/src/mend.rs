@@ -104,7 +104,7 @@ impl Unfinished {
                 let mut without = state.clone();
                 without.files.retain(|file| file.name != held.name);
                 let captured = sum(org.scan_of(object, &without, self.sequence(), Scan::default())?).await?;
-                removed::note(org, &log, std::slice::from_ref(&held), self.at()).await?;
+                removed::note_damaged(org, &log, &held, self.at()).await?;
                 let commit = Commit {
                     schema: None,
                     files: Vec::new(),

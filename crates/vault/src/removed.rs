@@ -5,7 +5,7 @@
 //! being named here; whoever removes looks whether the table still names the file, as it does where the commit failed.
 //! Files are removed by the backup that begins after their time of grace. Only the holder of the org's lock writes this.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::ObjectStoreExt as _;
@@ -20,9 +20,15 @@ use crate::packed::ENDING;
 /// How long a file stays in the store after it was taken out of its table.
 const GRACE: TimeDelta = TimeDelta::hours(24);
 
-/// Paths of files, from the root of the vault, and when each was taken out of its table.
+/// Files by their paths from the root of the vault.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Removed(BTreeMap<String, DateTime<Utc>>);
+pub(crate) struct Removed {
+    /// When each was taken out of its table.
+    files: BTreeMap<String, DateTime<Utc>>,
+    /// Those among them that were taken out because they cannot be read.
+    #[serde(default)]
+    damaged: BTreeSet<String>,
+}
 
 impl Removed {
     pub(crate) async fn of(org: &OrgVault) -> Result<Removed> {
@@ -34,7 +40,12 @@ impl Removed {
     }
 
     pub(crate) fn holds(&self, path: &Path) -> bool {
-        self.0.contains_key(path.as_ref())
+        self.files.contains_key(path.as_ref())
+    }
+
+    /// Whether a file was taken out because it cannot be read.
+    pub(crate) fn is_damaged(&self, path: &Path) -> bool {
+        self.damaged.contains(path.as_ref())
     }
 }
 
@@ -45,15 +56,27 @@ fn path(org: &OrgVault) -> Path {
 /// Notes files that are about to be taken out of a table.
 pub(crate) async fn note(org: &OrgVault, log: &Log, files: &[DataFile], at: DateTime<Utc>) -> Result<()> {
     let mut removed = Removed::of(org).await?;
-    removed.0.extend(files.iter().map(|file| (log.path().clone().join(file.name.as_str()).to_string(), at)));
+    removed.files.extend(files.iter().map(|file| (path_of(log, file), at)));
     removed.put(org).await
+}
+
+/// Notes a file that is about to be taken out of a table because it cannot be read.
+pub(crate) async fn note_damaged(org: &OrgVault, log: &Log, file: &DataFile, at: DateTime<Utc>) -> Result<()> {
+    let mut removed = Removed::of(org).await?;
+    removed.files.insert(path_of(log, file), at);
+    removed.damaged.insert(path_of(log, file));
+    removed.put(org).await
+}
+
+fn path_of(log: &Log, file: &DataFile) -> String {
+    log.path().clone().join(file.name.as_str()).to_string()
 }
 
 /// Removes the files whose time of grace is over. What cannot be removed now stays noted.
 pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
     let mut removed = Removed::of(org).await?;
     let due: Vec<Path> =
-        removed.0.iter().filter(|(_, at)| now - **at >= GRACE).map(|(path, _)| Path::from(path.as_str())).collect();
+        removed.files.iter().filter(|(_, at)| now - **at >= GRACE).map(|(path, _)| Path::from(path.as_str())).collect();
     if due.is_empty() {
         return Ok(());
     }
@@ -68,7 +91,8 @@ pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
         let gone = named[&folder].contains(&name)
             || matches!(org.store().delete(&file).await, Ok(()) | Err(object_store::Error::NotFound { .. }));
         if gone {
-            removed.0.remove(file.as_ref());
+            removed.files.remove(file.as_ref());
+            removed.damaged.remove(file.as_ref());
         }
     }
     removed.put(org).await

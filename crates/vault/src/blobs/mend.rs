@@ -93,7 +93,7 @@ impl Unfinished {
         }
         let files = packs.finish().await?;
         let kept: u64 = files.iter().map(|file| file.rows).sum();
-        removed::note(org, log, std::slice::from_ref(&file), self.at()).await?;
+        removed::note_damaged(org, log, &file, self.at()).await?;
         let commit = Commit {
             schema: None,
             files,

@@ -104,6 +104,10 @@ impl Check<'_> {
                 Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) if !removed.holds(&meta.location) => {
                     self.unnamed(&meta);
                 }
+                // Known to be damaged, and mended as far as that can be.
+                Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) if removed.is_damaged(&meta.location) => {
+                    self.seen(&meta.location, meta.size);
+                }
                 Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) => {
                     self.seen(&meta.location, meta.size);
                     let (path, bytes) = (meta.location, meta.size);

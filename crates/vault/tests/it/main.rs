@@ -19,6 +19,7 @@ mod proof;
 mod reading;
 mod restore;
 mod retention;
+mod slow;
 mod stale;
 mod sweep;
 mod together;
