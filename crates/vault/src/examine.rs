@@ -6,7 +6,6 @@
 //! log), the columns are columns of the table, values have their hashes, the rows are as many as the log says; bodies have their hashes and lengths.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -14,9 +13,8 @@ use arrow_array::{Array, RecordBatch};
 use chrono::DateTime;
 use futures::stream::StreamExt;
 use md5::{Digest as _, Md5};
-use object_store::ObjectStore;
 use object_store::path::Path;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -29,6 +27,7 @@ use crate::datafile::{FileReader, Statistics, guarded, load, of_pack, rows_per_b
 use crate::digest::RowHasher;
 use crate::error::{Error, Kind, Result};
 use crate::log::DataFile;
+use crate::org::OrgVault;
 
 /// About as much memory as one batch may take.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
@@ -40,9 +39,10 @@ pub(crate) struct Broken {
     pub error: Error,
 }
 
-/// Reads a file of rows with these columns, or a pack of bodies. An error means that it could not be read at all now.
+/// Reads a file of rows with these columns, or a pack of bodies. An error means that it could not be read at all now. A file that is not
+/// sealed is read twice: the size in the header of a page counts only for who reads the page alone, as a lookup does.
 pub(crate) async fn examine(
-    store: Arc<dyn ObjectStore>,
+    org: &OrgVault,
     path: &Path,
     file: &DataFile,
     columns: Option<&[Column]>,
@@ -50,7 +50,8 @@ pub(crate) async fn examine(
     let all = || file.ids().map(|(low, high)| (low.to_owned(), high.to_owned()));
     let unreadable = |error: parquet::errors::ParquetError| Error::because("a data file is not readable", error);
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-    let mut reader = FileReader::new(store.clone(), path.clone(), file.bytes);
+    let is_sealed = org.vault_store().keyring().is_some();
+    let mut reader = FileReader::new(org.store(), path.clone(), file.bytes);
     let metadata = match load(&mut reader, options).await {
         Ok(metadata) => metadata,
         Err(error) => return Ok(vec![Broken { ids: all(), error: damage_or(unreadable(error))? }]),
@@ -69,9 +70,12 @@ pub(crate) async fn examine(
     for group in 0..parquet.num_row_groups() {
         let bounds = Bounds::of(&parquet, group);
         let outcome = async {
-            let reader = reader.clone();
+            let (reader, reader_of_pages) = (reader.clone(), reader.clone());
             let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone());
             let builder = builder.with_row_groups(vec![group]).with_batch_size(rows);
+            if !is_sealed {
+                page_by_page(reader_of_pages, &metadata, group, rows).await.map_err(unreadable)?;
+            }
             let mut batches = guarded(builder.build().map_err(unreadable)?);
             let mut row = 0;
             while let Some(batch) = batches.next().await.transpose().map_err(unreadable)? {
@@ -95,6 +99,22 @@ pub(crate) async fn examine(
         broken.push(Broken { ids: all(), error });
     }
     Ok(broken)
+}
+
+/// Decodes all rows of a row group from its single pages, where the file says where they are.
+async fn page_by_page(
+    reader: FileReader,
+    metadata: &ArrowReaderMetadata,
+    group: usize,
+    rows: usize,
+) -> parquet::errors::Result<()> {
+    let count = usize::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(0);
+    let all = RowSelection::from(vec![RowSelector::select(count)]);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone());
+    let builder = builder.with_row_groups(vec![group]).with_row_selection(all).with_batch_size(rows);
+    let mut batches = guarded(builder.build()?);
+    while batches.next().await.transpose()?.is_some() {}
+    Ok(())
 }
 
 fn wrong(what: impl Into<String>) -> Error {

@@ -82,8 +82,7 @@ impl Unfinished {
                     Err(object_store::Error::NotFound { .. }) => 0,
                     Err(error) => return Err(Error::because("a damaged file cannot be looked at", error)),
                 };
-                let sound =
-                    size == held.bytes && examine(org.store(), &path, &held, Some(&state.columns)).await?.is_empty();
+                let sound = size == held.bytes && examine(org, &path, &held, Some(&state.columns)).await?.is_empty();
                 if sound {
                     continue;
                 }

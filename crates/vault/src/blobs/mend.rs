@@ -138,7 +138,7 @@ async fn is_sound(org: &OrgVault, log: &Log, file: &DataFile) -> Result<bool> {
         Err(object_store::Error::NotFound { .. }) => 0,
         Err(error) => return Err(Error::because("a damaged pack cannot be looked at", error)),
     };
-    Ok(size == file.bytes && examine(org.store(), &path, file, None).await?.is_empty())
+    Ok(size == file.bytes && examine(org, &path, file, None).await?.is_empty())
 }
 
 /// The hash of a large body, if this pack names it.

@@ -120,11 +120,11 @@ impl Check<'_> {
         let object = unit.object().map(str::to_owned);
         match &unit.content {
             Content::Rows { file, columns, .. } => {
-                let broken = examine(self.org.store(), &unit.path, file, Some(columns)).await?;
+                let broken = examine(&self.org, &unit.path, file, Some(columns)).await?;
                 self.broken(unit, broken);
             }
             Content::Pack { file } => {
-                let broken = examine(self.org.store(), &unit.path, file, None).await?;
+                let broken = examine(&self.org, &unit.path, file, None).await?;
                 // Noted already where its large bodies were looked for.
                 if !self.report.damage.iter().any(|damage| damage.path == unit.path.as_ref()) {
                     self.broken(unit, broken);
