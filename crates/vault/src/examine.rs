@@ -14,7 +14,7 @@ use chrono::DateTime;
 use futures::stream::StreamExt;
 use md5::{Digest as _, Md5};
 use object_store::path::Path;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::batch::Batch;
 use crate::check::damage_or;
 use crate::columns::{Column, ID, OWN, Schema};
-use crate::datafile::{FileReader, Statistics, guarded, load, of_pack, rows_per_batch};
+use crate::datafile::{FileReader, Statistics, decode_all, guarded, load, of_pack, rows_per_batch};
 use crate::digest::RowHasher;
 use crate::error::{Error, Kind, Result};
 use crate::log::DataFile;
@@ -40,7 +40,8 @@ pub(crate) struct Broken {
 }
 
 /// Reads a file of rows with these columns, or a pack of bodies. An error means that it could not be read at all now. A file that is not
-/// sealed is read twice: the size in the header of a page counts only for who reads the page alone, as a lookup does.
+/// sealed is read twice, with the index of pages and without: what the header of a page says of its size counts only for who comes to the next
+/// page by it.
 pub(crate) async fn examine(
     org: &OrgVault,
     path: &Path,
@@ -70,12 +71,9 @@ pub(crate) async fn examine(
     for group in 0..parquet.num_row_groups() {
         let bounds = Bounds::of(&parquet, group);
         let outcome = async {
-            let (reader, reader_of_pages) = (reader.clone(), reader.clone());
+            let reader = reader.clone();
             let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone());
             let builder = builder.with_row_groups(vec![group]).with_batch_size(rows);
-            if !is_sealed {
-                page_by_page(reader_of_pages, &metadata, group, rows).await.map_err(unreadable)?;
-            }
             let mut batches = guarded(builder.build().map_err(unreadable)?);
             let mut row = 0;
             while let Some(batch) = batches.next().await.transpose().map_err(unreadable)? {
@@ -94,27 +92,17 @@ pub(crate) async fn examine(
         }
     }
     if broken.is_empty()
+        && !is_sealed
+        && let Err(error) = decode_all(org.store(), path.clone(), file.bytes).await
+    {
+        broken.push(Broken { ids: all(), error: damage_or(error)? });
+    }
+    if broken.is_empty()
         && let Err(error) = as_logged(&file.stats, file.rows, &found.finish())
     {
         broken.push(Broken { ids: all(), error });
     }
     Ok(broken)
-}
-
-/// Decodes all rows of a row group from its single pages, where the file says where they are.
-async fn page_by_page(
-    reader: FileReader,
-    metadata: &ArrowReaderMetadata,
-    group: usize,
-    rows: usize,
-) -> parquet::errors::Result<()> {
-    let count = usize::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or(0);
-    let all = RowSelection::from(vec![RowSelector::select(count)]);
-    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata.clone());
-    let builder = builder.with_row_groups(vec![group]).with_row_selection(all).with_batch_size(rows);
-    let mut batches = guarded(builder.build()?);
-    while batches.next().await.transpose()?.is_some() {}
-    Ok(())
 }
 
 fn wrong(what: impl Into<String>) -> Error {
