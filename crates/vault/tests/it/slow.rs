@@ -30,7 +30,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn new(inner: &Arc<dyn ObjectStore>, pace: u64) -> Arc<dyn ObjectStore> {
+    fn over(inner: &Arc<dyn ObjectStore>, pace: u64) -> Arc<dyn ObjectStore> {
         Arc::new(Slow { inner: inner.clone(), done: Arc::default(), pace })
     }
 
@@ -132,8 +132,8 @@ async fn two_processes_over_a_slow_store_lose_nothing_and_finish_no_backup_twice
         // The second comes at the same time, or so late that it takes over the lock of the first, which still works.
         let later = if taken_over { TimeDelta::minutes(LEASE_MINUTES + 1) } else { TimeDelta::zero() };
         let (one, two) = tokio::join!(
-            process(Slow::new(&store, pace), "001ONE", now()),
-            process(Slow::new(&store, pace + 100), "001TWO", now() + later),
+            process(Slow::over(&store, pace), "001ONE", now()),
+            process(Slow::over(&store, pace + 100), "001TWO", now() + later),
         );
         let mut expected = BTreeSet::from(["001FIRST".to_owned()]);
         let finished: Vec<u64> = [("001ONE", &one), ("001TWO", &two)]
