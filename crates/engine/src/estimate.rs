@@ -119,9 +119,10 @@ pub async fn estimate(org: &Org, vault: &OrgVault, reconcile_days: Option<u32>) 
 
     let seconds = |calls: u64, rows: u64| calls / CALLS_PER_SECOND + rows / history.rows_per_second.max(1);
     let together = |count: u64| count.div_ceil(MOST_QUERIES as u64);
+    // Objects of up to one page are asked for together, the others by pages or by a Bulk job.
+    let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
+    let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
     let full = {
-        let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
-        let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
         // The list, what the user is shown, the describes, and what they hide.
         let describes = 2 + objects.div_ceil(MOST_DESCRIBES as u64) + objects.div_ceil(OBJECTS_PER_TOOLING_CALL);
         let counts = together(objects) + together(filled.len() as u64);
@@ -139,10 +140,7 @@ pub async fn estimate(org: &Org, vault: &OrgVault, reconcile_days: Option<u32>) 
         let calls = 2 + together(objects) + 2 * together(changed) + pages;
         Cost { calls, rows, bytes: rows * history.bytes_per_row, seconds: seconds(calls, rows) }
     };
-    // Objects of up to one page are asked for together, the others by pages or by a Bulk job.
     let reconciliation = {
-        let small = filled.iter().filter(|rows| **rows <= PAGE).count() as u64;
-        let single: u64 = filled.iter().filter(|rows| **rows > PAGE).map(|rows| calls_for(*rows)).sum();
         let calls = together(small) + single;
         Cost { calls, rows, bytes: rows * BYTES_PER_ID, seconds: seconds(calls, rows) }
     };

@@ -181,12 +181,7 @@ impl OrgVault {
             listed_erasures: BTreeSet::new(),
             named_erasures: BTreeSet::new(),
         };
-        check.report.lost = match self.lost().await {
-            Ok(lost) => lost,
-            // Named with the rest.
-            Err(error) if is_damage(&error) => Vec::new(),
-            Err(error) => return Err(error),
-        };
+        check.report.lost = or_nothing(self.lost().await)?;
         check.structure().await?;
         let mut memory = Memory::of(self).await?;
         let read = check.content(options, &mut memory).await;
@@ -203,6 +198,14 @@ impl OrgVault {
 /// Damage is news for the report; anything else means that the store cannot be read now.
 pub(crate) fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), Kind::Corrupt | Kind::NotFound | Kind::Invalid)
+}
+
+/// What a list says, and nothing where it is damaged: then it is named when it is its turn (`rest`).
+fn or_nothing<T: Default>(found: Result<T>) -> Result<T> {
+    match found {
+        Err(error) if is_damage(&error) => Ok(T::default()),
+        found => found,
+    }
 }
 
 impl Check<'_> {

@@ -19,7 +19,7 @@ use crate::log::{DataFile, Log, State};
 use crate::lookup::{self, Candidate};
 use crate::org::OrgVault;
 use crate::output::Output;
-use crate::runs::{self, BatchStream, Rank, Run, Segment, Versions, end_before};
+use crate::runs::{self, BatchStream, Rank, Segment, Versions, end_before};
 use crate::sorter::{StoredRun, batch_bytes, sorted_runs};
 
 /// Walks given and held rows side by side.
@@ -177,25 +177,13 @@ fn held_rows(
     ids: Option<Arc<[String]>>,
     range: Option<(String, String)>,
 ) -> BatchStream {
-    let reading = |files: usize| Reading { schema, hashes: Hashes::Yes, ids: None, batch_bytes: batch_bytes(files) };
-    if let Some(ids) = ids.filter(|ids| lookup::are_few(ids)) {
-        let files: Vec<Candidate> = state.files.iter().map(|file| candidate(log, file, u64::MAX)).collect();
-        return lookup::newest(org.store(), files, reading(1), ids, true);
-    }
-    let files = state
-        .files
-        .iter()
-        .filter(|file| {
-            let outside = |(low, high): &(String, String)| {
-                file.ids().is_some_and(|(first, last)| last < low.as_str() || first > high.as_str())
-            };
-            !range.as_ref().is_some_and(outside)
-        })
-        .map(|file| ranked(log, file, u64::MAX))
-        .collect();
-    let held: Vec<Run> = runs::chains(files);
-    let reading = reading(held.len());
-    runs::merge(org.store(), held, reading, Versions::Newest, true)
+    let outside = |file: &&DataFile| match (&range, file.ids()) {
+        (Some((low, high)), Some((first, last))) => last < low.as_str() || first > high.as_str(),
+        _ => false,
+    };
+    let files = state.files.iter().filter(|file| !outside(file)).map(|file| candidate(log, file, u64::MAX)).collect();
+    let reading = Reading { schema, hashes: Hashes::Yes, ids, batch_bytes: batch_bytes(1) };
+    lookup::newest(org.store(), files, reading, true)
 }
 
 /// A file of a table in which a record is looked for, as of a backup.

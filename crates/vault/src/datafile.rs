@@ -379,12 +379,11 @@ pub(crate) fn guarded(
 }
 
 /// Decodes every page of a Parquet file, whatever its columns.
-pub(crate) async fn decode_all(store: Arc<dyn ObjectStore>, path: Path, bytes: u64) -> Result<()> {
+pub(crate) async fn decode_all(mut reader: FileReader) -> Result<()> {
     let failed = {
-        let path = path.clone();
+        let path = reader.path.clone();
         move |error: parquet::errors::ParquetError| Error::because("a file is not readable", error).with("path", &path)
     };
-    let mut reader = FileReader { store, path, bytes, whole: None };
     let metadata = load(&mut reader, ArrowReaderOptions::new()).await.map_err(&failed)?;
     let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata);
     let mut batches = guarded(builder.with_batch_size(1024).build().map_err(&failed)?);

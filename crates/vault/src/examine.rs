@@ -93,7 +93,7 @@ pub(crate) async fn examine(
     }
     if broken.is_empty()
         && !is_sealed
-        && let Err(error) = decode_all(org.store(), path.clone(), file.bytes).await
+        && let Err(error) = decode_all(reader.clone()).await
     {
         broken.push(Broken { ids: all(), error: damage_or(error)? });
     }

@@ -23,9 +23,9 @@ use crate::batch::Batch;
 use crate::datafile::Reading;
 use crate::error::Result;
 use crate::runs::{self, BatchStream, Rank, Segment, Versions};
-use crate::sorter::stopped;
+use crate::sorter::{batch_bytes, stopped};
 
-/// More Ids are cheaper to find by one merge of everything.
+/// More Ids are cheaper to find by one merge.
 const MOST_IDS: usize = 32 * 1024;
 /// Ids of one portion, unless their rows are large.
 const PORTION_IDS: u64 = 4 * 1024;
@@ -44,19 +44,18 @@ pub(crate) struct Candidate {
     pub rows: u64,
 }
 
-/// Whether so many Ids are better looked up than merged.
-pub(crate) fn are_few(ids: &[String]) -> bool {
-    ids.len() <= MOST_IDS
-}
-
-/// The newest row of each of the Ids, which are sorted, as `reading` says.
+/// The newest row of each of the Ids of `reading`, which are sorted, or of all records.
 pub(crate) fn newest(
     store: Arc<dyn ObjectStore>,
     files: Vec<Candidate>,
     reading: Reading,
-    ids: Arc<[String]>,
     with_deleted: bool,
 ) -> BatchStream {
+    let Some(ids) = reading.ids.clone() else { return all(store, files, reading, with_deleted) };
+    let files: Vec<Candidate> = files.into_iter().filter(|file| file.segment.may_hold(&ids)).collect();
+    if ids.len() > MOST_IDS {
+        return all(store, files, reading, with_deleted);
+    }
     let (bytes, rows) =
         files.iter().fold((0, 0), |(bytes, rows), file| (bytes + file.segment.bytes(), rows + file.rows));
     let portion = (PORTION_BYTES * rows / bytes.max(1)).clamp(16, PORTION_IDS) as usize;
@@ -70,6 +69,13 @@ pub(crate) fn newest(
         .then(move |ids| find(store.clone(), groups.clone(), reading.clone(), ids, with_deleted))
         .try_flatten()
         .boxed()
+}
+
+/// One merge of everything.
+fn all(store: Arc<dyn ObjectStore>, files: Vec<Candidate>, reading: Reading, with_deleted: bool) -> BatchStream {
+    let runs = runs::chains(files.into_iter().map(|file| (file.rank, file.segment)).collect());
+    let reading = Reading { batch_bytes: batch_bytes(runs.len()), ..reading };
+    runs::merge(store, runs, reading, Versions::Newest, with_deleted)
 }
 
 /// What is found of one portion.
@@ -113,12 +119,9 @@ async fn find(
 /// The rows of a file that are looked for, read on a thread of their own.
 async fn file_of(store: Arc<dyn ObjectStore>, file: Candidate, reading: Reading) -> Result<(Rank, Vec<Batch>)> {
     let rows = async move {
-        runs::open(store, file.segment, reading, Versions::Newest).await?.try_filter(has_rows).try_collect().await
+        let rows = runs::open(store, file.segment, reading, Versions::Newest).await?;
+        rows.try_filter(|batch| std::future::ready(!batch.is_empty())).try_collect().await
     };
     let rows: Result<_> = AbortOnDropHandle::new(tokio::spawn(rows)).await.map_err(stopped)?;
     Ok((file.rank, rows?))
-}
-
-fn has_rows(batch: &Batch) -> std::future::Ready<bool> {
-    std::future::ready(!batch.is_empty())
 }

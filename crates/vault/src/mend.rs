@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::attest::sum;
 use crate::backup::Unfinished;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::examine::examine;
 use crate::log::{Commit, Operation};
 use crate::org::OrgVault;
@@ -47,10 +47,7 @@ impl OrgVault {
 
     /// What was lost for good in files that were damaged.
     pub async fn lost(&self) -> Result<Vec<Lost>> {
-        match self.packed(&self.lost_path(), "the list of what was lost").await {
-            Err(error) if error.kind() == Kind::NotFound => Ok(Vec::new()),
-            found => found,
-        }
+        self.packed_or_default(&self.lost_path(), "the list of what was lost").await
     }
 }
 

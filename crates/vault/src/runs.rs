@@ -75,8 +75,13 @@ impl Segment {
     /// Whether a row of one of these Ids, which are sorted, may be in it.
     pub(crate) fn may_hold(&self, ids: &[String]) -> bool {
         let Segment::File { low, high, .. } = self else { return true };
-        ids.get(ids.partition_point(|id| id < low)).is_some_and(|id| id <= high)
+        has_one_within(ids, low, high)
     }
+}
+
+/// Whether one of these Ids, which are sorted, lies between two.
+pub(crate) fn has_one_within(ids: &[String], low: &str, high: &str) -> bool {
+    ids.get(ids.partition_point(|id| id.as_str() < low)).is_some_and(|id| id.as_str() <= high)
 }
 
 /// Which rows of an Id a merge gives.

@@ -13,13 +13,13 @@ use futures::stream::StreamExt;
 use crate::backup::Unfinished;
 use crate::batch::Batch;
 use crate::columns::Schema;
-use crate::compare::{candidate, ranked};
+use crate::compare::candidate;
 use crate::datafile::{self, Hashes, Reading};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, State};
 use crate::lookup;
 use crate::org::OrgVault;
-use crate::runs::{self, BatchStream, Versions};
+use crate::runs::{BatchStream, has_one_within};
 use crate::sorter::batch_bytes;
 
 /// What to read of a state. The default reads every live record with all its columns.
@@ -83,23 +83,9 @@ impl OrgVault {
         });
         let visible: Vec<&DataFile> = state.files.iter().filter(|file| file.backups().0 <= at).collect();
         let wanted = since(visible, options.since.as_ref());
-        let reading = |files| Reading { schema, hashes: Hashes::No, ids: None, batch_bytes: batch_bytes(files) };
-        let rows = match ids {
-            Some(ids) if lookup::are_few(&ids) => {
-                let files = wanted.into_iter().map(|file| candidate(&log, file, at)).collect();
-                lookup::newest(self.store(), files, reading(1), ids, options.with_deleted)
-            }
-            ids => {
-                let files = wanted
-                    .into_iter()
-                    .filter(|file| ids.as_ref().is_none_or(|ids| may_hold(file, ids)))
-                    .map(|file| ranked(&log, file, at))
-                    .collect();
-                let runs = runs::chains(files);
-                let reading = Reading { ids, ..reading(runs.len()) };
-                runs::merge(self.store(), runs, reading, Versions::Newest, options.with_deleted)
-            }
-        };
+        let files = wanted.into_iter().map(|file| candidate(&log, file, at)).collect();
+        let reading = Reading { schema, hashes: Hashes::No, ids, batch_bytes: batch_bytes(1) };
+        let rows = lookup::newest(self.store(), files, reading, options.with_deleted);
         let origin: Arc<str> = format!("{}/{object}", self.origin()).into();
         Ok(rows.map(move |batch| batch.map(|batch| batch.with_origin(Some(origin.clone())))).boxed())
     }
@@ -149,9 +135,7 @@ impl Unfinished {
 }
 
 pub(crate) fn may_hold(file: &DataFile, ids: &[String]) -> bool {
-    file.ids().is_none_or(|(low, high)| {
-        ids.get(ids.partition_point(|id| id.as_str() < low)).is_some_and(|id| id.as_str() <= high)
-    })
+    file.ids().is_none_or(|(low, high)| has_one_within(ids, low, high))
 }
 
 /// Leaves out files that hold only rows from before the time asked for, as far as that uncovers no older version: a file

@@ -47,10 +47,9 @@ fn options(kind: Kind, now: i64) -> Options {
 pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) -> Result<Answer, ApiError> {
     let prepared = soql::prepare(&tx.schema, &ctx.caller, statement, options(kind, tx.now))?;
     let page = Page { ctx, tx, call, statement, prepared: &prepared, kind, size: page_size(call) };
-    if prepared.is_count_only() || prepared.is_aggregate() {
-        let counted = || prepared.counted(tx);
-        ctx.org.faces.faults.on_query(Family::Query, &prepared.object().name, true, tx.now, counted)?;
-    }
+    let counts = prepared.is_count_only() || prepared.is_aggregate();
+    let found = || if counts { prepared.counted(tx) } else { prepared.total(tx) };
+    ctx.org.faces.faults.on_query(Family::Query, &prepared.object().name, counts, tx.now, found)?;
     if prepared.is_count_only() {
         return Ok(page.answer(prepared.total(tx)?, Records::Values(Vec::new()), None));
     }
@@ -62,10 +61,6 @@ pub fn answer(ctx: &Ctx, tx: &Tx<'_>, call: &Call, statement: &str, kind: Kind) 
             return Err(ApiError::new(400, "EXCEEDED_ID_LIMIT", text));
         }
         return Ok(page.answer(records.len() as u64, records, None));
-    }
-    if !prepared.is_aggregate() {
-        let found = || prepared.total(tx);
-        ctx.org.faces.faults.on_query(Family::Query, &prepared.object().name, false, tx.now, found)?;
     }
     recent::remember_all(ctx, tx, statement, &prepared)?;
     let (records, is_more) = page.records(Which::First(page.size))?;

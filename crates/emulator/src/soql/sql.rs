@@ -97,8 +97,10 @@ fn count_of_all(plan: &Plan) -> Option<String> {
     let whole = plan.group.is_empty() && plan.having.is_none() && plan.limit.is_none() && plan.offset.is_none();
     let live = match &plan.filter {
         None => !plan.all,
-        Some(Test::Compare { left, operator: Operator::Equal, right: Value::Bool(false) }) => {
-            is_field(left, "IsDeleted").then_some(true)?
+        Some(Test::Compare { left, operator: Operator::Equal, right: Value::Bool(false) })
+            if is_field(left, "IsDeleted") =>
+        {
+            true
         }
         Some(_) => return None,
     };

@@ -9,10 +9,10 @@
 //! are found by an index (`SystemModstamp` is indexed in every org). Its rows and its count are two fifths of a call, of few objects.
 
 use super::catalog::Entry;
-use super::read;
+use super::read::{self, Reading};
 use super::{HIDDEN, Run, UNSEEN};
 use crate::error::Result;
-use crate::event::Gap;
+use crate::event::{Gap, Route};
 use crate::note::{IMAGE, Note};
 use crate::stamp::instant;
 use chrono::{DateTime, Utc};
@@ -75,7 +75,7 @@ async fn five<'e>(run: &Run<'_>, group: &[&'e Entry]) -> Result<Vec<&'e Entry>> 
                 if live == run.expected(&entry.object) && (newest.is_none() || newest < since) =>
             {
                 run.count(&entry.object, Ok(live));
-                run.still(entry, asked_at);
+                run.still(entry, Reading { since, route: Route::Composite, asked_at });
             }
             _ => moved.push(*entry),
         }

@@ -85,10 +85,10 @@ impl Run<'_> {
         shown
     }
 
-    /// Whether an object is asked for by parents of which none are held.
-    fn has_no_parents(&self, entry: &Entry) -> bool {
+    /// Whether an object of which nothing is held is asked for by parents of which none are.
+    fn has_nothing_below(&self, entry: &Entry) -> bool {
         let none = |parents: &Parents| self.left(parents.object).is_none() && self.held(parents.object) == 0;
-        self.goes_by_parents(entry) && entry.parents.as_ref().is_some_and(none)
+        self.goes_by_parents(entry) && entry.parents.as_ref().is_some_and(none) && self.held(&entry.object) == 0
     }
 
     /// Whether an object is asked for by its parents at once, because it refused anything else the last time.
@@ -204,19 +204,15 @@ pub(super) fn or_stop(error: orgkeep_salesforce::Error) -> Failure {
 
 async fn attempt(run: &Run<'_>, entry: &Entry, expected: Option<u64>) -> Result<(), Failure> {
     let spec = &entry.spec;
-    let is_large = spec.body.is_some() || expected.is_none_or(|rows| rows > BULK_ROWS);
-    let _alone = if is_large { Some(run.large.lock().await) } else { None };
-    let asked_at = run.org_time();
-    if run.has_no_parents(entry) && run.held(&spec.object) == 0 {
-        run.look(
-            entry,
-            Reading { since: None, route: Route::Parents, asked_at },
-            &Rows::empty(spec.fields.clone().into()),
-        );
+    if run.has_nothing_below(entry) {
+        run.still(entry, Reading { since: None, route: Route::Parents, asked_at: run.org_time() });
         // The org counts such an object no more than it shows it whole.
         run.count(&spec.object, Ok(run.expected(&spec.object)));
         return Ok(());
     }
+    let is_large = spec.body.is_some() || expected.is_none_or(|rows| rows > BULK_ROWS);
+    let _alone = if is_large { Some(run.large.lock().await) } else { None };
+    let asked_at = run.org_time();
     let learned = run.learned(&spec.object);
     let before = learned.known().clone();
     let (route, stream) = open(run, entry, expected, &learned).await?;
@@ -290,8 +286,19 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
 /// Holds the rows of a capture against the vault, on a thread of its own: other objects are read meanwhile.
 pub(super) async fn finish(capture: Capture, note: &Note) -> Result<Captured> {
     let note = note_json(note);
-    let finishing = AbortOnDropHandle::new(tokio::spawn(async move { capture.finish(note).await }));
-    Ok(finishing.await.map_err(|error| Error::bug(format!("a capture ended without an outcome: {error}")))??)
+    Ok(aside(async move { capture.finish(note).await }).await??)
+}
+
+/// Does some work on a thread of its own, as long as somebody waits for it.
+pub(super) async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    let working = AbortOnDropHandle::new(tokio::spawn(work));
+    working.await.map_err(|error| Error::bug(format!("work on another thread ended without an outcome: {error}")))
+}
+
+/// The greatest stamp of some rows.
+pub(super) fn newest<'r>(spec: &Spec, rows: &'r Rows) -> Option<&'r str> {
+    let stamp = spec.position(spec.stamp.as_deref()?)?;
+    (0..rows.len()).filter_map(|row| rows.cell(row, stamp)).max()
 }
 
 /// Pushes rows into a capture, with the bodies of files that are held, and keeps the greatest stamp and the digest of the overlap.
@@ -316,12 +323,9 @@ where
         };
         run.see_images(spec, &rows);
         let batch = batch(spec, &rows, &references);
-        for index in 0..rows.len() {
-            if let Some(stamp) = stamp.and_then(|column| rows.cell(index, column))
-                && note.high_water.as_deref().is_none_or(|highest| stamp > highest)
-            {
-                note.high_water = Some(stamp.to_owned());
-            }
+        let newest = newest(spec, &rows);
+        if newest > note.high_water.as_deref() {
+            note.high_water = newest.map(str::to_owned);
         }
         note.rows_read += rows.len() as u64;
         note.bytes_read += rows.bytes() as u64;

@@ -10,7 +10,7 @@ use super::catalog::Entry;
 use super::read::{self, BULK_ROWS, Reading};
 use super::{Run, quiet};
 use crate::detours::Wanted;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Mode, Route};
 use crate::note::{Note, Overlap};
 use crate::spec::Spec;
@@ -18,7 +18,6 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use orgkeep_salesforce::{Answered, MOST_QUERIES, Query, Rows, fits_a_url};
 use std::cmp::Reverse;
-use tokio_util::task::AbortOnDropHandle;
 
 /// Up to so many rows an object is read together with others; more do not fit one page.
 pub(super) const SMALL_ROWS: u64 = 2_000;
@@ -33,8 +32,7 @@ pub(super) type Single<'e> = (&'e Entry, Option<u64>);
 /// Reads what it can of these objects, and gives back the others.
 pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<Vec<Single<'e>>> {
     let entries = quiet::objects(run, entries).await?;
-    let asked = |entry: &Entry| Question::rows(&entry.spec, read::condition(run, entry), None).select();
-    let fits = |entry: &&Entry| fits_a_url(&asked(entry)) && !run.refuses_others(entry);
+    let fits = |entry: &&Entry| fits_a_url(&question(run, entry).select()) && !run.refuses_others(entry);
     let (together, long): (Vec<&Entry>, Vec<&Entry>) = entries.into_iter().partition(fits);
     let mut single: Vec<Single<'e>> = long.into_iter().map(|entry| (entry, None)).collect();
     let groups = dealt(together, |entry| run.held(&entry.object));
@@ -49,6 +47,11 @@ pub(super) async fn objects<'e>(run: &Run<'_>, entries: &[&'e Entry]) -> Result<
     }
     single.sort_by(|(a, _), (b, _)| a.object.cmp(&b.object));
     Ok(single)
+}
+
+/// What this backup wants of an object.
+fn question(run: &Run<'_>, entry: &Entry) -> Question {
+    Question::rows(&entry.spec, read::condition(run, entry), None)
 }
 
 /// What an object's query of a call brought.
@@ -74,13 +77,11 @@ fn dealt<T>(mut entries: Vec<T>, rows_held: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
 
 async fn five<'e>(run: &Run<'_>, group: Vec<&'e Entry>) -> Result<Vec<Told<'e>>> {
     let asked_at = run.org_time();
-    let queries: Vec<Query> =
-        group.iter().map(|entry| Question::rows(&entry.spec, read::condition(run, entry), None).query()).collect();
+    let queries: Vec<Query> = group.iter().map(|entry| question(run, entry).query()).collect();
     let told = |(entry, answered): (&&'e Entry, Option<Answered>)| Told { entry, asked_at, answered };
-    // On a thread of its own, where the rows are taken out of the JSON while those of other objects are compared.
+    // There the rows are taken out of the JSON while those of other objects are compared here.
     let org = run.org.clone();
-    let asking = AbortOnDropHandle::new(tokio::spawn(async move { org.composite_queries(&queries).await }));
-    let answers = asking.await.map_err(|error| Error::bug(format!("a question ended without an answer: {error}")))?;
+    let answers = read::aside(async move { org.composite_queries(&queries).await }).await?;
     match answers {
         Ok(answers) => Ok(group.iter().zip(answers.into_iter().map(std::result::Result::ok)).map(told).collect()),
         // Five together may be too much for an org that answers each of them.
@@ -135,14 +136,10 @@ async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, answered: Answered
 fn nothing_new(run: &Run<'_>, entry: &Entry, reading: Reading, answered: &Answered) -> bool {
     let whole = reading.since.is_some() && answered.rest.is_none() && entry.spec.body.is_none();
     let Some(note) = run.previous_note(&entry.object).filter(|_| whole) else { return false };
-    let newest =
-        || answered.rows.column(entry.spec.stamp.as_deref()?).and_then(|stamp| greatest(&answered.rows, stamp));
+    let newest = || read::newest(&entry.spec, &answered.rows);
     let now = || overlap(&entry.spec, Overlap::all(), &answered.rows);
+    // A row that is newer than all that were read spares the digest of all of them.
     note.overlap.is_some() && newest() <= note.high_water.as_deref() && note.overlap == now()
-}
-
-fn greatest(rows: &Rows, column: usize) -> Option<&str> {
-    (0..rows.len()).filter_map(|row| rows.cell(row, column)).max()
 }
 
 /// The digest of those of the rows that lie in an overlap.
@@ -163,13 +160,12 @@ impl Run<'_> {
     }
 
     /// Notes that an object has not moved.
-    pub(super) fn still(&self, entry: &Entry, asked_at: Option<DateTime<Utc>>) {
-        let reading = Reading { since: self.since(entry), route: Route::Composite, asked_at };
+    pub(super) fn still(&self, entry: &Entry, reading: Reading) {
         self.look(entry, reading, &Rows::empty(entry.spec.fields.clone().into()));
     }
 
     /// Notes that an object was asked for and had nothing new among these rows.
-    pub(super) fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
+    fn look(&self, entry: &Entry, reading: Reading, rows: &Rows) {
         let previous = self.previous_note(&entry.object);
         let spec = &entry.spec;
         let fresh = Overlap::of(reading.asked_at).filter(|_| spec.body.is_none());

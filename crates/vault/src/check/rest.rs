@@ -86,13 +86,7 @@ impl Check<'_> {
 
     /// Everything in the org's folder that was not looked at yet.
     pub(super) async fn rest(&mut self, manifests: &[Manifest]) -> Result<()> {
-        let removed = Removed::of(&self.org).await;
-        let removed = match removed {
-            Ok(removed) => removed,
-            // Read once more below, and named.
-            Err(error) if super::is_damage(&error) => Removed::default(),
-            Err(error) => return Err(error),
-        };
+        let removed = super::or_nothing(Removed::of(&self.org).await)?;
         let sealed: BTreeMap<u64, Link> = manifests.iter().map(|one| (one.sequence, Link::of(one))).collect();
         for meta in self.list(&org_path(self.org.id())).await? {
             if self.looked_at.contains(meta.location.as_ref()) {
@@ -101,17 +95,17 @@ impl Check<'_> {
             match self.kind(&meta.location) {
                 // Whoever takes over the lock or the work overwrites these.
                 Some(FileKind::Lock | FileKind::Spill) => {}
-                Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) if !removed.holds(&meta.location) => {
-                    self.unnamed(&meta);
-                }
-                // Known to be damaged, and mended as far as that can be.
-                Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) if removed.is_damaged(&meta.location) => {
-                    self.seen(&meta.location, meta.size);
-                }
                 Some(FileKind::Rows(_) | FileKind::Pack | FileKind::Body) => {
+                    if !removed.holds(&meta.location) {
+                        self.unnamed(&meta);
+                        continue;
+                    }
                     self.seen(&meta.location, meta.size);
-                    let (path, bytes) = (meta.location, meta.size);
-                    self.units.push(Unit { path, bytes, backups: Vec::new(), content: Content::TakenOut });
+                    // What is known to be damaged was mended as far as that can be.
+                    if !removed.is_damaged(&meta.location) {
+                        let (path, bytes) = (meta.location, meta.size);
+                        self.units.push(Unit { path, bytes, backups: Vec::new(), content: Content::TakenOut });
+                    }
                 }
                 Some(kind) => {
                     self.seen(&meta.location, meta.size);

@@ -15,7 +15,7 @@ use super::kinds::Kind as FileKind;
 use super::{Check, is_damage};
 use crate::backup::{DocumentRef, Link, Manifest, follows};
 use crate::capture::Captured;
-use crate::datafile;
+use crate::datafile::{self, FileReader};
 use crate::error::{Error, Kind, Result};
 use crate::log::{DataFile, Log, State};
 use crate::merkle;
@@ -199,7 +199,7 @@ impl Check<'_> {
                 continue;
             }
             let found = if meta.location.as_ref().ends_with(".parquet") {
-                datafile::decode_all(self.org.store(), meta.location.clone(), meta.size).await
+                datafile::decode_all(FileReader::new(self.org.store(), meta.location.clone(), meta.size)).await
             } else {
                 self.json(&meta.location).await
             };
