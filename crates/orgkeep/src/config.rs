@@ -168,6 +168,18 @@ impl Config {
         self.connectors.iter().map(|(name, connector)| (name.as_str(), connector))
     }
 
+    /// The connector of an org in a vault.
+    pub fn linking(&self, vault: &str, org_id: &str) -> Option<&str> {
+        self.connectors().find(|(_, known)| known.vault == vault && known.org_id == org_id).map(|(name, _)| name)
+    }
+
+    /// This name, or with a number what is free.
+    pub fn free_name(&self, name: &str) -> String {
+        let numbered = (2u32..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| self.existing(name).is_none()).expect("names without end")
+    }
+
     pub fn existing(&self, name: &str) -> Option<&Connector> {
         self.connectors.get(name)
     }

@@ -109,14 +109,19 @@ impl Context {
         })?;
         let found = &org.identity().org_id;
         if *found != connector.org_id {
-            return Err(Failure::invalid(format!(
-                "{name} is connected to the org {} but this login leads to {found}",
-                connector.org_id
-            ))
-            .hint("a refreshed sandbox has a new org Id: connect it under a new name"));
+            return Err(another_org(name, connector, found));
         }
         Ok(org)
     }
+}
+
+/// What to say where a login leads to another org than the connector's.
+pub fn another_org(name: &str, connector: &Connector, found: &str) -> Failure {
+    let (org_name, org_id) = (&connector.org_name, &connector.org_id);
+    Failure::invalid(format!("{name} is the org {org_name} ({org_id}), but this login leads to {found}")).hint(format!(
+        "if it is a sandbox that was refreshed: `orgkeep connect {name} --refreshed` goes on with the new org under this name and keeps \
+         the backups from before, linked to it. Any other org needs a name of its own"
+    ))
 }
 
 /// Signs in over the network.

@@ -12,6 +12,7 @@ mod demo;
 mod environment;
 mod failure;
 mod first_contact;
+mod former;
 mod interrupt;
 mod number;
 mod progress;

@@ -84,8 +84,11 @@ pub fn login(name: &str, url: &Url, login: &Login, kept: &Kept) -> Result<orgkee
     let url = url.clone();
     Ok(match login {
         Login::None {} => {
-            return Err(Failure::new(Kind::Denied, format!("{name} was attached with a vault and has no login yet"))
-                .hint(format!("run `orgkeep connect {name} --url URL …` to sign in to the org")));
+            return Err(Failure::new(
+                Kind::Denied,
+                format!("{name} has no login: it came with a vault, or is a sandbox from before its refresh"),
+            )
+            .hint(format!("if the org is still there, run `orgkeep connect {name} --url URL …` to sign in to it")));
         }
         Login::AccessToken { access_token } => orgkeep_salesforce::Login::AccessToken {
             instance_url: url,

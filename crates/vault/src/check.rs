@@ -115,6 +115,9 @@ pub struct CheckReport {
     /// What nothing names; no damage.
     #[serde(default)]
     pub unnamed: Unnamed,
+    /// Numbers of erasures that were begun and have not removed everything yet.
+    #[serde(default)]
+    pub incomplete_erasures: Vec<u64>,
     pub content: Coverage,
 }
 

@@ -42,6 +42,8 @@ pub struct Copied {
     pub present: u64,
     /// Files that were removed because the source has them no more.
     pub removed: u64,
+    /// Files that the source has no more and that the target's storage would not remove yet: the next copy tries again.
+    pub refused: u64,
     /// Finished backups at the target now, of all orgs.
     pub backups: u64,
 }
@@ -64,7 +66,7 @@ enum Rank {
 }
 
 /// What is not part of a vault's content: locks, and what was spilled.
-fn passing(path: &str) -> bool {
+pub(crate) fn passing(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     matches!(name, "lock" | "vault.lock") || path.split('/').nth(2) == Some("spill")
 }
@@ -358,14 +360,24 @@ async fn remove(
     let mut gone: Vec<&String> = there.keys().filter(|path| !source.contains_key(*path) && !passing(path)).collect();
     gone.retain(|path| rank(path) != Rank::Vault && (rank(path) != Rank::Manifest || due(path, manifests)));
     gone.sort_by_key(|path| (std::cmp::Reverse(rank(path)), *path));
+    let mut manifest_stays = false;
     for path in gone {
+        if manifest_stays && rank(path) != Rank::Manifest {
+            // It may name this file.
+            copied.refused += 1;
+            continue;
+        }
         match to.store.delete(&Path::from(path.as_str())).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => copied.removed += 1,
+            // Locked, perhaps.
+            Err(object_store::Error::PermissionDenied { .. }) => {
+                manifest_stays |= rank(path) == Rank::Manifest;
+                copied.refused += 1;
+            }
             Err(error) => {
                 return Err(Error::because("a file cannot be removed at the target", error).with("path", path));
             }
         }
-        copied.removed += 1;
         progress(copied, path);
     }
     Ok(())

@@ -194,6 +194,13 @@ impl OrgVault {
         if !erasure.bodies.is_empty() {
             blobs::take_out(self, &|hash| erasure.bodies.contains(hash), lock, &mut done).await?;
         }
+        // Nobody reads the records any more. Only now are the files removed, because storage may refuse that for a long time.
+        for object in erasure.records.keys() {
+            let log = self.log(object);
+            let Some(state) = log.state().await? else { continue };
+            let named = state.files.into_iter().map(|file| file.name).collect();
+            self.purge(log.path(), &named, &mut done).await?;
+        }
         // Bodies that nothing refers to may also lie in packs that were merged and are kept for a day.
         blobs::purge(self, &mut done).await?;
         let spilled = self.path("spill");
@@ -203,7 +210,7 @@ impl OrgVault {
         Ok(done)
     }
 
-    /// Takes records out of a table, and what it no longer names out of the store.
+    /// Takes records out of a table. The files that held them are still in the store.
     async fn take_out(
         &self,
         object: &str,
@@ -213,7 +220,7 @@ impl OrgVault {
         done: &mut Erased,
     ) -> Result<()> {
         let log = self.log(object);
-        let Some(mut state) = log.state().await? else { return Ok(()) };
+        let Some(state) = log.state().await? else { return Ok(()) };
         let sorted: Arc<[String]> = ids.iter().cloned().collect();
         let unwanted: HashSet<String> = ids.iter().cloned().collect();
         let schema = Schema::new(state.columns.clone())?;
@@ -245,11 +252,10 @@ impl OrgVault {
                 outcome: json!({ "erased": held }),
                 at: lock.at(),
             };
-            state = log.commit(Some(state), commit).await?;
+            log.commit(Some(state), commit).await?;
         }
         self.forget_state(object);
-        let named = state.files.into_iter().map(|file| file.name).collect();
-        self.purge(log.path(), &named, done).await
+        Ok(())
     }
 
     async fn holds(&self, log: &Log, file: &DataFile, schema: &Schema, ids: &Arc<[String]>) -> Result<bool> {

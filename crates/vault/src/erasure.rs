@@ -148,6 +148,12 @@ impl ErasureList {
         Ok((live, sum.map_or_else(|| digest.to_owned(), |sum| sum.to_string())))
     }
 
+    /// Those that are complete.
+    pub(crate) fn completed(&self) -> ErasureList {
+        let complete = |erasure: &&Erasure| !self.incomplete.contains(&erasure.number);
+        ErasureList::new(self.erasures.iter().filter(complete).cloned().collect(), BTreeSet::new())
+    }
+
     pub(crate) fn held(&self, object: &str, at: u64, held: &Held) -> Result<Held> {
         let (live, digest) = self.adjusted(object, at, held.live, &held.digest)?;
         Ok(Held { live, digest })

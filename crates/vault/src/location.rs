@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where a vault lies: a folder by its path, or any object store by its URL.
 
+mod bucket;
+mod xml;
+
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, parse_url_opts};
+use object_store::{ObjectStore, ObjectStoreScheme, parse_url_opts};
 use url::Url;
+
+use bucket::Bucket;
 
 use crate::error::{Error, Kind, Result};
 
@@ -24,12 +31,32 @@ enum Form {
     Remote(Url),
 }
 
+/// How long a bucket locks what is put into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRetention {
+    /// `GOVERNANCE`, which some users may lift, or `COMPLIANCE`, which nobody may.
+    pub mode: String,
+    pub period: TimeDelta,
+}
+
+/// Storage that locks objects: until its time an object can be neither removed nor written over for good, whoever asks.
+#[async_trait]
+pub trait ObjectLock: Send + Sync {
+    /// For how long every object is locked when it is put; none where the storage locks nothing.
+    async fn retention(&self) -> object_store::Result<Option<BucketRetention>>;
+
+    /// Locks an object until then; a lock does not become shorter. `path` is that of the vault's store.
+    async fn retain(&self, path: &Path, mode: &str, until: DateTime<Utc>) -> object_store::Result<()>;
+}
+
 /// An opened place. A bare store is one too: then backups of an org are kept apart by a lease object, not by a file lock.
 #[derive(Clone)]
 pub struct Place {
     pub store: Arc<dyn ObjectStore>,
     /// The folder that `store` shows, if it is one on this machine.
     pub folder: Option<PathBuf>,
+    /// Where the storage may lock what is in it.
+    pub locks: Option<Arc<dyn ObjectLock>>,
 }
 
 impl Place {
@@ -41,7 +68,7 @@ impl Place {
 
 impl From<Arc<dyn ObjectStore>> for Place {
     fn from(store: Arc<dyn ObjectStore>) -> Self {
-        Place { store, folder: None }
+        Place { store, folder: None, locks: None }
     }
 }
 
@@ -86,18 +113,28 @@ impl Location {
                 let folder = path.canonicalize().map_err(unusable)?;
                 let store = LocalFileSystem::new_with_prefix(&folder)
                     .map_err(|error| Error::because("the vault's folder cannot be used", error))?;
-                Ok(Place { store: Arc::new(store), folder: Some(folder) })
+                Ok(Place { store: Arc::new(store), folder: Some(folder), locks: None })
             }
             Form::Remote(url) => {
-                let (store, prefix) = parse_url_opts(url, options).map_err(|error| {
+                let unusable = |error| {
                     Error::because("the vault's URL cannot be used", error)
                         .of_kind(Kind::Invalid)
                         .with("url", url)
                         .hint("write s3://bucket/folder, gs://bucket/folder, az://container/folder, or a path")
-                })?;
-                let store: Arc<dyn ObjectStore> = Arc::from(store);
+                };
+                let scheme = ObjectStoreScheme::parse(url).map_err(|error| unusable(error.into()))?;
+                let (store, prefix, locks): (Arc<dyn ObjectStore>, Path, Option<Arc<dyn ObjectLock>>) = match scheme {
+                    (ObjectStoreScheme::AmazonS3, prefix) => {
+                        let bucket = Bucket::open(url, prefix.clone(), options).map_err(unusable)?;
+                        (Arc::new(bucket.clone()), prefix, Some(Arc::new(bucket)))
+                    }
+                    _ => {
+                        let (store, prefix) = parse_url_opts(url, options).map_err(unusable)?;
+                        (Arc::from(store), prefix, None)
+                    }
+                };
                 let store = if prefix.as_ref().is_empty() { store } else { Arc::new(PrefixStore::new(store, prefix)) };
-                Ok(Place { store, folder: None })
+                Ok(Place { store, folder: None, locks })
             }
         }
     }

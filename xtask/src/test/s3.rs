@@ -4,6 +4,9 @@
 //! The command line makes a vault in a bucket, backs an emulated org up into it, checks every byte, copies it to a folder and back to
 //! another prefix, and attaches and exports the copy. Two processes that make a vault in the same place, and two that back up the
 //! same org at once, race: of each pair exactly one may win where both cannot.
+//!
+//! A bucket that locks what is put into it (object lock) and one that only keeps versions are made with `curl`: in the first nothing is
+//! removed before its time, and in the second an erasure leaves no version of what it erased.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -111,6 +114,34 @@ impl World {
         child::kept(&mut self.command(config, line), &self.folder.join("orgkeep"), LIMIT).map(|run| run.text())
     }
 
+    /// A request to the server that is signed by `curl`; an error where it is refused.
+    fn curl(&self, method: &str, path: &str, more: &[&str]) -> Result<String> {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--show-error", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3"]);
+        command.args(["--user", &format!("{KEY}:{SECRET}"), "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+        command.args(["--request", method]).args(more).arg(format!("{}/{path}", self.endpoint));
+        child::kept(&mut command, &self.folder.join("curl"), LIMIT).map(|run| run.text())
+    }
+
+    /// Keys and versions of all objects whose keys begin so.
+    fn versions(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>> {
+        let listed = self.curl("GET", &format!("{bucket}?prefix={}&versions=", prefix.replace('/', "%2F")), &[])?;
+        let between = |text: &str, tag: &str| -> Option<String> {
+            let rest = text.split_once(&format!("<{tag}>"))?.1;
+            Some(rest.split_once('<')?.0.to_owned())
+        };
+        let of = |entry: &str| Some((between(entry, "Key")?, between(entry, "VersionId")?));
+        Ok(listed.split("<Version>").skip(1).filter_map(of).collect())
+    }
+
+    /// The Id of a contact in a vault.
+    fn contact(&self, name: &str) -> Result<String> {
+        let listed = self.orgkeep("config.toml", &format!("export {name} Contact --at 1 --format csv"))?;
+        let id =
+            listed.lines().nth(1).and_then(|line| line.split(',').next()).map(|id| id.trim_matches('"').to_owned());
+        id.filter(|id| id.starts_with("003")).ok_or_else(|| "the org has no contact".to_owned())
+    }
+
     /// Runs a command line twice at the same moment; the two exit codes.
     fn race(&self, line: &str) -> Result<[i32; 2]> {
         let start = |number: u8| {
@@ -143,14 +174,12 @@ fn play(place: &Place, weed: &Path) -> Result<()> {
     let codes = world.race("init s3://vaults/raced --passphrase-file passphrase")?;
     expect("two vaults made in one place", codes, &[[0, 1], [0, 11]])?;
     world.orgkeep("config.toml", "init s3://vaults/acme --passphrase-file passphrase")?;
-    world.orgkeep(
-        "config.toml",
-        &format!(
-            "connect acme --vault s3://vaults/acme --passphrase-file passphrase --url {} --client-id {} --client-secret-file secret",
-            emulator.url,
-            emulator.told("client_id")
-        ),
-    )?;
+    let connect = format!(
+        "--passphrase-file passphrase --url {} --client-id {} --client-secret-file secret",
+        emulator.url,
+        emulator.told("client_id")
+    );
+    world.orgkeep("config.toml", &format!("connect acme --vault s3://vaults/acme {connect}"))?;
     // Both may come after each other; at the same time, one is told that the other writes.
     let codes = world.race("backup acme")?;
     expect("two backups", codes, &[[0, 11], [0, 0], [0, 3], [3, 3], [3, 11]])?;
@@ -172,5 +201,75 @@ fn play(place: &Place, weed: &Path) -> Result<()> {
     if copied != whole {
         return Err("the copy of the vault exports other accounts".to_owned());
     }
-    Ok(())
+    if !clients::runs(Command::new("curl").arg("--version")) {
+        say("    without buckets that lock or keep versions: there is no curl to make them");
+        return Ok(());
+    }
+    locked(&world, &connect)?;
+    versioned(&world, &connect)
+}
+
+/// A bucket with a default retention: every file is locked, and stays so.
+fn locked(world: &World, connect: &str) -> Result<()> {
+    world.curl("PUT", "locked", &["-H", "x-amz-bucket-object-lock-enabled: true"])?;
+    let rule = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>3</Days></DefaultRetention></Rule>";
+    let lock = format!(
+        "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}</ObjectLockConfiguration>"
+    );
+    world.curl("PUT", "locked?object-lock=", &["--data", &lock])?;
+    world.orgkeep("config.toml", "init s3://locked/acme --passphrase-file passphrase")?;
+    world.orgkeep("config.toml", &format!("connect locked --vault s3://locked/acme {connect}"))?;
+    for _ in 0..2 {
+        world.orgkeep("config.toml", "backup locked")?;
+    }
+    world.orgkeep("config.toml", "check locked --read-data")?;
+    // Of every object the lock was set by Orgkeep, or by the bucket where the next backup need not.
+    let files = world.versions("locked", "acme/orgs/")?;
+    let rows: Vec<&(String, String)> = files.iter().filter(|(key, _)| key.contains("/objects/Account/0")).collect();
+    let [(key, version)] = rows.as_slice() else { return Err(format!("one file of accounts was expected: {rows:?}")) };
+    let until = world.curl("GET", &format!("locked/{key}?retention="), &[])?;
+    if !until.contains("<Mode>GOVERNANCE</Mode>") {
+        return Err(format!("{key} is not locked: {until}"));
+    }
+    if world.curl("DELETE", &format!("locked/{key}?versionId={version}"), &[]).is_ok() {
+        return Err(format!("the bucket let go of {key}, so it locks nothing"));
+    }
+    // An erasure cannot be complete, says so, and hides nothing meanwhile.
+    let id = world.contact("locked")?;
+    let mut erase = world.command("config.toml", &format!("erase locked --object Contact --id {id} --yes"));
+    let refused = erase.output().map_err(|error| error.to_string())?;
+    if refused.status.code() != Some(12) || !String::from_utf8_lossy(&refused.stderr).contains("by a lock") {
+        return Err(format!("an erasure in a locked bucket: {refused:?}"));
+    }
+    let exported = world.orgkeep("config.toml", "export locked Contact --at 1 --format csv")?;
+    if exported.lines().any(|line| line.trim_start_matches('"').starts_with(&id)) {
+        return Err("a record that was erased is exported".to_owned());
+    }
+    let checked = world.orgkeep("config.toml", "check locked --read-data --json")?;
+    if checked.contains(r#""incomplete_erasures":[1]"#) {
+        Ok(())
+    } else {
+        Err(format!("a check says nothing of the erasure that is not complete: {checked}"))
+    }
+}
+
+/// A bucket that keeps versions: what is removed is removed in all of them.
+fn versioned(world: &World, connect: &str) -> Result<()> {
+    world.curl("PUT", "versioned", &[])?;
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    world.curl("PUT", "versioned?versioning=", &["--data", enabled])?;
+    world.orgkeep("config.toml", "init s3://versioned/acme --passphrase-file passphrase")?;
+    world.orgkeep("config.toml", &format!("connect versioned --vault s3://versioned/acme {connect}"))?;
+    world.orgkeep("config.toml", "backup versioned")?;
+    let rows = |files: Vec<(String, String)>| -> Vec<(String, String)> {
+        files.into_iter().filter(|(key, _)| key.contains("/objects/Contact/0")).collect()
+    };
+    let before = rows(world.versions("versioned", "acme/orgs/")?);
+    let id = world.contact("versioned")?;
+    world.orgkeep("config.toml", &format!("erase versioned --object Contact --id {id} --yes"))?;
+    let after = rows(world.versions("versioned", "acme/orgs/")?);
+    if before.is_empty() || after.is_empty() || after.iter().any(|one| before.contains(one)) {
+        return Err(format!("an erasure left versions of what it erased: {before:?}, then {after:?}"));
+    }
+    world.orgkeep("config.toml", "check versioned --read-data").map(drop)
 }

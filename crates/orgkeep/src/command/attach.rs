@@ -2,7 +2,7 @@
 //! `orgkeep attach`: makes a vault that exists known to this machine, on a day when all else is gone.
 
 use crate::cli::{self, Unlocking};
-use crate::config::{Config, Connector, Login};
+use crate::config::{Connector, Login};
 use crate::context::Context;
 use crate::failure::{Answer, Failure};
 use crate::table::Table;
@@ -33,15 +33,14 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let vault = context.vault(&place, &unlocking, &Unlocking::default()).await?;
     let mut config = context.config()?;
     let mut table = Table::new(["Connector", "Org", "Name", ">Backups", "Newest"]);
-    let mut attached = Vec::new();
+    let (mut attached, mut refreshed) = (Vec::new(), Vec::new());
     for org_id in vault.orgs().await? {
         let org = vault.org(&org_id).await?;
         let Some(newest) = org.newest().await? else { continue };
         let org_name = name_of(&org, newest.sequence).await.unwrap_or_else(|| org_id.clone());
-        let known = config.connectors().find(|(_, known)| known.vault == place && known.org_id == org_id);
-        let (name, new) = match known.map(|(name, _)| name.to_owned()) {
-            Some(name) => (name, false),
-            None => (free_name(&config, &org_name, &org_id), true),
+        let (name, new) = match config.linking(&place, &org_id) {
+            Some(name) => (name.to_owned(), false),
+            None => (config.free_name(&plain(&org_name, &org_id)), true),
         };
         if new {
             config.put(
@@ -62,11 +61,15 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                 },
             )?;
         }
+        let former = org.former().await?.map(|former| former.org);
+        if let Some(former) = &former {
+            refreshed.push(format!("{name} is the sandbox that was {former} before its refresh"));
+        }
         let finished = newest.finished_at.format("%Y-%m-%d %H:%M UTC").to_string();
         table.row([&name, &org_id, &org_name, &newest.sequence.to_string(), &finished]);
         attached.push(json!({
             "connector": name, "new": new, "org": org_id, "org_name": org_name,
-            "newest": newest.sequence, "finished_at": newest.finished_at,
+            "newest": newest.sequence, "finished_at": newest.finished_at, "former": former,
         }));
     }
     let screen = &context.screen;
@@ -74,6 +77,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         None => screen.say("the vault holds no finished backup of any org"),
         Some(first) => {
             screen.table(&table)?;
+            refreshed.iter().for_each(|line| screen.say(line));
             let name = first["connector"].as_str().unwrap_or_default();
             screen.say(&format!(
                 "\nNext: orgkeep ls {name}, or orgkeep connect {name} --url URL … to sign in to the org"
@@ -92,15 +96,10 @@ async fn name_of(org: &OrgVault, at: u64) -> Option<String> {
     batch.text(0, name).map(|text| text.into_owned()).filter(|text| !text.is_empty())
 }
 
-/// A connector's name that is free, after the org's.
-fn free_name(config: &Config, org_name: &str, org_id: &str) -> String {
-    let plain: String = org_name
-        .to_lowercase()
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
-        .collect();
+/// A connector's name after the org's.
+fn plain(org_name: &str, org_id: &str) -> String {
+    let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let plain: String = org_name.to_lowercase().chars().map(letter).collect();
     let plain = plain.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    let base = if plain.is_empty() { org_id.to_owned() } else { plain };
-    let mut names = std::iter::once(base.clone()).chain((2u32..).map(|number| format!("{base}-{number}")));
-    names.find(|name| config.existing(name).is_none()).unwrap_or(base)
+    if plain.is_empty() { org_id.to_owned() } else { plain }
 }

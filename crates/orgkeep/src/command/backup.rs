@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use orgkeep_engine::{BackupOptions, Clock as _, ExpireOptions, Reconcile, backup, expire, expiring};
 use orgkeep_salesforce::AtTheReserve;
-use orgkeep_vault::OrgVault;
+use orgkeep_vault::{Lock, OrgVault};
 
 /// How much of the content an exchange of keys seals anew after each backup.
 const SEALED_ANEW_BYTES: u64 = 256 * 1024 * 1024;
@@ -84,8 +84,20 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         ..BackupOptions::default()
     };
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
+    // The backup is made, whatever becomes of these.
     if vault.rotating() {
-        seal_anew(&vault).await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));
+        let sealed =
+            alone(&vault, async |lock| vault.continue_rotation(lock, SEALED_ANEW_BYTES, lock.at()).await.map(drop));
+        sealed.await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));
+    }
+    match alone(&vault, async |lock| vault.renew_locks(lock).await).await {
+        Ok(Some(locked)) => context.screen.say(&format!(
+            "the bucket keeps all {} of these backups locked until {} at least",
+            counted(locked.files, "file"),
+            locked.until.format("%Y-%m-%d")
+        )),
+        Ok(None) => {}
+        Err(failure) => context.screen.say(&format!("warning: {}", failure.text().trim_end())),
     }
     if let Err(failure) = seen.note(&vault, report.line.sequence).await {
         // The backup is made; what is lost is that its absence would be noticed.
@@ -103,14 +115,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     Ok(Answer::with(&report).partly(render::backup_shortfall(&report)))
 }
 
-/// Goes on with an exchange of keys, after the backup, by about as much as a backup writes.
-async fn seal_anew(vault: &OrgVault) -> Result<(), Failure> {
-    let now = SystemClock.now();
-    let lock = vault.lock(&environment::holder(), now).await?;
-    let step = vault.continue_rotation(&lock, SEALED_ANEW_BYTES, now).await;
+/// Does something to the org's part of the vault while nobody else writes there.
+async fn alone<T>(vault: &OrgVault, work: impl AsyncFnOnce(&Lock) -> orgkeep_vault::Result<T>) -> Result<T, Failure> {
+    let lock = vault.lock(&environment::holder(), SystemClock.now()).await?;
+    let done = work(&lock).await;
     lock.release().await?;
-    step?;
-    Ok(())
+    Ok(done?)
 }
 
 /// Expires what the vault's policy no longer keeps, or says how many backups that are.

@@ -4,6 +4,7 @@
 use crate::cli::Unlocking;
 use crate::context::Context;
 use crate::failure::{Answer, Failure};
+use crate::former::formers;
 use crate::render;
 use clap::Args;
 use serde_json::json;
@@ -28,5 +29,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     } else {
         context.screen.table(&render::backups(&backups))?;
     }
-    Ok(Answer::with(json!({ "backups": backups })))
+    let formers = formers(&context.config()?, &connector, &vault).await?;
+    for former in &formers {
+        let (org, name) = (&former.org, former.name());
+        context.screen.say(&format!(
+            "\nBefore a refresh this sandbox was {org}, with backups of its own: `orgkeep backups {name}`"
+        ));
+    }
+    Ok(Answer::with(json!({ "backups": backups, "formers": formers })))
 }

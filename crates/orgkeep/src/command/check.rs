@@ -66,6 +66,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let report = orgkeep_engine::check(&vault, options, &context.progress).await?;
     context.progress.clear();
     let screen = &context.screen;
+    for number in &report.incomplete_erasures {
+        screen.say(&format!(
+            "erasure {number} is not complete: files that hold what it erased are still there; the next backup or `orgkeep erase` removes them"
+        ));
+    }
     if report.damage.is_empty() {
         screen.line(&sound(&report, extent))?;
         return Ok(Answer::with(&report));

@@ -2,9 +2,11 @@
 //! `orgkeep connect`: links an org to a vault under a name.
 //!
 //! It signs in at once, opens the vault at once, and writes the connector down only when both worked. Under a name that
-//! exists it replaces the login (to reauthenticate) and refuses another org, because that would mix two histories.
+//! exists it replaces the login (to reauthenticate) and refuses another org, because that would mix two histories; the org that a
+//! sandbox became by a refresh is linked to the one that it was.
 
 mod permissions;
+mod refreshed;
 
 use crate::cli::{self, Unlocking};
 use crate::config::{self, Connector, Kept, Login, Place};
@@ -69,8 +71,18 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", value_parser = crate::number::amount)]
     file_budget: Option<u64>,
 
+    /// The sandbox was refreshed: go on with the org that it is now, and keep the backups from before, linked to it, under a name of their own
+    #[arg(long)]
+    refreshed: bool,
+
     #[command(flatten)]
     unlocking: Unlocking,
+}
+
+impl Arguments {
+    fn gives_login(&self) -> bool {
+        self.client_id.is_some() || self.access_token_file.is_some()
+    }
 }
 
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
@@ -93,18 +105,24 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         (None, Some(connector)) => connector.url.clone(),
         (None, None) => return Err(first_time("--url")),
     };
-    let (login, to_keep) = new_login(&arguments)?;
-
     // 1. Sign in, with the secrets as they were given.
+    let known = existing.as_ref().map(|existing| &existing.login).filter(|login| refreshed::reusable(login));
+    let (login, to_keep, signed) = match known.filter(|_| arguments.refreshed && !arguments.gives_login()) {
+        Some(login) => (login.clone(), Vec::new(), secret::login(name, &url, login, &kept)?),
+        None => {
+            let (login, to_keep) = new_login(&arguments)?;
+            let signed = with_secrets(&login, &url, &to_keep)?;
+            (login, to_keep, signed)
+        }
+    };
     let rotation = Rotation::of(name, &login, &kept);
-    let org = context::connect(with_secrets(&login, &url, &to_keep)?, rotation.clone()).await?;
+    let org = context::connect(signed, rotation.clone()).await?;
     let identity = org.identity().clone();
-    if let Some(former) = existing.as_ref().filter(|former| former.org_id != identity.org_id) {
-        return Err(Failure::invalid(format!(
-            "{name} is the org {} ({}), but this login leads to {}",
-            former.org_name, former.org_id, identity.org_id
-        ))
-        .hint("choose another name for this org; a refreshed sandbox counts as a new org"));
+    let former = existing.as_ref().filter(|former| former.org_id != identity.org_id);
+    match (former, arguments.refreshed) {
+        (Some(former), false) => return Err(context::another_org(name, former, &identity.org_id)),
+        (None, true) => return Err(refreshed::not_refreshed(name, existing.as_ref(), &identity.org_id)),
+        _ => {}
     }
     // 2. Ask the org who it is and what this user may see.
     let organization = org.organization().await?;
@@ -116,7 +134,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         Some(former) if former.vault == vault && given.is_empty() => former.unlocking(),
         _ => given,
     };
-    context.vault(&vault, &arguments.unlocking, &unlocking).await?;
+    let opened = context.vault(&vault, &arguments.unlocking, &unlocking).await?;
     // 4. Write it down.
     for (key, given) in &to_keep {
         let rotated = *key == "refresh_token" && rotation.as_ref().is_some_and(|rotation| rotation.happened());
@@ -137,6 +155,10 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         reconcile_days: existing.as_ref().and_then(|existing| existing.reconcile_days),
         login,
     };
+    let before = match former {
+        Some(former) => Some(refreshed::link(name, former, &connector, &organization, &opened, &mut config).await?),
+        None => None,
+    };
     config.put(name, connector.clone())?;
 
     let daily = limits.and_then(|limits| limits.daily_api_requests);
@@ -147,10 +169,17 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     for (what, remedy) in permissions.missing() {
         screen.say(&format!("\nwarning: {} lacks the permission \"{what}\"\nhint: {remedy}", identity.username));
     }
+    if let Some(before) = &before {
+        screen.say(&format!(
+            "\nIts backups from before the refresh are those of {before}: `orgkeep backups {before}`, and `orgkeep restore {before} --at N --to {name}` \
+             puts records of then into the org of now"
+        ));
+    }
     screen.say(&format!("\nNext: orgkeep backup {name}"));
     Ok(Answer::with(json!({
         "connector": name,
         "renewed": existing.is_some(),
+        "former": former.map(|former| json!({ "org": former.org_id, "connector": before })),
         "org": {
             "id": identity.org_id,
             "name": organization.name,

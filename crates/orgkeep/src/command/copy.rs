@@ -52,6 +52,12 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     progress.clear();
     let removed =
         if copied.removed > 0 { format!(", {} removed", counted(copied.removed, "file")) } else { String::new() };
+    if copied.refused > 0 {
+        let refused = counted(copied.refused, "file");
+        context
+            .screen
+            .say(&format!("{to} would not remove {refused}, locked perhaps; the next copy with --mirror tries again"));
+    }
     context.screen.line(&format!(
         "{} with {} at {to}: {} ({}) written and read back, {} there already{removed}",
         "A copy of the vault",

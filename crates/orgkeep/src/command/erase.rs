@@ -6,6 +6,7 @@ use crate::config;
 use crate::context::Context;
 use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure, Kind};
+use crate::former::{formers, found};
 use crate::number::{counted, grouped};
 use crate::{prompt, render};
 use clap::Args;
@@ -70,6 +71,15 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         config::replace(path, &json, false)
             .map_err(|error| Failure::caused(Kind::Invalid, format!("could not write {}", path.display()), &error))?;
         screen.say(&format!("wrote the certificate to {}", path.display()));
+    }
+    for former in formers(&context.config()?, &connector, &vault).await? {
+        // Not by itself: an Id of before may have become another record's.
+        if found(orgkeep_engine::erasure(&former.vault, object, ids, &SystemClock).await)?.is_some() {
+            let (name, ids) = (former.name(), ids.iter().map(|id| format!(" --id {id}")).collect::<String>());
+            screen.say(&format!(
+                "warning: the sandbox had it before its refresh as well, and those backups still do: `orgkeep erase {name} --object {object}{ids}`"
+            ));
+        }
     }
     let still = grouped(certificate.ids.len() as u64);
     screen.say(&format!("the org itself was not touched: delete {object} ({still}) there as well"));

@@ -2,10 +2,13 @@
 //! `orgkeep show`: one record, as it was or through time.
 
 use crate::cli::Unlocking;
+use crate::config::Connector;
 use crate::context::Context;
 use crate::failure::{Answer, Failure};
+use crate::former::{formers, found};
 use crate::render;
 use clap::Args;
+use orgkeep_vault::OrgVault;
 use serde_json::json;
 
 /// Shows one record as a backup holds it, or its whole history
@@ -38,13 +41,38 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Failure> {
     let connector = context.connector(&arguments.name)?;
     let vault = context.org_vault(&connector, &arguments.unlocking).await?;
-    let screen = &context.screen;
     if arguments.history {
-        let versions = orgkeep_engine::history(&vault, &arguments.object, &arguments.id).await?;
-        screen.show(&render::history(&versions))?;
-        return Ok(Answer::with(json!({ "object": arguments.object, "id": arguments.id, "versions": versions })));
+        return history(&arguments, &connector, &vault, context).await;
     }
     let record = orgkeep_engine::record(&vault, &arguments.object, &arguments.id, arguments.at).await?;
-    screen.show(&render::record(&record))?;
+    context.screen.show(&render::record(&record))?;
     Ok(Answer::with(&record))
+}
+
+/// All versions; also those of the orgs that a refreshed sandbox was before, by the same Id, each apart from the others.
+async fn history(
+    arguments: &Arguments,
+    connector: &Connector,
+    vault: &OrgVault,
+    context: &Context,
+) -> Result<Answer, Failure> {
+    let (object, id) = (&arguments.object, &arguments.id);
+    let now = orgkeep_engine::history(vault, object, id).await;
+    let (mut text, mut before) = (String::new(), Vec::new());
+    for former in formers(&context.config()?, connector, vault).await?.into_iter().rev() {
+        let Some(versions) = found(orgkeep_engine::history(&former.vault, object, id).await)? else { continue };
+        text.push_str(&format!(
+            "In {}, before the sandbox was refreshed:\n{}",
+            former.name(),
+            render::history(&versions)
+        ));
+        before.push(json!({ "org": former.org, "connector": former.connector, "versions": versions }));
+    }
+    let versions = if before.is_empty() { now? } else { found(now)?.unwrap_or_default() };
+    if !before.is_empty() {
+        text.push_str(&format!("In {}:\n", arguments.name));
+    }
+    text.push_str(&if versions.is_empty() { "no version\n".to_owned() } else { render::history(&versions) });
+    context.screen.show(&text)?;
+    Ok(Answer::with(json!({ "object": object, "id": id, "versions": versions, "before": before })))
 }

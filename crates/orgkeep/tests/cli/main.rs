@@ -7,6 +7,7 @@ mod help;
 mod keeping;
 mod killed;
 mod proofs;
+mod refreshed;
 mod refusals;
 mod restores;
 #[cfg(feature = "sql")]

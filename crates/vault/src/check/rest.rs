@@ -25,6 +25,7 @@ use super::memory::DamagedFile;
 use crate::backup::{Link, Manifest};
 use crate::erasure::{Erased, Erasure, ErasureList};
 use crate::error::{Error, Kind, Result};
+use crate::former::Former;
 use crate::mend::Lost;
 use crate::removed::Removed;
 use crate::retention::Retention;
@@ -68,8 +69,9 @@ impl Check<'_> {
             self.named_erasures.insert(*number);
         }
         self.broken_erasures = whole.len() < there.len();
-        let incomplete = there.keys().filter(|number| !done.contains_key(number)).copied().collect();
+        let incomplete: BTreeSet<u64> = there.keys().filter(|number| !done.contains_key(number)).copied().collect();
         self.listed_erasures = there.into_keys().collect();
+        self.report.incomplete_erasures = Vec::from_iter(incomplete.iter().copied());
         self.erased = ErasureList::new(whole, incomplete);
         Ok(())
     }
@@ -152,9 +154,10 @@ impl Check<'_> {
             // Of a backup that was removed, or never finished.
             FileKind::Seal(_) => self.org.read_seal(path).await.map(drop),
             FileKind::Retention => self.packed::<Retention>(path, &what).await,
+            FileKind::Former => self.packed::<Former>(path, &what).await,
             FileKind::Removed => self.packed::<Removed>(path, &what).await,
             FileKind::Lost => self.packed::<Vec<Lost>>(path, &what).await,
-            FileKind::Checked => self.packed::<BTreeMap<String, DateTime<Utc>>>(path, &what).await,
+            FileKind::Checked | FileKind::Locked => self.packed::<BTreeMap<String, DateTime<Utc>>>(path, &what).await,
             FileKind::DamagedFiles => self.packed::<Vec<DamagedFile>>(path, &what).await,
             FileKind::Unfinished | FileKind::Rotation | FileKind::Log(_) => self.json(path).await,
             // The structure leads to all the others; one that it does not is new.

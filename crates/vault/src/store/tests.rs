@@ -13,7 +13,7 @@ fn ring() -> Keyring {
 
 fn stores() -> (Arc<InMemory>, VaultStore) {
     let inner = Arc::new(InMemory::new());
-    let place = Place { store: inner.clone(), folder: None };
+    let place = Place { store: inner.clone(), folder: None, locks: None };
     (inner, VaultStore::new(&place, Some(ring())))
 }
 

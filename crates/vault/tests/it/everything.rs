@@ -117,6 +117,7 @@ pub async fn full(store: Arc<dyn ObjectStore>, protection: Protection, size: Siz
     retention.backups.insert(3, hold.clone());
     retention.records.entry("Account".into()).or_default().insert("001B".into(), hold);
     org.set_retention(&lock, &retention).await.unwrap();
+    org.continue_from(&vault.org(OTHER_ORG).await.unwrap(), now()).await.unwrap();
     org.expire(&lock, &[2]).await.unwrap();
     org.remove_expired(&lock, &[2]).await.unwrap();
     org.expire(&lock, &[1]).await.unwrap();
@@ -143,7 +144,8 @@ pub async fn full(store: Arc<dyn ObjectStore>, protection: Protection, size: Siz
 }
 
 /// What the vault must hold for the test to say something: by the end or the beginning of its path below the org.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
+    "former.json.zst",
     "unfinished.json",
     "retention.json.zst",
     "removed.json.zst",

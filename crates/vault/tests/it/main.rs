@@ -14,6 +14,7 @@ mod erasure;
 mod everything;
 mod history;
 mod keys;
+mod locks;
 mod mending;
 mod proof;
 mod reading;

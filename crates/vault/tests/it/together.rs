@@ -308,6 +308,10 @@ async fn storage_that_refuses_to_remove_delays_an_expiry_and_an_erasure_and_fail
     let refused = org.erase(&held, draft).await.unwrap_err();
     assert!(refused.kind() == Kind::Denied && refused.next_step().unwrap().contains("completes the erasure"));
     held.release().await.unwrap();
+    // Nobody reads the record any more, and what is left to do is no damage.
+    assert_eq!(names(&org, 4).await, [("001OTHER".to_owned(), "round 4".to_owned())]);
+    let report = org.check(true, &mut |_| {}).await.unwrap();
+    assert_eq!((report.damage, report.incomplete_erasures), (vec![], vec![1]));
     let rows = [(GONE, false, "still here", "1"), ("001OTHER", false, "five", "")];
     backup(&org, CaptureKind::Changes, vec![accounts(&rows)]).await;
     assert_eq!(names(&org, 5).await, [("001OTHER".to_owned(), "five".to_owned())]);

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Storage that locks what is put into it: what the backups need stays locked, whatever its age.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use orgkeep_vault::{BucketRetention, CaptureKind, Kind, ObjectLock, OrgVault, Place};
+
+use crate::world::*;
+
+/// Locks for thirty days, and remembers until when it was asked to lock what.
+#[derive(Default)]
+struct Locking {
+    asked: Mutex<BTreeMap<String, DateTime<Utc>>>,
+    refuses: bool,
+}
+
+#[async_trait]
+impl ObjectLock for Locking {
+    async fn retention(&self) -> object_store::Result<Option<BucketRetention>> {
+        Ok(Some(BucketRetention { mode: "GOVERNANCE".into(), period: TimeDelta::days(30) }))
+    }
+
+    async fn retain(&self, path: &Path, mode: &str, until: DateTime<Utc>) -> object_store::Result<()> {
+        assert_eq!(mode, "GOVERNANCE");
+        if self.refuses {
+            let (path, source) = (path.to_string(), "not allowed".into());
+            return Err(object_store::Error::PermissionDenied { path, source });
+        }
+        self.asked.lock().unwrap().insert(path.to_string(), until);
+        Ok(())
+    }
+}
+
+async fn renewed(org: &OrgVault, day: i64) -> orgkeep_vault::Locked {
+    let lock = org.lock("test", now() + TimeDelta::days(day)).await.unwrap();
+    let locked = org.renew_locks(&lock).await.unwrap().unwrap();
+    lock.release().await.unwrap();
+    locked
+}
+
+#[tokio::test]
+async fn what_backups_need_stays_locked_and_what_they_no_longer_need_does_not() {
+    let store = memory();
+    let vault = plain_vault(store.clone()).await;
+    let locking = Arc::new(Locking::default());
+    let place = Place { store: store.clone(), folder: None, locks: Some(locking.clone()) };
+    let org = vault.at(place).org(ORG).await.unwrap();
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "one", "")])]).await;
+
+    let first = renewed(&org, 0).await;
+    assert_eq!((first.renewed, first.until), (first.files, now() + TimeDelta::days(30)));
+    let listed = async || -> Vec<String> {
+        store.list(None).map_ok(|meta| meta.location.to_string()).try_collect().await.unwrap()
+    };
+    let asked = || locking.asked.lock().unwrap().clone();
+    for path in listed().await {
+        let comes_and_goes = path.ends_with("/lock") || path.ends_with("/locked.json.zst");
+        assert_eq!(asked().contains_key(&path), !comes_and_goes, "{path}");
+    }
+    assert!(asked().contains_key("vault.json"));
+
+    // A day later only what is new is locked; when half the time is over, everything is.
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "two", "")])]).await;
+    let second = renewed(&org, 1).await;
+    assert_eq!(second.renewed, second.files - first.files);
+    assert!(second.renewed > 0);
+    assert_eq!(second.until, first.until);
+    assert_eq!(renewed(&org, 2).await.renewed, 0);
+    let third = renewed(&org, 16).await;
+    assert_eq!(third.renewed, first.files, "those of the first day");
+    assert!(third.until > now() + TimeDelta::days(30), "{third:?}");
+
+    // Files that a merge took out of their table are left to the end of their locks.
+    for round in 3..=20 {
+        let name = format!("round {round}");
+        backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, name.as_str(), "")])]).await;
+    }
+    renewed(&org, 60).await;
+    let locks = asked();
+    let rows: Vec<String> = listed().await.into_iter().filter(|path| path.contains("/objects/Account/0")).collect();
+    let (needed, left): (Vec<&String>, Vec<&String>) =
+        rows.iter().partition(|path| locks.get(*path) == Some(&(now() + TimeDelta::days(90))));
+    assert!(left.len() >= 18 && !needed.is_empty() && needed.len() < 6, "{needed:?} {left:?}");
+}
+
+#[tokio::test]
+async fn storage_that_locks_nothing_or_refuses_is_told_apart() {
+    let store = memory();
+    let vault = plain_vault(store.clone()).await;
+    let org = vault.org(ORG).await.unwrap();
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "one", "")])]).await;
+    let held = lock(&org).await;
+    assert_eq!(org.renew_locks(&held).await.unwrap(), None);
+    held.release().await.unwrap();
+    let locks: Arc<dyn ObjectLock> = Arc::new(Locking { refuses: true, ..Locking::default() });
+    let org = vault.at(Place { store, folder: None, locks: Some(locks) }).org(ORG).await.unwrap();
+    let held = lock(&org).await;
+    let refused = org.renew_locks(&held).await.unwrap_err();
+    assert!(refused.kind() == Kind::Denied && refused.next_step().unwrap().contains("s3:PutObjectRetention"));
+}
