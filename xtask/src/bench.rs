@@ -2,31 +2,37 @@
 //! `cargo xtask bench [NAME…] [--json] [--rows N] [--debug] [--as-built]`: what Orgkeep has to hold beside other programs, measured on this machine.
 //!
 //! An emulated org with N accounts and N contacts (200,000) runs as a program of its own. Every program that is compared meets that
-//! same org, in the same run, in turn; a figure is the median of three rounds. A NAME selects the figures whose names contain it. Both
-//! sides share the processors with the emulator, so ratios mean more than seconds.
+//! same org, in the same run, in turn; a figure is the median of three rounds. Both sides share the processors with the emulator, so
+//! ratios mean more than seconds. Files, and the largest org, have an emulator of their own, because every backup reads a whole org.
+//!
+//! A NAME selects the figures whose names contain it. Without one, those are left out that take minutes (`figure.rs`).
 //!
 //! Everything is built in release. `--debug` uses debug builds, to try the measuring itself; `--as-built` takes the
-//! programs that were built before. A missing `sf`, `restic` and `borg`, or DuckDB leaves out what it
-//! would be compared with. The command fails when a bar does not hold.
+//! programs that were built before. A missing `sf`, CumulusCI, `restic` and `borg`, or DuckDB leaves out what it
+//! would be compared with. The command fails when a bar does not hold. `--rows` also sizes, in proportion, what has a size of its own.
 //!
 //! `cargo xtask bench emulator …` measures the emulator alone (`bench/emulator.rs`).
 
 mod backup;
 mod emulator;
+mod extract;
 mod figure;
+mod files;
 mod history;
 mod org;
 mod peer;
 mod product;
 mod restore;
 mod scan;
+mod upkeep;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use figure::{
-    ALL, BACKUP, COMPARE, CURL, ERASE, Figure, HISTORY, INCREMENTAL, Kind, MEMORY, RECORD, RESTORE, SCAN, SIZE,
+    APART, BACKUP, BIG_FILE, CHECK, COMPACT, COMPARE, CURL, ERASE, EXTRACTS, FILES, Figure, HISTORY, INCREMENTAL, Kind,
+    LARGE, MEMORY, RECORD, RESTORE, SCAN, SHARED, SIZE,
 };
 use org::Org;
 use peer::Peer;
@@ -41,6 +47,10 @@ const ROUNDS: usize = 3;
 const CROWD_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Of so many records one is changed before an incremental backup.
 const CHANGED: usize = 100;
+/// Days of a month, each with such a change and an incremental backup.
+const DAYS: u64 = 30;
+/// Of the rows that are told of, the default. Sizes of their own are for so many.
+const ROWS: u64 = 200_000;
 
 /// What was asked for.
 struct Wanted {
@@ -53,7 +63,8 @@ struct Wanted {
 
 impl Wanted {
     fn parse(arguments: &[String]) -> Result<Wanted> {
-        let mut wanted = Wanted { names: Vec::new(), json: false, rows: 200_000, profile: "release", as_built: false };
+        let mut wanted = Wanted { names: Vec::new(), json: false, rows: ROWS, profile: "release", as_built: false };
+        let all = [&SHARED[..], &APART].concat();
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -64,15 +75,21 @@ impl Wanted {
                     let rows = arguments.next().and_then(|rows| rows.parse().ok()).filter(|rows| *rows >= 1000);
                     wanted.rows = rows.ok_or("--rows needs a number of at least 1000")?;
                 }
-                name if ALL.iter().any(|kind| kind.name.contains(name)) => wanted.names.push(name.to_owned()),
-                other => return Err(not_measured(other, &ALL)),
+                name if all.iter().any(|kind| kind.name.contains(name)) => wanted.names.push(name.to_owned()),
+                other => return Err(not_measured(other, &all)),
             }
         }
         Ok(wanted)
     }
 
+    /// Whether one of these figures is to be measured.
     fn any(&self, kinds: &[&Kind]) -> bool {
-        chosen(&self.names, kinds)
+        if self.names.is_empty() { kinds.iter().any(|kind| !kind.is_long()) } else { chosen(&self.names, kinds) }
+    }
+
+    /// A size of its own, as many times smaller as there are fewer rows than usual; never larger.
+    fn sized(&self, usual: u64) -> u64 {
+        usual / ROWS.div_ceil(self.rows)
     }
 }
 
@@ -102,36 +119,48 @@ pub fn run(arguments: &[String]) -> Result<()> {
         build(&place, &wanted)?;
     }
     let folder = place.scratch("bench")?;
-    let store = folder.join("org.sqlite");
-    let measure = place.built(wanted.profile, "measure");
-    note(&format!("an org with {0} accounts and {0} contacts", wanted.rows));
-    let mut crowd = Command::new(&measure);
-    crowd.arg("crowd").arg(&store).arg(wanted.rows.to_string());
-    child::kept(&mut crowd, &folder.join("crowd"), CROWD_LIMIT)?;
-    let store = store.to_str().ok_or("the target directory's name is not Unicode")?;
-    let orgkeep = place.orgkeep(wanted.profile);
-    let emulator = Emulator::start(&orgkeep, &["--records", "0", "--store", store], &folder.join("emulator.log"))?;
-    let org = Org::new(&emulator, &folder);
-    let product = Product::new(&place, wanted.profile, &emulator, &folder)?;
-    let peer = Peer::new(&place, &emulator, &folder)?;
-
     let mut figures = Vec::new();
-    if wanted.any(&[&BACKUP, &MEMORY, &CURL, &SIZE, &INCREMENTAL]) {
-        figures.extend(backup::measure(&wanted, &org, &product, peer.as_ref(), &folder)?);
+    if wanted.any(&SHARED) {
+        figures.extend(shared(&wanted, &place, &folder)?);
     }
-    if wanted.any(&[&SCAN]) {
-        figures.push(scan::measure(&org, &product, &measure, &folder)?);
+    if wanted.any(&[&FILES]) {
+        figures.push(files::files(&wanted, &place, &folder.join("files"))?);
     }
-    if wanted.any(&[&HISTORY, &RECORD, &COMPARE, &ERASE]) {
-        figures.extend(history::measure(&wanted, &place, &org, &product, &measure, &folder)?);
+    if wanted.any(&[&BIG_FILE]) {
+        figures.push(files::big_file(&wanted, &place, &folder.join("big"))?);
     }
-    if wanted.any(&[&RESTORE]) {
-        figures.push(restore::measure(wanted.rows, &org, &product, peer.as_ref(), &folder)?);
+    if wanted.any(&[&LARGE]) {
+        figures.push(backup::large(&wanted, &place, &folder.join("large"))?);
     }
     figures.retain(|figure| wanted.any(&[figure.kind]));
     tell(&figures, wanted.json);
     let below: Vec<&str> = figures.iter().filter(|figure| figure.holds() == Some(false)).map(|f| f.kind.name).collect();
     if below.is_empty() { Ok(()) } else { Err(format!("these do not hold: {}", below.join(", "))) }
+}
+
+/// The figures that share one org.
+fn shared(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Vec<Figure>> {
+    let (emulator, product) = crowd(wanted, place, folder, wanted.rows)?;
+    let org = Org::new(&emulator, folder);
+    let peer = Peer::new(place, &emulator, folder)?;
+    let measure = place.built(wanted.profile, "measure");
+    let mut figures = Vec::new();
+    if wanted.any(&[&BACKUP, &MEMORY, &CURL, &SIZE, &INCREMENTAL, &EXTRACTS]) {
+        figures.extend(backup::measure(wanted, &org, &product, peer.as_ref(), folder)?);
+    }
+    if wanted.any(&[&SCAN]) {
+        figures.push(scan::measure(&org, &product, &measure, folder)?);
+    }
+    if wanted.any(&[&HISTORY, &RECORD, &COMPARE, &ERASE]) {
+        figures.extend(history::measure(wanted, place, &org, &product, &measure, folder)?);
+    }
+    if wanted.any(&[&COMPACT, &CHECK]) {
+        figures.extend(upkeep::measure(&org, &product, folder)?);
+    }
+    if wanted.any(&[&RESTORE]) {
+        figures.push(restore::measure(wanted.rows, &org, &product, peer.as_ref(), folder)?);
+    }
+    Ok(figures)
 }
 
 fn build(place: &Place, wanted: &Wanted) -> Result<()> {
@@ -144,6 +173,37 @@ fn build(place: &Place, wanted: &Wanted) -> Result<()> {
     child::shown(&mut cargo)
 }
 
+/// An org of this many accounts and as many contacts, and the product with a configuration for it, both in a folder.
+fn crowd(wanted: &Wanted, place: &Place, folder: &Path, rows: u64) -> Result<(Emulator, Product)> {
+    note(&format!("an org with {rows} accounts and {rows} contacts"));
+    let store = made(folder.to_owned())?.join("org.sqlite");
+    let mut crowd = Command::new(place.built(wanted.profile, "measure"));
+    crowd.arg("crowd").arg(&store).arg(rows.to_string());
+    child::kept(&mut crowd, &folder.join("crowd"), CROWD_LIMIT)?;
+    let store = store.to_str().ok_or("the target directory's name is not Unicode")?;
+    emulated(wanted, place, folder, &["--store", store])
+}
+
+/// An org without records, unless its store has some, and the product with a configuration for it, both in a folder.
+fn emulated(wanted: &Wanted, place: &Place, folder: &Path, arguments: &[&str]) -> Result<(Emulator, Product)> {
+    made(folder.to_owned())?;
+    let arguments = [&["--records", "0"], arguments].concat();
+    let emulator = Emulator::start(&place.orgkeep(wanted.profile), &arguments, &folder.join("emulator.log"))?;
+    let product = Product::new(place, wanted.profile, &emulator, folder)?;
+    Ok((emulator, product))
+}
+
+/// Does something with an org as it is, and again after each of thirty days on which some of its records were changed.
+fn month(org: &Org<'_>, folder: &Path, mut on: impl FnMut(u64) -> Result<()>) -> Result<()> {
+    on(0)?;
+    (1..=DAYS).try_for_each(|day| {
+        // A day would end the session that `curl` has.
+        org.later(1)?;
+        changed(org, folder, &format!("day {day}"))?;
+        on(day)
+    })
+}
+
 /// Changes one in a hundred of the accounts and of the contacts.
 fn changed(org: &Org<'_>, folder: &Path, text: &str) -> Result<()> {
     for object in ["Account", "Contact"] {
@@ -154,11 +214,20 @@ fn changed(org: &Org<'_>, folder: &Path, text: &str) -> Result<()> {
         for (number, id) in ids.lines().skip(1).step_by(CHANGED).enumerate() {
             csv.push_str(&format!("{id},\"Changed in {text}, number {number}\"\n"));
         }
-        let file = folder.join("changes.csv");
-        std::fs::write(&file, csv).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-        org.ingest(object, "update", &file)?;
+        org.ingest(object, "update", &written(&folder.join("changes.csv"), &csv)?)?;
     }
     Ok(())
+}
+
+fn written(file: &Path, text: &str) -> Result<PathBuf> {
+    std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    Ok(file.to_owned())
+}
+
+/// A folder that is there now.
+fn made(folder: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    Ok(folder)
 }
 
 fn tell(figures: &[Figure], json: bool) {

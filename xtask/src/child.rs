@@ -45,10 +45,8 @@ pub fn kept(command: &mut Command, log: &Path, limit: Duration) -> Result<Run> {
 /// [`kept`], where these exit codes are no failure either.
 pub fn kept_with(command: &mut Command, log: &Path, limit: Duration, fine: &[i32]) -> Result<Run> {
     let name = name(command);
-    let (out, err) = (with_ending(log, "out"), with_ending(log, "err"));
-    command.stdin(Stdio::null()).stdout(create(&out)?).stderr(create(&err)?);
     let started = Instant::now();
-    let mut child = command.spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
+    let mut child = spawned(command, log)?;
     let mut peak_bytes = None;
     let mut pause = Duration::from_millis(1);
     let status = loop {
@@ -64,12 +62,41 @@ pub fn kept_with(command: &mut Command, log: &Path, limit: Duration, fine: &[i32
         pause = LOOK_EVERY.min(pause * 2);
     };
     let seconds = started.elapsed().as_secs_f64();
+    let out = with_ending(log, "out");
     let stdout = std::fs::read(&out).map_err(|error| format!("cannot read {}: {error}", out.display()))?;
     let code = status.code();
     if status.success() || code.is_some_and(|code| fine.contains(&code)) {
         return Ok(Run { stdout, code, seconds, peak_bytes });
     }
-    Err(format!("{name} failed ({status})\n{}{}", tail(&String::from_utf8_lossy(&stdout)), tail(&read(&err))))
+    Err(format!(
+        "{name} failed ({status})\n{}{}",
+        tail(&String::from_utf8_lossy(&stdout)),
+        tail(&read(&with_ending(log, "err")))
+    ))
+}
+
+/// Runs a program until something is so, and kills it then. One that ends or takes too long before that is an error.
+pub fn until(command: &mut Command, log: &Path, limit: Duration, so: impl Fn() -> bool) -> Result<()> {
+    let name = name(command);
+    let started = Instant::now();
+    let mut child = spawned(command, log)?;
+    let mut running = true;
+    while !so() && running && started.elapsed() < limit {
+        running = child.try_wait().map_err(|error| format!("cannot wait for {name}: {error}"))?.is_none();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    stop(&mut child);
+    if so() {
+        return Ok(());
+    }
+    Err(format!("{name} did not get as far as it should\n{}", tail(&read(&with_ending(log, "err")))))
+}
+
+/// Starts a program whose output goes to files beginning with `log`.
+fn spawned(command: &mut Command, log: &Path) -> Result<Child> {
+    let (out, err) = (with_ending(log, "out"), with_ending(log, "err"));
+    command.stdin(Stdio::null()).stdout(create(&out)?).stderr(create(&err)?);
+    command.spawn().map_err(|error| format!("cannot start {}: {error}", name(command)))
 }
 
 /// Ends a program that does not end by itself.

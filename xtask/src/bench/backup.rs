@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Rounds of: a full backup into an empty vault, the same rows and fields by `sf data export bulk`, their result pages by
-//! `curl`, an hour on the org's clock and a change of one record in a hundred, an incremental backup. Every program meets the same emulator.
+//! Rounds of: a full backup into an empty vault, the same rows and fields by `sf data export bulk`, by sfdmu and by CumulusCI, their
+//! result pages by `curl`, an hour on the org's clock and a change of one record in a hundred, an incremental backup. Every program
+//! meets the same emulator.
 //!
 //! A backup reads every object of the org, `sf` and `curl` only the three that hold the rows: accounts, contacts, and the relations
 //! that the platform makes of each contact and its account.
+//!
+//! And one backup of an org of five million records, for the memory that it takes.
 
 use std::path::Path;
 
-use super::figure::{BACKUP, CURL, Figure, INCREMENTAL, MEMORY, SIZE, median};
+use super::extract::{self, Extract};
+use super::figure::{BACKUP, CURL, EXTRACTS, Figure, INCREMENTAL, LARGE, MEMORY, SIZE, median};
 use super::org::Org;
 use super::peer::Peer;
 use super::product::{Product, bytes_below};
-use super::{ROUNDS, Wanted, changed};
+use super::{ROUNDS, Wanted, changed, crowd};
+use crate::place::Place;
 use crate::{Result, note};
 
 pub const OBJECTS: [&str; 3] = ["Account", "Contact", "AccountContactRelation"];
+const LARGE_RECORDS: u64 = 5_000_000;
 
 #[derive(Default)]
 struct Measured {
@@ -22,6 +28,8 @@ struct Measured {
     full_peak: Vec<f64>,
     sf: Vec<f64>,
     sf_peak: Vec<f64>,
+    /// Of each round the fastest.
+    extracts: Vec<f64>,
     curl: Vec<f64>,
     incremental: Vec<f64>,
     vault_bytes: f64,
@@ -40,6 +48,10 @@ pub fn measure(
         .map(|object| Ok(format!("SELECT {} FROM {object}", org.fields(object, |_| true)?.join(","))))
         .collect::<Result<_>>()?;
     let mut measured = Measured::default();
+    let mut extracts = match peer.filter(|_| wanted.any(&[&EXTRACTS])) {
+        Some(peer) => Extract::all(peer, org)?,
+        None => Vec::new(),
+    };
     // An org of which the schema changed minutes ago is asked for its describes again.
     org.later(1)?;
     for round in 1..=ROUNDS {
@@ -57,6 +69,7 @@ pub fn measure(
         if let Some(peer) = peer.filter(|_| wanted.any(&[&BACKUP, &MEMORY])) {
             by_sf(peer, &queries, folder, &mut measured)?;
         }
+        measured.extracts.extend(extract::fastest(&mut extracts));
         if wanted.any(&[&CURL, &SIZE]) {
             by_curl(org, &queries, &mut measured)?;
         }
@@ -109,11 +122,21 @@ impl Measured {
             figure(&BACKUP, full, median(&self.sf)),
             figure(&MEMORY, median(&self.full_peak).unwrap_or_default(), median(&self.sf_peak)),
             figure(&CURL, full, median(&self.curl)),
+            figure(&EXTRACTS, full, median(&self.extracts)),
             figure(&SIZE, self.vault_bytes, Some(self.csv_bytes)),
         ];
         figures.extend(median(&self.incremental).map(|seconds| figure(&INCREMENTAL, seconds, Some(full))));
         figures
     }
+}
+
+/// A backup of five million records: accounts, contacts, and a relation of each contact.
+pub fn large(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Figure> {
+    let (emulator, product) = crowd(wanted, place, folder, wanted.sized(LARGE_RECORDS).div_ceil(OBJECTS.len() as u64))?;
+    product.connect("large", true)?;
+    let done = product.backup("large", &Org::new(&emulator, folder), &OBJECTS)?;
+    note(&format!("backup of {} records: {:.2} s", done.result["rows"], done.run.seconds));
+    Ok(Figure { kind: &LARGE, ours: done.peak_megabytes()?, other: None })
 }
 
 fn megabytes(bytes: Option<u64>) -> f64 {

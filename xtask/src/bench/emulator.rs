@@ -12,7 +12,7 @@
 
 mod still;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::figure::{
@@ -20,7 +20,7 @@ use super::figure::{
     EMULATOR_START, EMULATOR_UPDATE, EMULATOR_UPSERT, Figure, Kind, median,
 };
 use super::org::Org;
-use super::{chosen, not_measured, tell};
+use super::{chosen, not_measured, tell, written};
 use crate::emulator::Emulator;
 use crate::place::Place;
 use crate::{Result, child, note};
@@ -253,11 +253,6 @@ impl Bench {
         }
         written(&self.folder.join("changes.csv"), &csv)
     }
-}
-
-fn written(file: &Path, text: &str) -> Result<PathBuf> {
-    std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    Ok(file.to_owned())
 }
 
 /// Time and processor time of a process from a moment on.

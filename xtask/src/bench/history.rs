@@ -16,11 +16,10 @@ use super::backup::OBJECTS;
 use super::figure::{COMPARE, ERASE, Figure, HISTORY, RECORD, median};
 use super::org::Org;
 use super::product::{Product, bytes_below};
-use super::{ROUNDS, Wanted, changed};
+use super::{DAYS, ROUNDS, Wanted, made, month, written};
 use crate::place::Place;
 use crate::{Result, child, clients, note};
 
-const DAYS: u64 = 30;
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Both sides of the join are read from their files; the answer is how many rows differ.
 const JOIN: &str = r#"
@@ -50,24 +49,18 @@ pub fn measure(
     folder: &Path,
 ) -> Result<Vec<Figure>> {
     let vault = product.connect("history", true)?;
-    let exports = folder.join("exports");
-    std::fs::create_dir_all(&exports).map_err(|error| format!("{}: {error}", exports.display()))?;
+    let exports = made(folder.join("exports"))?;
     let peers = if wanted.any(&[&HISTORY]) { Repository::all(folder)? } else { Vec::new() };
-    for day in 0..=DAYS {
-        if day > 0 {
-            // A day would end the session that `curl` has.
-            org.later(1)?;
-            changed(org, folder, &format!("day {day}"))?;
-        }
+    month(org, folder, |day| {
         product.backup("history", org, &OBJECTS)?;
         if !peers.is_empty() {
             for object in OBJECTS {
                 let fields = org.fields(object, |_| true)?.join(",");
                 org.csv(&format!("SELECT {fields} FROM {object}"), &exports.join(format!("{object}.csv")))?;
             }
-            peers.iter().try_for_each(|peer| peer.keep(&exports, day))?;
         }
-    }
+        peers.iter().try_for_each(|peer| peer.keep(&exports, day))
+    })?;
     let bytes = bytes_below(&vault)? as f64;
     let sizes: Vec<f64> = peers.iter().map(|peer| Ok(bytes_below(&peer.folder)? as f64)).collect::<Result<_>>()?;
     note(&format!("history: vault {bytes}, others {sizes:?} bytes"));
@@ -136,10 +129,8 @@ fn joined(place: &Place, product: &Product, folder: &Path, backups: &[&str; 2]) 
             return Ok(None);
         }
     };
-    let script = folder.join("join.py");
-    std::fs::write(&script, JOIN).map_err(|error| format!("{}: {error}", script.display()))?;
     let mut command = Command::new(python);
-    command.arg(script);
+    command.arg(written(&folder.join("join.py"), JOIN)?);
     for object in OBJECTS {
         for at in backups {
             let file = folder.join(format!("{object}-{at}.parquet"));

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::written;
+use crate::child::Run;
 use crate::emulator::Emulator;
 use crate::{Result, child};
 
@@ -115,7 +117,7 @@ impl<'a> Org<'a> {
             let rows = page.split_once('\n').map_or("", |(_, rows)| rows);
             text.push_str(if text.is_empty() { &page } else { rows });
         }
-        std::fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
+        written(file, &text).map(drop)
     }
 
     /// Runs an ingest job with the rows of a CSV file to its end. A row that fails is an error.
@@ -138,6 +140,27 @@ impl<'a> Org<'a> {
             Some(0) => Ok(()),
             failed => Err(format!("{operation} of {object}: {failed:?} rows failed")),
         }
+    }
+
+    /// Adds files of one size and different content; gives the Ids of their versions.
+    pub fn add_files(&self, count: u64, bytes: u64) -> Result<Vec<String>> {
+        let files = json!({"count": count, "bytes": bytes, "seed": 1}).to_string();
+        let made =
+            self.json(self.curl().args(["--json", &files]).arg(format!("{}/_emulator/files", self.emulator.url)))?;
+        let ids = made["ids"].as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned));
+        Ok(ids.collect())
+    }
+
+    /// Fetches the bodies of versions of files, so many at a time, each into a file of its own in a folder.
+    pub fn bodies(&self, ids: &[String], at_a_time: usize, into: &Path) -> Result<Run> {
+        let body = |id: &String| {
+            let url = self.url(&format!("sobjects/ContentVersion/{id}/VersionData"));
+            format!("url = \"{url}\"\noutput = \"{}\"\n", into.join(id).display())
+        };
+        let list = written(&self.folder.join("bodies.curl"), &ids.iter().map(body).collect::<String>())?;
+        let mut curl = self.curl();
+        curl.args(["--parallel", "--parallel-max", &at_a_time.to_string(), "--config"]).arg(list);
+        child::kept(&mut curl, &self.folder.join("curl"), LIMIT)
     }
 
     pub fn count(&self, object: &str, condition: &str) -> Result<u64> {

@@ -16,9 +16,10 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 const WAIT: &str = "50";
 
 pub struct Peer {
-    place: Place,
+    pub place: Place,
     path: Vec<PathBuf>,
-    folder: PathBuf,
+    /// Its home.
+    pub folder: PathBuf,
 }
 
 impl Peer {
@@ -53,14 +54,31 @@ impl Peer {
         self.run(command)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(self.path[1].join("sf"));
-        clients::tamed(&mut command, &self.place, &self.folder);
-        command.args(words).current_dir(&self.folder).env("PATH", clients::path_with(self.path.clone()));
+    pub fn program(&self) -> PathBuf {
+        self.path[1].join("sf")
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.command_of(&self.program());
+        command.args(words);
         command
     }
 
+    /// Another program that finds `sf` and whatever lies beside itself, at home where `sf` is.
+    pub fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        clients::tamed(&mut command, &self.place, &self.folder);
+        let path = self.path.iter().cloned().chain(program.parent().map(Path::to_owned));
+        command.current_dir(&self.folder).env("PATH", clients::path_with(path));
+        command
+    }
+
+    /// What the names of files begin with that keep what a program said.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("sf")
+    }
+
     fn run(&self, mut command: Command) -> Result<Run> {
-        child::kept(&mut command, &self.folder.join("sf"), LIMIT)
+        child::kept(&mut command, &self.log(), LIMIT)
     }
 }

@@ -27,6 +27,12 @@ pub struct Done {
     pub result: Value,
 }
 
+impl Done {
+    pub fn peak_megabytes(&self) -> Result<f64> {
+        Ok(self.run.peak_bytes.ok_or("peak memory needs /proc")? as f64 / 1_000_000.0)
+    }
+}
+
 impl Product {
     pub fn new(place: &Place, profile: &str, emulator: &Emulator, folder: &Path) -> Result<Product> {
         let product = Product {
@@ -84,6 +90,27 @@ impl Product {
             }
         }
         Ok(done)
+    }
+
+    /// A backup that is killed when it exists, before it merges what has become many files. `manifest` is what it is then told by.
+    pub fn backup_cut(&self, name: &str, manifest: &Path) -> Result<()> {
+        let mut command = self.command("backup");
+        command.arg(name);
+        child::until(&mut command, &self.folder.join("orgkeep"), LIMIT, || manifest.exists())
+    }
+
+    /// Merges the small files of a vault.
+    pub fn compact(&self, name: &str) -> Result<Done> {
+        let mut command = self.command("compact");
+        command.arg(name);
+        self.run(command)
+    }
+
+    /// Reads every byte of a vault.
+    pub fn check(&self, name: &str) -> Result<Done> {
+        let mut command = self.command("check");
+        command.args([name, "--read-data"]);
+        self.run(command)
     }
 
     /// Puts back the records of an object that satisfied a condition, with all that hangs on them.

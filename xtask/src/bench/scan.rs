@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A vault of a full and five incremental backups, read as of the last one, and beside that every row of the same files unmerged. The
-//! vault is not encrypted, so that both read the same bytes.
+//! A vault of a month of backups, read as of the last one, and beside that every row of the same files unmerged. The vault is not
+//! encrypted, so that both read the same bytes.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,24 +9,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::backup::OBJECTS;
-use super::changed;
 use super::figure::{Figure, SCAN};
 use super::org::Org;
 use super::product::Product;
+use super::{DAYS, month};
 use crate::{Result, child, note};
 
-const INCREMENTS: u64 = 5;
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 pub fn measure(org: &Org<'_>, product: &Product, measure: &Path, folder: &Path) -> Result<Figure> {
     let vault = product.connect("scan", false)?;
-    product.backup("scan", org, &OBJECTS)?;
-    for increment in 1..=INCREMENTS {
-        changed(org, folder, &format!("increment {increment}"))?;
-        product.backup("scan", org, &OBJECTS)?;
-    }
+    month(org, folder, |_| product.backup("scan", org, &OBJECTS).map(drop))?;
     let mut scan = Command::new(measure);
-    scan.arg("scan").arg(&vault).arg(org.emulator.told("id")).arg((INCREMENTS + 1).to_string()).args(OBJECTS);
+    scan.arg("scan").arg(&vault).arg(org.emulator.told("id")).arg((DAYS + 1).to_string()).args(OBJECTS);
     let said = child::kept(&mut scan, &folder.join("scan-measured"), LIMIT)?.text();
     let said: Value = serde_json::from_str(&said).map_err(|error| format!("no JSON: {error}: {said}"))?;
     note(&format!("scan: {said}"));

@@ -7,6 +7,7 @@
 //! - `measure record VAULT KEYFILE ORG OBJECT ID` times opening a table, and reading all versions of one of its records.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods, reason = "a measurement has a clock and prints")]
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
@@ -101,16 +102,30 @@ async fn record(place: &str, key: &str, org: &str, object: &str, id: &str) -> Re
 /// Reads all columns of every data file of a table, one file after the other.
 fn plain_rows(table: &Path) -> Result<usize> {
     let mut rows = 0;
-    for entry in std::fs::read_dir(table)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "parquet") {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.with_batch_size(8192).build()?;
-            for batch in reader {
-                rows += batch?.num_rows();
-            }
+    for name in live(&table.join("_delta_log"))? {
+        let file = File::open(table.join(name))?;
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(8192).build()? {
+            rows += batch?.num_rows();
         }
     }
     Ok(rows)
+}
+
+/// The files that make up a table, by its log. Those that were merged into others lie beside them for a day.
+fn live(log: &Path) -> Result<BTreeSet<String>> {
+    let (mut added, mut removed) = (BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(log)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            for line in std::fs::read_to_string(path)?.lines() {
+                let action: serde_json::Value = serde_json::from_str(line)?;
+                let named = |kind: &str| action[kind]["path"].as_str().map(str::to_owned);
+                added.extend(named("add"));
+                removed.extend(named("remove"));
+            }
+        }
+    }
+    Ok(added.difference(&removed).cloned().collect())
 }
 
 fn median(mut seconds: Vec<f64>) -> f64 {

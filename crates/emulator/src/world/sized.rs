@@ -33,7 +33,8 @@ pub fn add_files(org: &Org, files: Files) -> Result<Vec<String>, WorldError> {
             let caller = Caller { bypass: true, user_id: tx.first_user_id(), ..Caller::default() };
             for number in first..files.count.min(first + BATCH) {
                 let name = format!("{} bytes {:05}.bin", files.bytes, number + 1);
-                let seed = files.seed.wrapping_add(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                // Not the step between the words of a content: then each would be the one before, shifted by a word.
+                let seed = files.seed.wrapping_add(number).wrapping_mul(0xd134_2543_de82_ef95);
                 let fields = vec![
                     ("PathOnClient".to_owned(), Input::Text(name)),
                     ("VersionData".to_owned(), Input::Body(Body::Made(Made { seed, bytes: files.bytes }))),
