@@ -12,23 +12,25 @@ mod compact;
 mod known;
 mod mend;
 mod takeout;
+mod writer;
 
 pub(crate) use compact::{compact, plan};
 pub use known::KnownBody;
 pub(crate) use takeout::{purge, take_out};
+pub use writer::BlobWriter;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
-use bytes::{Bytes, BytesMut};
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
-use md5::{Digest as _, Md5};
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt as _};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -40,7 +42,7 @@ use crate::backup::Unfinished;
 use crate::columns::{BACKUP, ID};
 use crate::datafile;
 use crate::error::{Error, Kind, Result};
-use crate::log::{Commit, DataFile, Log, Operation, State};
+use crate::log::{DataFile, Log};
 use crate::org::OrgVault;
 
 /// A body from this size on is an object of its own.
@@ -100,28 +102,6 @@ type Half = [u8; 16];
 pub(crate) struct Index {
     rows: HashMap<Half, (u32, u32)>,
     files: Vec<DataFile>,
-}
-
-struct Packed {
-    reference: BlobRef,
-    hash: [u8; 32],
-    /// The name of its own object; `None` where the body is in the pack.
-    large: Option<String>,
-    body: Bytes,
-}
-
-#[derive(Default)]
-struct Pack {
-    bodies: Vec<Packed>,
-    bytes: usize,
-    known: HashMap<Half, BlobRef>,
-}
-
-/// Stores bodies in a backup that is being made. Clones share it, so several bodies can come at once.
-#[derive(Clone)]
-pub struct BlobWriter {
-    unfinished: Unfinished,
-    pack: Arc<tokio::sync::Mutex<Pack>>,
 }
 
 fn half(hash: &[u8]) -> Half {
@@ -248,154 +228,7 @@ impl Unfinished {
     /// A writer for bodies of files. What it was given is kept when [`BlobWriter::commit`] returns.
     pub async fn blobs(&self) -> Result<BlobWriter> {
         self.org().index().await?;
-        Ok(BlobWriter { unfinished: self.clone(), pack: Arc::default() })
-    }
-}
-
-impl BlobWriter {
-    /// Whether a body is stored already, or waits to be.
-    pub async fn has(&self, hash: &str) -> Result<bool> {
-        let half = half(&parse_hash(hash)?);
-        Ok(self.pack.lock().await.known.contains_key(&half) || self.unfinished.org().has_blob(hash).await?)
-    }
-
-    /// Stores a body, unless one of the same content is stored. Holds at most 16 MiB of it in memory.
-    pub async fn put<E>(
-        &self,
-        body: impl Stream<Item = std::result::Result<Bytes, E>> + Send,
-    ) -> std::result::Result<BlobRef, BlobError<E>> {
-        let mut body = std::pin::pin!(body);
-        let mut hasher = Hasher::default();
-        let mut head = BytesMut::new();
-        while head.len() < LARGE_BYTES {
-            match body.next().await.transpose().map_err(BlobError::Body)? {
-                Some(bytes) => {
-                    hasher.update(&bytes);
-                    head.extend_from_slice(&bytes);
-                }
-                None => return Ok(self.keep(hasher, None, head.freeze()).await?),
-            }
-        }
-        let name = format!("{:010}-{}", self.unfinished.sequence(), crate::keys::random_name()?);
-        let path = self.unfinished.org().large_path(&name);
-        let failed = |error| Error::because("the body of a file cannot be stored", error).with("path", &path);
-        let mut upload = self.unfinished.org().store().put_multipart(&path).await.map_err(failed)?;
-        let outcome = async {
-            loop {
-                if head.len() >= PART_BYTES {
-                    upload.put_part(head.split().freeze().into()).await.map_err(failed)?;
-                }
-                match body.next().await.transpose().map_err(BlobError::Body)? {
-                    Some(bytes) => {
-                        hasher.update(&bytes);
-                        head.extend_from_slice(&bytes);
-                    }
-                    None => break,
-                }
-            }
-            if !self.has(&hasher.blake3.finalize().to_hex()).await? {
-                if !head.is_empty() {
-                    upload.put_part(head.split().freeze().into()).await.map_err(failed)?;
-                }
-                upload.complete().await.map_err(failed)?;
-                return Ok(self.keep(hasher, Some(name), Bytes::new()).await?);
-            }
-            let reference = hasher.reference();
-            let _ = upload.abort().await;
-            Ok(reference)
-        }
-        .await;
-        if outcome.is_err() {
-            let _ = upload.abort().await;
-        }
-        outcome
-    }
-
-    async fn keep(&self, hasher: Hasher, large: Option<String>, body: Bytes) -> Result<BlobRef> {
-        let reference = hasher.reference();
-        let hash = *hasher.blake3.finalize().as_bytes();
-        let mut pack = self.pack.lock().await;
-        if pack.known.contains_key(&half(&hash)) || self.unfinished.org().has_blob(&reference.hash).await? {
-            return Ok(reference);
-        }
-        pack.bytes += body.len() + 256;
-        pack.known.insert(half(&hash), reference.clone());
-        pack.bodies.push(Packed { reference: reference.clone(), hash, large, body });
-        if pack.bytes >= PACK_BYTES {
-            self.write(&mut pack).await?;
-        }
-        Ok(reference)
-    }
-
-    /// Stores what is still in memory and makes everything that was put findable.
-    pub async fn commit(&self) -> Result<()> {
-        let mut pack = self.pack.lock().await;
-        self.write(&mut pack).await
-    }
-
-    async fn write(&self, pack: &mut Pack) -> Result<()> {
-        if pack.bodies.is_empty() {
-            return Ok(());
-        }
-        let org = self.unfinished.org();
-        let log = org.blob_log();
-        let before: Option<State> = log.state().await?;
-        let (sequence, version) = (self.unfinished.sequence(), before.as_ref().map_or(0, |state| state.version + 1));
-        pack.bodies.sort_by_key(|body| body.hash);
-        let batch = rows(&pack.bodies, sequence)?;
-        let length: u64 = pack.bodies.iter().map(|body| body.reference.length).sum();
-        let count = pack.bodies.len();
-        let encoded = tokio::task::spawn_blocking(move || encode(&batch)).await.map_err(crate::sorter::stopped)??;
-        let file = log.put_file(encoded, sequence, version, 0).await?;
-        let commit = Commit {
-            schema: before.is_none().then(schema),
-            files: vec![file],
-            removed: Vec::new(),
-            operation: Operation::Write,
-            outcome: json!({"sequence": sequence, "bodies": count, "bytes": length}),
-            at: self.unfinished.at(),
-        };
-        let state = log.commit(before, commit).await?;
-        org.note_due(None, &state);
-        let mut held = org.blob_index().lock().await;
-        let old = held.take().unwrap_or_default();
-        // The rows of the packs before keep their places: files come in order of sequence and version.
-        let mut index = Arc::try_unwrap(old)
-            .unwrap_or_else(|shared| Index { rows: shared.rows.clone(), files: shared.files.clone() });
-        if index.files.len() + 1 == state.files.len() {
-            let number = u32::try_from(index.files.len()).expect("a table has fewer files than 2^32");
-            for (row, body) in pack.bodies.iter().enumerate() {
-                index.rows.insert(half(&body.hash), (number, u32::try_from(row).expect("a pack fits in memory")));
-            }
-            index.files = state.files;
-            *held = Some(Arc::new(index));
-        }
-        // The next pack forgets these bodies: the index knows them now.
-        *pack = Pack::default();
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct Hasher {
-    blake3: blake3::Hasher,
-    md5: Md5,
-    length: u64,
-}
-
-impl Hasher {
-    fn update(&mut self, bytes: &[u8]) {
-        self.blake3.update(bytes);
-        self.md5.update(bytes);
-        self.length += bytes.len() as u64;
-    }
-
-    fn reference(&self) -> BlobRef {
-        BlobRef {
-            hash: self.blake3.finalize().to_hex().to_string(),
-            md5: crate::keys::hex(&self.md5.clone().finalize()),
-            length: self.length,
-        }
+        Ok(BlobWriter::new(self.clone()))
     }
 }
 
@@ -407,7 +240,7 @@ fn schema() -> Value {
     ]})
 }
 
-fn rows(bodies: &[Packed], sequence: u64) -> Result<RecordBatch> {
+fn fields() -> arrow_schema::Schema {
     let fields = [
         (ID, DataType::Utf8),
         ("md5", DataType::Utf8),
@@ -416,21 +249,29 @@ fn rows(bodies: &[Packed], sequence: u64) -> Result<RecordBatch> {
         ("body", DataType::Binary),
         (BACKUP, DataType::Int64),
     ];
-    let fields: Vec<Field> = fields.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect();
+    arrow_schema::Schema::new(fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec())
+}
+
+fn rows(bodies: &[writer::Packed], sequence: u64) -> Result<RecordBatch> {
     let number = |value: u64| i64::try_from(value).expect("counts stay far below 2^63");
+    // As large as it will be: growing would copy what is there.
+    let mut contents =
+        BinaryBuilder::with_capacity(bodies.len(), bodies.iter().map(|body| body.body.len()).sum::<usize>());
+    bodies.iter().for_each(|body| contents.append_option(body.large.is_none().then_some(&body.body[..])));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(bodies.iter().map(|body| Some(body.reference.hash.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(body.reference.md5.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(number(body.reference.length))).collect::<Int64Array>()),
         Arc::new(bodies.iter().map(|body| body.large.as_deref()).collect::<StringArray>()),
-        Arc::new(bodies.iter().map(|body| body.large.is_none().then_some(&body.body[..])).collect::<BinaryArray>()),
+        Arc::new(contents.finish()),
         Arc::new(Int64Array::from(vec![number(sequence); bodies.len()])),
     ];
-    RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), columns)
+    RecordBatch::try_new(Arc::new(fields()), columns)
         .map_err(|error| Error::because("bodies cannot be packed", error).of_kind(Kind::Bug))
 }
 
-fn encode(batch: &RecordBatch) -> Result<datafile::Encoded> {
+/// Encodes batches of bodies, sorted by hash, as one pack, of about so many bytes.
+fn encode(batches: impl Iterator<Item = Result<RecordBatch>>, room: usize) -> Result<datafile::Encoded> {
     let failed = |error: parquet::errors::ParquetError| {
         Error::because("bodies cannot be encoded as Parquet", error).of_kind(Kind::Bug)
     };
@@ -444,11 +285,16 @@ fn encode(batch: &RecordBatch) -> Result<datafile::Encoded> {
         .set_data_page_size_limit(256 * 1024)
         .set_column_statistics_enabled(body(), EnabledStatistics::None)
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).map_err(failed)?;
-    writer.write(batch).map_err(failed)?;
+    let mut writer =
+        ArrowWriter::try_new(Vec::with_capacity(room), Arc::new(fields()), Some(properties)).map_err(failed)?;
+    let mut stats = datafile::Statistics::default();
+    for batch in batches {
+        let batch = batch?;
+        writer.write(&batch).map_err(failed)?;
+        stats.add(&batch);
+    }
     let bytes = writer.into_inner().map_err(failed)?;
-    let stats = datafile::statistics(std::slice::from_ref(batch));
-    Ok(datafile::Encoded { bytes: bytes.into(), rows: batch.num_rows() as u64, stats })
+    Ok(datafile::Encoded { bytes: bytes.into(), rows: stats.rows(), stats: stats.finish() })
 }
 
 /// Removes packs and large bodies that no commit names.

@@ -110,12 +110,6 @@ pub(crate) fn encode(batches: &[RecordBatch], lasting: bool) -> Result<Encoded> 
 }
 
 /// The statistics of rows sorted by Id, in the form of the table log.
-pub(crate) fn statistics(batches: &[RecordBatch]) -> Value {
-    let mut stats = Statistics::default();
-    batches.iter().for_each(|batch| stats.add(batch));
-    stats.finish()
-}
-
 #[derive(Default)]
 pub(crate) struct Statistics {
     rows: u64,
@@ -149,6 +143,10 @@ impl Statistics {
         if let Some(backups) = column.and_then(|column| column.as_primitive_opt::<arrow_array::types::Int64Type>()) {
             backups.iter().flatten().for_each(|backup| widen(&mut self.backups, backup));
         }
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     pub(crate) fn finish(self) -> Value {

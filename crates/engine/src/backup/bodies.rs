@@ -322,7 +322,9 @@ impl<'a> Fetching<'a> {
             }
         }
         drop(coming);
-        writer.commit().await?;
+        if let Err(error) = writer.commit().await {
+            return Err(failed.unwrap_or_else(|| error.into()));
+        }
         for (object, references) in filled {
             self.keep(object, references).await?;
         }

@@ -167,7 +167,9 @@ async fn portion(
             }
         }
     }
-    writer.commit().await?;
+    if let Err(error) = writer.commit().await {
+        return Err(failed.unwrap_or_else(|| error.into()));
+    }
     keep(run, entry, &got).await?;
     failed.map_or(Ok(()), Err)
 }

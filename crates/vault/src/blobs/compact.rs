@@ -80,9 +80,9 @@ impl<'a> Packs<'a> {
             return Ok(());
         }
         let held = std::mem::take(&mut self.held);
-        self.held_bytes = 0;
-        let encoded =
-            tokio::task::spawn_blocking(move || encode(&sorted(&held)?)).await.map_err(crate::sorter::stopped)??;
+        let bytes = std::mem::take(&mut self.held_bytes);
+        let encoded = tokio::task::spawn_blocking(move || encode(std::iter::once(sorted(&held)), bytes));
+        let encoded = encoded.await.map_err(crate::sorter::stopped)??;
         self.files.push(self.log.put_file(encoded, self.sequence, self.version, self.part).await?);
         self.part += 1;
         Ok(())

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bodies of files: stored once, found by their hash, checked when read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use futures::TryStreamExt;
 use futures::stream::iter;
+use futures::{StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Kind, OrgVault, Protection, Secret, Vault};
+use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Kind, OrgVault, Protection, Secret, Unlock, Vault};
 
 use crate::world::*;
 
@@ -148,4 +151,50 @@ async fn a_body_is_known_by_its_md5_in_every_org_of_a_vault_as_long_as_it_is_the
         }
     );
     assert_eq!(second.bodies_by_md5(&sums).await.unwrap().len(), 2);
+}
+
+/// Brings bodies that fill a pack and begin another, four at a time; whether all were taken and committed.
+async fn bring(org: &OrgVault, bodies: &[Vec<u8>]) -> Result<(), Box<dyn std::error::Error>> {
+    let lock = org.lock("test", now()).await?;
+    let blobs = org.begin(&lock).await?.blobs().await?;
+    let puts = bodies.iter().map(|body| {
+        let parts = body.chunks(100_000).map(|part| Ok::<_, std::io::Error>(Bytes::copy_from_slice(part)));
+        blobs.put(iter(parts.collect::<Vec<_>>()))
+    });
+    let put: Vec<_> = iter(puts).buffer_unordered(4).collect().await;
+    let committed = blobs.commit().await;
+    let refused = put.into_iter().find_map(Result::err);
+    assert!(refused.is_none() || committed.is_err(), "committed, although {refused:?}");
+    Ok(committed?)
+}
+
+#[tokio::test]
+async fn a_pack_that_is_written_while_the_next_one_fills_is_kept_or_its_failure_is_told() {
+    let bodies: Vec<Vec<u8>> = (0..21).map(|seed| noise(900_000, seed)).collect();
+    let base = Arc::new(InMemory::new());
+    Vault::init(base.clone() as Arc<dyn ObjectStore>, Protection::None).await.unwrap();
+    let open =
+        async |store: Arc<dyn ObjectStore>| Vault::open(store, Unlock::None).await.unwrap().org(ORG).await.unwrap();
+    let quiet = Faulty::new(Arc::new(base.fork()), None);
+    bring(&open(Arc::new(quiet.clone())).await, &bodies).await.unwrap();
+    let (mut told, mut kept) = (0, 0);
+    for number in 0..quiet.operations() {
+        for fault in [Fault::Before, Fault::After] {
+            let store: Arc<dyn ObjectStore> = Arc::new(base.fork());
+            let faulty: Arc<dyn ObjectStore> = Arc::new(Faulty::new(store.clone(), Some((number, fault))));
+            let Ok(vault) = Vault::open(faulty, Unlock::None).await else { continue };
+            let Ok(org) = vault.org(ORG).await else { continue };
+            if bring(&org, &bodies).await.is_err() {
+                told += 1;
+                continue;
+            }
+            kept += 1;
+            let fresh = open(store).await;
+            for body in &bodies {
+                assert_eq!(&get(&fresh, blake3::hash(body).to_hex().as_str()).await, body, "{fault:?} {number}");
+            }
+        }
+    }
+    // A lost reply is looked after, so that some of these are no failures.
+    assert!(told > 10 && kept > 0, "{told} failures were told, {kept} were none");
 }
