@@ -31,8 +31,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use figure::{
-    APART, BACKUP, BIG_FILE, CHECK, COMPACT, COMPARE, CURL, ERASE, EXTRACTS, FILES, Figure, HISTORY, INCREMENTAL, Kind,
-    LARGE, MEMORY, RECORD, RESTORE, SCAN, SHARED, SIZE,
+    APART, BACKUP, BIG_FILE, CHECK, COMPACT, COMPARE, CURL, ERASE, EXTRACTS, FAR_FILES, FILES, Figure, HISTORY,
+    INCREMENTAL, Kind, LARGE, MEMORY, RECORD, RESTORE, SCAN, SHARED, SIZE,
 };
 use org::Org;
 use peer::Peer;
@@ -123,8 +123,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if wanted.any(&SHARED) {
         figures.extend(shared(&wanted, &place, &folder)?);
     }
-    if wanted.any(&[&FILES]) {
-        figures.push(files::files(&wanted, &place, &folder.join("files"))?);
+    if wanted.any(&[&FILES, &FAR_FILES]) {
+        figures.extend(files::files(&wanted, &place, &folder.join("files"))?);
     }
     if wanted.any(&[&BIG_FILE]) {
         figures.push(files::big_file(&wanted, &place, &folder.join("big"))?);

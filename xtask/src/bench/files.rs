@@ -2,13 +2,14 @@
 //! Files, in an org that has nothing else.
 //!
 //! Rounds of: ten thousand files of 100 KB, each with a content of its own, are backed up into an empty vault; `curl` fetches the same
-//! bodies, as many at a time as the backup does. A backup reads every object of the org besides, and looks up nothing that `curl` was told.
+//! bodies, as many at a time as the backup does. A backup reads every object of the org besides, and finds out what `curl` was told. Then
+//! the same once more from an org that takes its time for each body, as every org does that is not on this machine.
 //!
 //! And one file of 2 GB, for the memory that its backup takes.
 
 use std::path::{Path, PathBuf};
 
-use super::figure::{BIG_FILE, FILES, Figure, median};
+use super::figure::{BIG_FILE, FAR_FILES, FILES, Figure, Kind, median};
 use super::org::Org;
 use super::product::{Done, Product, bytes_below};
 use super::{ROUNDS, Wanted, emulated, made};
@@ -20,24 +21,38 @@ const BYTES: u64 = 100_000;
 const BIG_BYTES: u64 = 2_000_000_000;
 /// `PARALLEL_BODIES` of `crates/engine/src/backup/bodies.rs`.
 const AT_A_TIME: usize = 8;
+const FAR_MS: u64 = 20;
 
-pub fn files(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Figure> {
+pub fn files(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Vec<Figure>> {
     let (emulator, product) = emulated(wanted, place, folder, &[])?;
     let org = Org::new(&emulator, folder);
     let count = wanted.sized(COUNT);
     note(&format!("an org with {count} files of {BYTES} bytes"));
     let ids = org.add_files(count, BYTES)?;
+    let mut figures = Vec::new();
+    if wanted.any(&[&FILES]) {
+        figures.push(rounds(&FILES, &org, &product, &ids, folder)?);
+    }
+    if wanted.any(&[&FAR_FILES]) {
+        org.bodies_come_later(FAR_MS)?;
+        figures.push(rounds(&FAR_FILES, &org, &product, &ids, folder)?);
+    }
+    Ok(figures)
+}
+
+fn rounds(kind: &'static Kind, org: &Org<'_>, product: &Product, ids: &[String], folder: &Path) -> Result<Figure> {
+    let count = ids.len() as u64;
     let (mut ours, mut others) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let name = format!("files{round}");
-        let (done, vault) = backup(&product, &name, &org, count, BYTES)?;
+        let name = format!("{}{round}", kind.name);
+        let (done, vault) = backup(product, &name, org, count, BYTES)?;
         let bodies = made(folder.join("bodies"))?;
-        let curl = org.bodies(&ids, AT_A_TIME, &bodies)?;
+        let curl = org.bodies(ids, AT_A_TIME, &bodies)?;
         let fetched = bytes_below(&bodies)?;
         if fetched != count * BYTES {
             return Err(format!("curl fetched {fetched} bytes"));
         }
-        note(&format!("files round {round}: backup {:.2} s, curl {:.2} s", done.run.seconds, curl.seconds));
+        note(&format!("{name}: backup {:.2} s, curl {:.2} s", done.run.seconds, curl.seconds));
         ours.push(done.run.seconds);
         others.push(curl.seconds);
         // A gigabyte each.
@@ -45,7 +60,7 @@ pub fn files(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Figure> {
             std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
     }
-    Ok(Figure { kind: &FILES, ours: median(&ours).unwrap_or_default(), other: median(&others) })
+    Ok(Figure { kind, ours: median(&ours).unwrap_or_default(), other: median(&others) })
 }
 
 pub fn big_file(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Figure> {

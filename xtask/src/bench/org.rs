@@ -151,6 +151,12 @@ impl<'a> Org<'a> {
         Ok(ids.collect())
     }
 
+    /// Lets the org answer so much later for each body of a file.
+    pub fn bodies_come_later(&self, ms: u64) -> Result<()> {
+        let fault = json!({"when": {"family": "blob"}, "times": 0, "do": {"delay": {"ms": ms}}}).to_string();
+        self.json(self.curl().args(["--json", &fault]).arg(format!("{}/_emulator/faults", self.emulator.url))).map(drop)
+    }
+
     /// Fetches the bodies of versions of files, so many at a time, each into a file of its own in a folder.
     pub fn bodies(&self, ids: &[String], at_a_time: usize, into: &Path) -> Result<Run> {
         let body = |id: &String| {
