@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Looking into a vault: rows of an object at a backup, one record, and a record's history. Nothing here asks the org.
 
+use crate::backup::hash_of;
 use crate::deletion::{self, DeletedBy};
 use crate::erase;
 use crate::error::{Error, Result};
@@ -9,8 +10,9 @@ use crate::id;
 use crate::lineage::Lineage;
 use crate::point::Point;
 use crate::rich::{self, Image};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures::stream::TryStreamExt;
+use futures::stream::{BoxStream, TryStreamExt};
 use orgkeep_vault::{Batch, OrgVault, Scan};
 use serde::Serialize;
 
@@ -171,6 +173,34 @@ pub async fn record(vault: &OrgVault, object: &str, record_id: &str, at: Option<
     let unknown = Error::not_found(format!("backup {} holds no {object} {record_id}", point.sequence))
         .hint("`orgkeep show NAME OBJECT ID --history` says which backups hold it");
     Err(erase::absent(vault, object, &record_id, unknown).await)
+}
+
+/// What a file that a record is holds, or an image in its rich text by its content reference Id, as the vault keeps it.
+///
+/// # Errors
+/// `NotFound` for a record that is no file, or an image that it does not have, and where the vault holds no content of it.
+pub async fn body(
+    vault: &OrgVault,
+    record: &Record,
+    image: Option<&str>,
+) -> Result<BoxStream<'static, orgkeep_vault::Result<Bytes>>> {
+    let (object, id, backup) = (&record.object, &record.id, record.backup);
+    let hash = match image {
+        Some(reference) => {
+            let known = record.images.iter().find(|known| known.reference == reference);
+            let known = known.ok_or_else(|| {
+                Error::not_found(format!("{object} {id} has no image {reference} in backup {backup}"))
+                    .hint("`orgkeep show` without --body lists the images of a record")
+            })?;
+            known.hash.as_deref()
+        }
+        None => record.fields.iter().find_map(|(_, value)| hash_of(value.as_deref()?)),
+    };
+    let hash = hash.ok_or_else(|| {
+        Error::not_found(format!("backup {backup} holds no content of {object} {id}"))
+            .hint(format!("if it is a file, `orgkeep coverage NAME {object}` says why; an image is named with --image"))
+    })?;
+    Ok(vault.blob(hash).await?)
 }
 
 /// All captured versions of a record, oldest first.

@@ -33,7 +33,7 @@ mod tables;
 pub use backup::{
     BackupLine, BackupOptions, BackupReport, ObjectLine, Reconcile, TO_SEE_ALL, backup, backups, objects,
 };
-pub use browse::{FieldChange, Listing, Record, Version, history, list, record};
+pub use browse::{FieldChange, Listing, Record, Version, body, history, list, record};
 pub use check::check;
 pub use compact::compact;
 pub use compare::{

@@ -2,6 +2,7 @@
 //! Images inside rich text.
 
 use crate::stage::{Fault, Stage, records};
+use futures::TryStreamExt as _;
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::schema::{Field, FieldType};
 use orgkeep_engine::{
@@ -70,6 +71,15 @@ async fn images_in_rich_text_are_kept_once_and_found_from_their_record() {
     );
     assert_eq!((body(&stage, &kept[0]).await, body(&stage, &kept[1]).await), (100, 200));
     assert!(images(&stage, &ids[1]).await.is_empty());
+    let vault = stage.vault().await;
+    let account = record(&vault, "Account", &ids[0], None).await.unwrap();
+    let whole = async |image: Option<&str>| -> orgkeep_engine::Result<usize> {
+        let pieces: Vec<_> = orgkeep_engine::body(&vault, &account, image).await?.try_collect().await?;
+        Ok(pieces.iter().map(bytes::Bytes::len).sum())
+    };
+    assert_eq!(whole(Some(&second)).await.unwrap(), 200);
+    assert_eq!(whole(Some(&ids[0])).await.unwrap_err().kind(), orgkeep_engine::Kind::NotFound);
+    assert_eq!(whole(None).await.unwrap_err().kind(), orgkeep_engine::Kind::NotFound, "an account is no file");
 
     // Known ones are never asked for again: not by an incremental backup of a changed row, not by a full one.
     stage.later(2);

@@ -4,12 +4,19 @@
 use crate::cli::Unlocking;
 use crate::config::Connector;
 use crate::context::Context;
-use crate::failure::{Answer, Failure};
+use crate::environment::absolute;
+use crate::failure::{Answer, Failure, Kind};
 use crate::former::{formers, found};
+use crate::number::bytes;
 use crate::render;
+use crate::target::Target;
 use clap::Args;
+use futures::TryStreamExt;
+use orgkeep_engine::Record;
 use orgkeep_vault::OrgVault;
 use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Shows one record as a backup holds it, or its whole history
 #[derive(Args, Debug)]
@@ -34,6 +41,14 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "at")]
     history: bool,
 
+    /// Write the content of the file that the record is (ContentVersion, Attachment, Document, …) to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "history")]
+    body: Option<PathBuf>,
+
+    /// With --body: an image in the record's rich text instead, by its content reference Id
+    #[arg(long, value_name = "REFERENCE", requires = "body")]
+    image: Option<String>,
+
     #[command(flatten)]
     unlocking: Unlocking,
 }
@@ -45,8 +60,30 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         return history(&arguments, &connector, &vault, context).await;
     }
     let record = orgkeep_engine::record(&vault, &arguments.object, &arguments.id, arguments.at).await?;
+    if let Some(path) = &arguments.body {
+        let written = write_body(&vault, &record, arguments.image.as_deref(), path).await?;
+        context.screen.say(&format!("wrote {} to {}", bytes(written), path.display()));
+        let output = absolute(path).display().to_string();
+        let (object, id, backup) = (record.object, record.id, record.backup);
+        return Ok(Answer::with(
+            json!({ "object": object, "id": id, "backup": backup, "bytes": written, "output": output }),
+        ));
+    }
     context.screen.show(&render::record(&record))?;
     Ok(Answer::with(&record))
+}
+
+async fn write_body(vault: &OrgVault, record: &Record, image: Option<&str>, path: &Path) -> Result<u64, Failure> {
+    let mut body = orgkeep_engine::body(vault, record, image).await?;
+    let (mut target, mut written) = (Target::open(path)?, 0);
+    while let Some(piece) = body.try_next().await? {
+        target
+            .write_all(&piece)
+            .map_err(|error| Failure::caused(Kind::Invalid, format!("could not write {}", path.display()), &error))?;
+        written += piece.len() as u64;
+    }
+    target.finish(path)?;
+    Ok(written)
 }
 
 /// All versions; also those of the orgs that a refreshed sandbox was before, by the same Id, each apart from the others.

@@ -53,3 +53,26 @@ fn backups_expire_and_come_back_and_records_are_erased() {
     assert!(world.orgkeep("backup acme --full").ok().stderr.contains("Lead: erased here, still in the org"));
     world.orgkeep("check acme").ok();
 }
+
+#[test]
+fn the_content_of_a_file_comes_out_as_it_went_in() {
+    let served = Served::new(300);
+    let world = World::new();
+    world.connected(&served);
+    let account = served.api("POST", "/services/data/v67.0/sobjects/Account", r#"{"Name":"With a file"}"#);
+    let account = account["id"].as_str().expect("an Id");
+    // "hello", and a file name that says nothing of where it is written to.
+    let body = format!(r#"{{"ParentId":"{account}","Name":"../hello.txt","Body":"aGVsbG8="}}"#);
+    let file = served.api("POST", "/services/data/v67.0/sobjects/Attachment", &body);
+    let file = file["id"].as_str().expect("an Id").to_owned();
+    world.orgkeep("backup acme").ok();
+    served.api("DELETE", &format!("/services/data/v67.0/sobjects/Attachment/{file}"), "");
+    world.orgkeep("backup acme").ok();
+    let written = world.orgkeep(&format!("show acme Attachment {file} --at 1 --body out.txt --json")).ok().result();
+    assert_eq!(written["bytes"], 5);
+    assert_eq!(std::fs::read_to_string(world.path("out.txt")).expect("the file"), "hello");
+    let none = world.orgkeep(&format!("show acme Account {account} --body none.txt")).fails(10);
+    assert!(none.stderr.contains("holds no content of Account"), "{}", none.stderr);
+    world.orgkeep(&format!("show acme Account {account} --body none.txt --image 0EM000000000001AAA")).fails(10);
+    assert!(!world.path("none.txt").exists());
+}
