@@ -31,8 +31,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use figure::{
-    APART, BACKUP, BIG_FILE, CHECK, COMPACT, COMPARE, CURL, ERASE, EXTRACTS, FAR_FILES, FILES, Figure, HISTORY,
-    INCREMENTAL, Kind, LARGE, MEMORY, RECORD, RESTORE, SCAN, SHARED, SIZE,
+    APART, BACKUP, BIG_FILE, CHECK, COMPACT, COMPARE, CURL, ERASE, EXTRACTS, FAR_FILES, FILES, FILES_MEMORY, Figure,
+    HISTORY, INCREMENTAL, Kind, LARGE, MEMORY, RECORD, RESTORE, SCAN, SHARED, SIZE,
 };
 use org::Org;
 use peer::Peer;
@@ -123,7 +123,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     if wanted.any(&SHARED) {
         figures.extend(shared(&wanted, &place, &folder)?);
     }
-    if wanted.any(&[&FILES, &FAR_FILES]) {
+    if wanted.any(&[&FILES, &FILES_MEMORY, &FAR_FILES]) {
         figures.extend(files::files(&wanted, &place, &folder.join("files"))?);
     }
     if wanted.any(&[&BIG_FILE]) {

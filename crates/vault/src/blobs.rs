@@ -48,7 +48,7 @@ use crate::org::OrgVault;
 /// A body from this size on is an object of its own.
 const LARGE_BYTES: usize = 1024 * 1024;
 /// A pack is written when its bodies take this much.
-const PACK_BYTES: usize = 16 * 1024 * 1024;
+const PACK_BYTES: usize = 8 * 1024 * 1024;
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// A stored body.

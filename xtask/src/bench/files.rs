@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::figure::{BIG_FILE, FAR_FILES, FILES, Figure, Kind, median};
+use super::figure::{BIG_FILE, FAR_FILES, FILES, FILES_MEMORY, Figure, Kind, median};
 use super::org::Org;
 use super::product::{Done, Product, bytes_below};
 use super::{ROUNDS, Wanted, emulated, made};
@@ -30,19 +30,27 @@ pub fn files(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Vec<Figure
     note(&format!("an org with {count} files of {BYTES} bytes"));
     let ids = org.add_files(count, BYTES)?;
     let mut figures = Vec::new();
-    if wanted.any(&[&FILES]) {
-        figures.push(rounds(&FILES, &org, &product, &ids, folder)?);
+    if wanted.any(&[&FILES, &FILES_MEMORY]) {
+        let (figure, peak) = rounds(&FILES, &org, &product, &ids, folder)?;
+        figures.extend([figure, Figure { kind: &FILES_MEMORY, ours: peak, other: None }]);
     }
     if wanted.any(&[&FAR_FILES]) {
         org.bodies_come_later(FAR_MS)?;
-        figures.push(rounds(&FAR_FILES, &org, &product, &ids, folder)?);
+        figures.push(rounds(&FAR_FILES, &org, &product, &ids, folder)?.0);
     }
     Ok(figures)
 }
 
-fn rounds(kind: &'static Kind, org: &Org<'_>, product: &Product, ids: &[String], folder: &Path) -> Result<Figure> {
+/// The figure, and the peak memory of the backups in megabytes.
+fn rounds(
+    kind: &'static Kind,
+    org: &Org<'_>,
+    product: &Product,
+    ids: &[String],
+    folder: &Path,
+) -> Result<(Figure, f64)> {
     let count = ids.len() as u64;
-    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    let (mut ours, mut others, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let name = format!("{}{round}", kind.name);
         let (done, vault) = backup(product, &name, org, count, BYTES)?;
@@ -54,13 +62,15 @@ fn rounds(kind: &'static Kind, org: &Org<'_>, product: &Product, ids: &[String],
         }
         note(&format!("{name}: backup {:.2} s, curl {:.2} s", done.run.seconds, curl.seconds));
         ours.push(done.run.seconds);
+        peaks.push(done.peak_megabytes()?);
         others.push(curl.seconds);
         // A gigabyte each.
         for folder in [vault, bodies] {
             std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
     }
-    Ok(Figure { kind, ours: median(&ours).unwrap_or_default(), other: median(&others) })
+    let figure = Figure { kind, ours: median(&ours).unwrap_or_default(), other: median(&others) };
+    Ok((figure, median(&peaks).unwrap_or_default()))
 }
 
 pub fn big_file(wanted: &Wanted, place: &Place, folder: &Path) -> Result<Figure> {

@@ -91,6 +91,8 @@ pub const FILES: Kind = Kind {
     what: "full backup of 10,000 files of 100 KB / curl fetching the bodies, as many at a time",
     bar: Bar::Ratio(1.11),
 };
+pub const FILES_MEMORY: Kind =
+    Kind { name: "files_peak_megabytes", what: "peak memory of the backup of those files", bar: Bar::Ours(300.0) };
 pub const FAR_FILES: Kind = Kind {
     name: "far_files_seconds",
     what: "the same from an org that answers 20 ms later, as one behind a network does at best",
@@ -181,7 +183,7 @@ pub const SHARED: [&Kind; 14] = [
     &CHECK,
 ];
 /// Those of `bench` that have an org of their own.
-pub const APART: [&Kind; 4] = [&FILES, &FAR_FILES, &BIG_FILE, &LARGE];
+pub const APART: [&Kind; 5] = [&FILES, &FILES_MEMORY, &FAR_FILES, &BIG_FILE, &LARGE];
 /// Of these, those that take minutes or gigabytes: measured only when asked for by name.
 const LONG: [&Kind; 10] =
     [&EXTRACTS, &HISTORY, &RECORD, &COMPARE, &ERASE, &COMPACT, &CHECK, &FAR_FILES, &BIG_FILE, &LARGE];
