@@ -2,7 +2,8 @@
 //! What a connector's org was before its sandbox was refreshed: orgs of the same vault, each with backups of its own, and the
 //! connectors by which they can be reached.
 
-use crate::config::{Config, Connector};
+use crate::config::Connector;
+use crate::context::Context;
 use crate::failure::Failure;
 use orgkeep_vault::OrgVault;
 use serde::Serialize;
@@ -24,13 +25,18 @@ impl Former {
     }
 }
 
-/// The last one first.
-pub async fn formers(config: &Config, connector: &Connector, org: &OrgVault) -> Result<Vec<Former>, Failure> {
+/// The last one first. None, with a warning, where the links cannot be read: nothing else depends on them.
+pub async fn formers(context: &Context, connector: &Connector, org: &OrgVault) -> Result<Vec<Former>, Failure> {
+    let config = context.config()?;
     let of = |vault: OrgVault| {
         let (org, place) = (vault.id().to_owned(), connector.vault.as_str());
         Former { connector: config.linking(place, &org).map(str::to_owned), org, vault }
     };
-    Ok(org.formers().await?.into_iter().map(of).collect())
+    let formers = org.formers().await.unwrap_or_else(|error| {
+        context.screen.say(&format!("warning: what this sandbox was before a refresh is not known: {error}"));
+        Vec::new()
+    });
+    Ok(formers.into_iter().map(of).collect())
 }
 
 /// What one of several orgs may not have.

@@ -100,7 +100,7 @@ impl OrgVault {
         self.path("backups").join(format!("{sequence:010}{ENDING}"))
     }
 
-    async fn listed(&self) -> Result<Listed> {
+    pub(crate) async fn listed(&self) -> Result<Listed> {
         let damaged = self.damaged_path();
         let mut saw_damaged = false;
         let names: Vec<String> = self
@@ -328,10 +328,10 @@ impl OrgVault {
 }
 
 /// What there is below `backups/`.
-struct Listed {
+pub(crate) struct Listed {
     manifests: BTreeSet<u64>,
     /// Of backups that have expired, their manifests there or not.
-    marks: BTreeSet<u64>,
+    pub(crate) marks: BTreeSet<u64>,
 }
 
 /// A backup in the chain of backups: by its manifest, or by the mark that stays where that was removed.

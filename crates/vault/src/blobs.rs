@@ -315,6 +315,15 @@ pub(crate) async fn sweep(org: &OrgVault, unfinished: &Unfinished) -> Result<()>
 }
 
 /// The names of all large bodies that packs name.
+/// The names of all bodies that are objects of their own.
+pub(crate) async fn large(org: &OrgVault) -> Result<HashSet<String>> {
+    let log = org.blob_log();
+    match log.state().await? {
+        Some(state) => large_names(org, &log, &state.files).await,
+        None => Ok(HashSet::new()),
+    }
+}
+
 async fn large_names(org: &OrgVault, log: &Log, files: &[DataFile]) -> Result<HashSet<String>> {
     let mut large = HashSet::new();
     for file in files {

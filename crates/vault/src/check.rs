@@ -143,6 +143,8 @@ struct Check<'a> {
     /// Paths of all files that were seen.
     looked_at: HashSet<String>,
     erased: ErasureList,
+    /// Numbers of erasures that have not been through all tables yet.
+    erasures_under_way: BTreeSet<u64>,
     /// Whether one of the erasures cannot be read.
     broken_erasures: bool,
     /// Numbers of erasures that are there, and of those that others speak of.
@@ -180,6 +182,7 @@ impl OrgVault {
             units: Vec::new(),
             looked_at: HashSet::new(),
             erased: ErasureList::default(),
+            erasures_under_way: BTreeSet::new(),
             broken_erasures: false,
             listed_erasures: BTreeSet::new(),
             named_erasures: BTreeSet::new(),

@@ -34,6 +34,7 @@ use crate::lock::Lock;
 use crate::log::{Commit, DataFile, Log, Operation, State};
 use crate::org::OrgVault;
 use crate::output::Output;
+use crate::removed::Removed;
 use crate::runs::{self, BatchStream, Versions};
 use crate::sorter::batch_bytes;
 use crate::state::may_hold;
@@ -154,7 +155,11 @@ impl OrgVault {
     /// Erases, after completing what an interrupted erasure left. Invalid where there is nothing to erase.
     pub async fn erase(&self, lock: &Lock, draft: ErasureDraft) -> Result<(Erasure, Erased)> {
         lock.of(self)?;
-        self.complete_erasures(lock).await?;
+        match self.complete_erasures(lock).await {
+            // Files of an earlier one are still kept by the storage. Nobody reads them, and this one must not wait for them.
+            Err(error) if error.kind() == Kind::Denied => {}
+            completed => drop(completed?),
+        }
         let mut erasure = self.erasure(draft, lock.at()).await?;
         if erasure.records.values().all(BTreeSet::is_empty) {
             return Err(Error::new(Kind::Invalid, "there is nothing to erase"));
@@ -170,15 +175,18 @@ impl OrgVault {
         // Another process may have begun one since the list was read.
         self.forget_erasures().await;
         let list = self.erased().await?;
-        let mut completed = Vec::new();
+        let (mut completed, mut refused) = (Vec::new(), None);
         for erasure in list.erasures.iter().filter(|erasure| list.incomplete.contains(&erasure.number)) {
-            self.carry_out(erasure, lock).await?;
-            completed.push(erasure.number);
+            match self.carry_out(erasure, lock).await {
+                Ok(_) => completed.push(erasure.number),
+                Err(error) if error.kind() == Kind::Denied => refused = Some(error),
+                Err(error) => return Err(error),
+            }
         }
         if !completed.is_empty() {
             self.forget_erasures().await;
         }
-        Ok(completed)
+        refused.map_or(Ok(completed), Err)
     }
 
     async fn carry_out(&self, erasure: &Erasure, lock: &Lock) -> Result<Erased> {
@@ -187,24 +195,36 @@ impl OrgVault {
 
     async fn carry_out_alone(&self, erasure: &Erasure, lock: &Lock) -> Result<Erased> {
         let marked = self.begin_work(lock.at()).await?;
-        let mut done = Erased::default();
-        for (object, ids) in &erasure.records {
-            self.take_out(object, ids, erasure, lock, &mut done).await?;
-        }
-        if !erasure.bodies.is_empty() {
-            blobs::take_out(self, &|hash| erasure.bodies.contains(hash), lock, &mut done).await?;
-        }
+        let mut done = match self.taken_out(erasure.number).await? {
+            // What was stored since may have a body of the same content, and that is to stay.
+            Some(done) => done,
+            None => {
+                let mut done = Erased::default();
+                for (object, ids) in &erasure.records {
+                    self.take_out(object, ids, erasure, lock, &mut done).await?;
+                }
+                if !erasure.bodies.is_empty() {
+                    blobs::take_out(self, &|hash| erasure.bodies.contains(hash), lock, &mut done).await?;
+                }
+                self.note_taken_out(erasure.number, &done).await?;
+                done
+            }
+        };
         // Nobody reads the records any more. Only now are the files removed, because storage may refuse that for a long time.
+        let mut refused = None;
         for object in erasure.records.keys() {
             let log = self.log(object);
             let Some(state) = log.state().await? else { continue };
             let named = state.files.into_iter().map(|file| file.name).collect();
-            self.purge(log.path(), &named, &mut done).await?;
+            refused = self.purge(log.path(), &named, erasure.at, &mut done).await?.or(refused);
         }
         // Bodies that nothing refers to may also lie in packs that were merged and are kept for a day.
-        blobs::purge(self, &mut done).await?;
-        let spilled = self.path("spill");
-        self.purge(&spilled, &HashSet::new(), &mut done).await?;
+        refused = blobs::purge(self, erasure.at, &mut done).await?.or(refused);
+        refused = self.purge(&self.path("spill"), &HashSet::new(), erasure.at, &mut done).await?.or(refused);
+        if let Some(error) = refused {
+            self.end_work(marked).await;
+            return Err(error);
+        }
         self.complete_erasure(erasure.number, &done).await?;
         self.end_work(marked).await;
         Ok(done)
@@ -266,17 +286,27 @@ impl OrgVault {
         Ok(rows.next().await.transpose()?.is_some())
     }
 
-    /// Removes the data files in a folder that are not named. Unlike a sweep it fails where one cannot be removed.
-    pub(crate) async fn purge(&self, folder: &Path, named: &HashSet<String>, done: &mut Erased) -> Result<()> {
+    /// Removes the data files in a folder that are not named, but for those that were taken out of their table since an erasure, and so
+    /// after it had been through the table. Returns what the storage said where it refused to remove one; the others are removed.
+    pub(crate) async fn purge(
+        &self,
+        folder: &Path,
+        named: &HashSet<String>,
+        since: DateTime<Utc>,
+        done: &mut Erased,
+    ) -> Result<Option<Error>> {
+        let removed = Removed::of(self).await?;
         let failed = |error| Error::because("files cannot be removed", error).with("folder", folder);
         let mut listed = self.store().list(Some(folder));
         let mut unnamed = Vec::new();
         while let Some(meta) = listed.try_next().await.map_err(failed)? {
             let depth = meta.location.parts().count() - folder.parts().count();
-            if depth == 1 && meta.location.filename().is_some_and(|name| !named.contains(name)) {
+            let unwanted = meta.location.filename().is_some_and(|name| !named.contains(name));
+            if depth == 1 && unwanted && removed.at(&meta.location).is_none_or(|at| at <= since) {
                 unnamed.push(meta);
             }
         }
+        let mut refused = None;
         for meta in unnamed {
             match self.store().delete(&meta.location).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {
@@ -285,15 +315,14 @@ impl OrgVault {
                 }
                 Err(error) => {
                     let error = failed(error).with("path", &meta.location);
-                    return Err(if error.kind() == Kind::Denied {
-                        error.hint("the storage refuses to remove files, by a lock or a missing right: backups do without the records from now on, and the next `orgkeep erase` or backup that may remove the files completes the erasure")
-                    } else {
-                        error
-                    });
+                    if error.kind() != Kind::Denied {
+                        return Err(error);
+                    }
+                    refused = Some(error.hint("the storage refuses to remove files, by a lock or a missing right: nobody reads the records any more, and the next `orgkeep erase` or backup that may remove the files completes the erasure"));
                 }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::merkle::Held;
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
@@ -148,10 +148,10 @@ impl ErasureList {
         Ok((live, sum.map_or_else(|| digest.to_owned(), |sum| sum.to_string())))
     }
 
-    /// Those that are complete.
-    pub(crate) fn completed(&self) -> ErasureList {
-        let complete = |erasure: &&Erasure| !self.incomplete.contains(&erasure.number);
-        ErasureList::new(self.erasures.iter().filter(complete).cloned().collect(), BTreeSet::new())
+    /// Without these.
+    pub(crate) fn without(&self, numbers: &BTreeSet<u64>) -> ErasureList {
+        let others = |erasure: &&Erasure| !numbers.contains(&erasure.number);
+        ErasureList::new(self.erasures.iter().filter(others).cloned().collect(), BTreeSet::new())
     }
 
     pub(crate) fn held(&self, object: &str, at: u64, held: &Held) -> Result<Held> {
@@ -232,6 +232,19 @@ impl OrgVault {
         }
         self.forget_erasures().await;
         Ok(())
+    }
+
+    /// What was done so far of an erasure that has been through all tables, and whose files are left to be removed.
+    pub(crate) async fn taken_out(&self, number: u64) -> Result<Option<Erased>> {
+        match self.packed(&self.erasure_path(number, ".out"), "the progress of an erasure").await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    pub(crate) async fn note_taken_out(&self, number: u64, done: &Erased) -> Result<()> {
+        let path = self.erasure_path(number, ".out");
+        self.put_packed(&path, done, "the progress of an erasure cannot be noted").await
     }
 
     pub(crate) async fn complete_erasure(&self, number: u64, done: &Erased) -> Result<()> {

@@ -3,21 +3,23 @@
 //!
 //! The storage locks every file for a period when it is put. That period ends, and most files are needed for longer: whoever then gets hold of the
 //! credentials could remove them. So after each backup every file of the org, and the vault's own, of which less than half the period is left is
-//! locked for a whole one from now. Files that were taken out of their tables, and what comes and goes with work, are left to their end.
+//! locked for a whole one from now. Files that no table names any more, manifests of backups that have expired, and what comes and goes with work,
+//! are left to their end.
 //!
-//! `locked.json.zst` remembers until when each file was locked, because asking the storage would take a request each. It is written last: what an
-//! interruption leaves out is locked again, which does no harm. A file that is written over is put anew and locked by the storage for a whole period,
+//! `locked.json.zst` remembers until when each file was locked, because asking the storage would take a request each. It is written after what it
+//! says was done: what an interruption leaves out is locked again, which does no harm. A file that is written over is put anew and locked by the storage for a whole period,
 //! so what is remembered of it is never too long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use serde::Serialize;
 
 use crate::copy::passing;
 use crate::error::{Error, Kind, Result};
+use crate::location::{BucketRetention, ObjectLock};
 use crate::lock::Lock;
 use crate::org::OrgVault;
 use crate::packed::ENDING;
@@ -26,6 +28,9 @@ use crate::vault::org_path;
 use crate::vaultfile::vault_path;
 
 const AT_ONCE: usize = 16;
+/// After so many files the list of what is locked is written.
+const NOTED_AT_ONCE: usize = 2_000;
+const MARGIN: TimeDelta = TimeDelta::days(1);
 
 /// How far what an org needs is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,55 +43,116 @@ pub struct Locked {
 }
 
 impl OrgVault {
+    /// Whether the storage may be of those that lock files; only asking it tells.
+    pub fn may_be_locked(&self) -> bool {
+        self.place().locks.is_some()
+    }
+
     /// Locks the files whose locks end soon for a whole period. None where the storage locks nothing.
     pub async fn renew_locks(&self, lock: &Lock) -> Result<Option<Locked>> {
         lock.of(self)?;
-        let failed = |error| {
-            let error = Error::because("files cannot be locked", error);
-            if error.kind() == Kind::Denied {
-                error.hint("the storage's user needs the right to set retention (s3:PutObjectRetention)")
-            } else {
-                error
-            }
-        };
         let Some(storage) = &self.place().locks else { return Ok(None) };
         let Some(retention) = storage.retention().await.map_err(failed)? else { return Ok(None) };
-        let (now, path) = (lock.at(), self.path(&format!("locked{ENDING}")));
-        let known: BTreeMap<String, DateTime<Utc>> = self.packed_or_default(&path, "the list of locked files").await?;
-        let files = self.to_be_locked().await?;
-        let still = |file: &Path| known.get(file.as_ref()).filter(|until| **until - now >= retention.period / 2);
-        let due: Vec<&Path> = files.iter().filter(|file| still(file).is_none()).collect();
-        let until = now + retention.period;
-        let retain = async |file: &Path| match storage.retain(file, &retention.mode, until).await {
-            // Gone since the folder was listed.
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
-            done => done.map_err(failed),
-        };
-        futures::stream::iter(&due).map(|file| retain(file)).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
-        let locked: BTreeMap<&str, DateTime<Utc>> =
-            files.iter().map(|file| (file.as_ref(), still(file).copied().unwrap_or(until))).collect();
-        if !due.is_empty() {
-            self.put_packed(&path, &locked, "the list of locked files cannot be written").await?;
-        }
-        let (files, renewed) = (files.len() as u64, due.len() as u64);
-        Ok(Some(Locked { files, renewed, until: locked.into_values().min().unwrap_or(until) }))
+        lock.renewing(self.renew(storage.as_ref(), &retention, lock.at())).await.map(Some)
     }
 
-    /// Every file that the org's backups need.
-    async fn to_be_locked(&self) -> Result<Vec<Path>> {
+    async fn renew(&self, storage: &dyn ObjectLock, retention: &BucketRetention, now: DateTime<Utc>) -> Result<Locked> {
+        let path = self.path(&format!("locked{ENDING}"));
+        let mut locked: BTreeMap<String, DateTime<Utc>> =
+            match self.packed_or_default(&path, "the list of locked files").await {
+                // It only saves requests.
+                Err(error) if error.kind() == Kind::Corrupt => BTreeMap::new(),
+                known => known?,
+            };
+        let listed = self.listed_files().await?;
+        locked.retain(|file, _| listed.contains(file));
+        let due = |file: &&String| locked.get(*file).is_none_or(|until| *until - now < retention.period / 2);
+        let due: Vec<String> = listed.iter().filter(due).cloned().collect();
+        let due = self.needed(due).await?;
+        // The storage counts from its own clock and the time of the put: what is asked for must be later.
+        let until = now + retention.period + MARGIN;
+        let (mut renewed, mut refused) = (0, None);
+        for some in due.chunks(NOTED_AT_ONCE) {
+            let retain = async |file: String| {
+                let done = storage.retain(&Path::from(file.as_str()), &retention.mode, until).await;
+                (file, done)
+            };
+            let mut done = futures::stream::iter(some.iter().cloned()).map(retain).buffer_unordered(AT_ONCE);
+            while let Some((file, done)) = done.next().await {
+                match done {
+                    Ok(()) => {
+                        renewed += 1;
+                        locked.insert(file, until);
+                    }
+                    // Gone since the folder was listed.
+                    Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => refused = Some(failed(error).with("path", file)),
+                }
+            }
+            self.put_packed(&path, &locked, "the list of locked files cannot be written").await?;
+        }
+        match refused {
+            Some(error) => Err(error),
+            None => {
+                Ok(Locked { files: locked.len() as u64, renewed, until: locked.into_values().min().unwrap_or(until) })
+            }
+        }
+    }
+
+    /// Every file that may have to be locked: not what comes and goes with work, nor manifests of backups that have expired.
+    async fn listed_files(&self) -> Result<BTreeSet<String>> {
+        let expired: Vec<String> = self.listed().await?.marks.iter().map(|number| format!("{number:010}")).collect();
         let removed = Removed::of(self).await?;
         let listed = self.place().store.list(Some(&org_path(self.id()))).map_ok(|meta| meta.location);
-        let listed = listed.try_filter(|path| {
-            let kept = !passing(path.as_ref()) && !is_mark_of_work(path) && !removed.holds(path);
-            std::future::ready(kept)
+        let kept = listed.try_filter(|path| {
+            let name = path.filename().unwrap_or_default();
+            let gone = removed.holds(path) || expired.iter().any(|number| name == format!("{number}{ENDING}"));
+            let comes_and_goes = passing(path.as_ref()) || matches!(name, "unfinished.json" | "rotation.json");
+            std::future::ready(!gone && !comes_and_goes)
         });
-        let mut files: Vec<Path> =
-            listed.try_collect().await.map_err(|error| Error::because("the org's folder cannot be listed", error))?;
-        files.push(vault_path());
+        let mut files: BTreeSet<String> = kept
+            .map_ok(|path| path.to_string())
+            .try_collect()
+            .await
+            .map_err(|error| Error::because("the org's folder cannot be listed", error))?;
+        files.insert(vault_path().to_string());
         Ok(files)
+    }
+
+    /// Without data files and bodies that no table names: they are on their way out, and a lock would keep them.
+    async fn needed(&self, files: Vec<String>) -> Result<Vec<String>> {
+        let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
+        let large = self.path("blobs").join("large").to_string();
+        let mut named: BTreeMap<String, HashSet<String>> = BTreeMap::new();
+        let mut needed = Vec::new();
+        for file in files {
+            let folder = folder(&file);
+            if !file.ends_with(".parquet") && folder != large {
+                needed.push(file);
+                continue;
+            }
+            if !named.contains_key(&folder) {
+                let names = if folder == large {
+                    crate::blobs::large(self).await?
+                } else {
+                    let state = self.log_at(Path::from(folder.as_str())).state().await?;
+                    state.into_iter().flat_map(|state| state.files).map(|file| file.name).collect()
+                };
+                named.insert(folder.clone(), names);
+            }
+            if file.rsplit('/').next().is_some_and(|name| named[&folder].contains(name)) {
+                needed.push(file);
+            }
+        }
+        Ok(needed)
     }
 }
 
-fn is_mark_of_work(path: &Path) -> bool {
-    matches!(path.filename(), Some("unfinished.json" | "rotation.json"))
+fn failed(error: object_store::Error) -> Error {
+    let error = Error::because("files cannot be locked", error);
+    if error.kind() == Kind::Denied {
+        error.hint("the storage's user needs the rights s3:PutObjectRetention and s3:GetBucketObjectLockConfiguration")
+    } else {
+        error
+    }
 }

@@ -43,6 +43,11 @@ impl Removed {
         self.files.contains_key(path.as_ref())
     }
 
+    /// When a file was taken out of its table.
+    pub(crate) fn at(&self, path: &Path) -> Option<DateTime<Utc>> {
+        self.files.get(path.as_ref()).copied()
+    }
+
     /// Whether a file was taken out because it cannot be read.
     pub(crate) fn is_damaged(&self, path: &Path) -> bool {
         self.damaged.contains(path.as_ref())

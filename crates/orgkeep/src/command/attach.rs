@@ -61,7 +61,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
                 },
             )?;
         }
-        let former = org.former().await?.map(|former| former.org);
+        let former = org.former().await.unwrap_or_else(|error| {
+            context.screen.say(&format!("warning: {org_id}: {error}"));
+            None
+        });
+        let former = former.map(|former| former.org);
         if let Some(former) = &former {
             refreshed.push(format!("{name} is the sandbox that was {former} before its refresh"));
         }

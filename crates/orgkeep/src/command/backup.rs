@@ -90,15 +90,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             alone(&vault, async |lock| vault.continue_rotation(lock, SEALED_ANEW_BYTES, lock.at()).await.map(drop));
         sealed.await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));
     }
-    match alone(&vault, async |lock| vault.renew_locks(lock).await).await {
-        Ok(Some(locked)) => context.screen.say(&format!(
-            "the bucket keeps all {} of these backups locked until {} at least",
-            counted(locked.files, "file"),
-            locked.until.format("%Y-%m-%d")
-        )),
-        Ok(None) => {}
-        Err(failure) => context.screen.say(&format!("warning: {}", failure.text().trim_end())),
-    }
+    let unlocked = keep_locked(&vault, context).await;
     if let Err(failure) = seen.note(&vault, report.line.sequence).await {
         // The backup is made; what is lost is that its absence would be noticed.
         context.screen.say(failure.text().trim_end());
@@ -112,7 +104,36 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         // The backup is finished whatever becomes of older ones.
         context.screen.say(&format!("warning: older backups could not be looked at: {}", failure.text().trim_end()));
     }
-    Ok(Answer::with(&report).partly(render::backup_shortfall(&report)))
+    Ok(Answer::with(&report).partly(render::backup_shortfall(&report).or(unlocked)))
+}
+
+/// Makes the locks longer that the storage has on what the backups need, also on those of the orgs that this one was before, which nobody
+/// backs up any more. Says what went wrong, if anything did.
+async fn keep_locked(vault: &OrgVault, context: &Context) -> Option<String> {
+    if !vault.may_be_locked() {
+        return None;
+    }
+    let mut wrong = None;
+    let formers = vault.formers().await.unwrap_or_else(|error| {
+        wrong = Some(format!("the orgs before a refresh are not known: {error}"));
+        Vec::new()
+    });
+    for org in std::iter::once(vault).chain(&formers) {
+        match alone(org, async |lock| org.renew_locks(lock).await).await {
+            Ok(Some(locked)) => context.screen.say(&format!(
+                "the bucket keeps all {} of the backups of {} locked until {} at least",
+                counted(locked.files, "file"),
+                org.id(),
+                locked.until.format("%Y-%m-%d")
+            )),
+            Ok(None) => {}
+            Err(failure) => {
+                context.screen.say(&format!("warning: {}", failure.text().trim_end()));
+                wrong = Some(format!("files of {} could not be locked for longer", org.id()));
+            }
+        }
+    }
+    wrong
 }
 
 /// Does something to the org's part of the vault while nobody else writes there.

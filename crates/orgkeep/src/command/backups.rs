@@ -29,7 +29,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     } else {
         context.screen.table(&render::backups(&backups))?;
     }
-    let formers = formers(&context.config()?, &connector, &vault).await?;
+    let formers = formers(context, &connector, &vault).await?;
     for former in &formers {
         let (org, name) = (&former.org, former.name());
         context.screen.say(&format!(

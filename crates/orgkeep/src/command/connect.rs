@@ -135,6 +135,13 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         _ => given,
     };
     let opened = context.vault(&vault, &arguments.unlocking, &unlocking).await?;
+    let refresh = match former {
+        Some(former) => {
+            let org_id = &identity.org_id;
+            Some(refreshed::verified(name, former, &vault, org_id, &organization, &opened).await?)
+        }
+        None => None,
+    };
     // 4. Write it down.
     for (key, given) in &to_keep {
         let rotated = *key == "refresh_token" && rotation.as_ref().is_some_and(|rotation| rotation.happened());
@@ -155,9 +162,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         reconcile_days: existing.as_ref().and_then(|existing| existing.reconcile_days),
         login,
     };
-    let before = match former {
-        Some(former) => Some(refreshed::link(name, former, &connector, &organization, &opened, &mut config).await?),
-        None => None,
+    let before = match (refresh, former) {
+        (Some(refresh), Some(former)) => Some(refresh.link(name, former, &mut config).await?),
+        _ => None,
     };
     config.put(name, connector.clone())?;
 

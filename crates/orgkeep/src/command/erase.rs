@@ -6,10 +6,11 @@ use crate::config;
 use crate::context::Context;
 use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure, Kind};
-use crate::former::{formers, found};
+use crate::former::formers;
 use crate::number::{counted, grouped};
 use crate::{prompt, render};
 use clap::Args;
+use orgkeep_vault::OrgVault;
 use std::path::PathBuf;
 
 /// Erases records, and what hangs on them, from all backups for good
@@ -72,9 +73,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             .map_err(|error| Failure::caused(Kind::Invalid, format!("could not write {}", path.display()), &error))?;
         screen.say(&format!("wrote the certificate to {}", path.display()));
     }
-    for former in formers(&context.config()?, &connector, &vault).await? {
+    for former in formers(context, &connector, &vault).await? {
         // Not by itself: an Id of before may have become another record's.
-        if found(orgkeep_engine::erasure(&former.vault, object, ids, &SystemClock).await)?.is_some() {
+        if holds(&former.vault, object, ids).await {
             let (name, ids) = (former.name(), ids.iter().map(|id| format!(" --id {id}")).collect::<String>());
             screen.say(&format!(
                 "warning: the sandbox had it before its refresh as well, and those backups still do: `orgkeep erase {name} --object {object}{ids}`"
@@ -84,6 +85,16 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let still = grouped(certificate.ids.len() as u64);
     screen.say(&format!("the org itself was not touched: delete {object} ({still}) there as well"));
     Ok(Answer::with(&certificate))
+}
+
+/// Whether a backup of an org has one of the records. What cannot be told is not worth failing for: the erasure is done.
+async fn holds(org: &OrgVault, object: &str, ids: &[String]) -> bool {
+    for id in ids {
+        if orgkeep_engine::history(org, object, id).await.is_ok_and(|versions| !versions.is_empty()) {
+            return true;
+        }
+    }
+    false
 }
 
 fn confirm(question: &str, context: &Context) -> Result<(), Failure> {

@@ -96,7 +96,7 @@ async fn history(
     let (object, id) = (&arguments.object, &arguments.id);
     let now = orgkeep_engine::history(vault, object, id).await;
     let (mut text, mut before) = (String::new(), Vec::new());
-    for former in formers(&context.config()?, connector, vault).await?.into_iter().rev() {
+    for former in formers(context, connector, vault).await?.into_iter().rev() {
         let Some(versions) = found(orgkeep_engine::history(&former.vault, object, id).await)? else { continue };
         text.push_str(&format!(
             "In {}, before the sandbox was refreshed:\n{}",

@@ -3,6 +3,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use chrono::{DateTime, Utc};
 use futures::stream::TryStreamExt;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::compact::{COLUMNS, Packs};
 use super::{large_names, unreadable};
 use crate::columns::ID;
 use crate::erasure::Erased;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::log::{Commit, Operation};
 use crate::org::OrgVault;
@@ -79,11 +80,11 @@ fn others(batch: &RecordBatch, unwanted: &(dyn Fn(&str) -> bool + Send + Sync)) 
 }
 
 /// Removes the packs and large bodies that the table does not name.
-pub(crate) async fn purge(org: &OrgVault, done: &mut Erased) -> Result<()> {
+pub(crate) async fn purge(org: &OrgVault, since: DateTime<Utc>, done: &mut Erased) -> Result<Option<Error>> {
     let log = org.blob_log();
-    let Some(state) = log.state().await? else { return Ok(()) };
+    let Some(state) = log.state().await? else { return Ok(None) };
     let large = large_names(org, &log, &state.files).await?;
     let named = state.files.into_iter().map(|file| file.name).collect();
-    org.purge(log.path(), &named, done).await?;
-    org.purge(&org.path("blobs").join("large"), &large, done).await
+    let refused = org.purge(log.path(), &named, since, done).await?;
+    Ok(org.purge(&org.path("blobs").join("large"), &large, since, done).await?.or(refused))
 }

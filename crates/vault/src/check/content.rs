@@ -176,14 +176,14 @@ impl Check<'_> {
         let lost: Vec<(u64, u64)> =
             self.report.lost.iter().filter(|lost| lost.object == object).map(|lost| (lost.from, lost.mended)).collect();
         let manifests = self.manifests.clone();
-        let completed = self.erased.completed();
+        let before = self.erased.without(&self.erasures_under_way);
         let mut wrong = Vec::new();
         for (sequence, said) in manifests.iter().filter_map(|one| Some((one.sequence, one.state.get(object)?))) {
             let expected = self.erased.held(object, sequence, said)?;
             let held = states.range(..=sequence).next_back().map(|(_, held)| held.clone()).unwrap_or_default();
             let known = lost.iter().any(|(from, mended)| (*from..*mended).contains(&sequence));
-            // An erasure that is not complete has reached some tables and not others.
-            if !known && held != expected && held != completed.held(object, sequence, said)? {
+            // An erasure under way has reached some tables and not others.
+            if !known && held != expected && held != before.held(object, sequence, said)? {
                 wrong.push((sequence, held.live, expected.live));
             }
         }

@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Rotation,
     Erasure(u64),
     ErasureEnd(u64),
+    /// That all tables are without what was erased.
+    ErasureProgress(u64),
     /// A commit, a checkpoint or a hint of a table's log.
     Log(Table),
     Rows(String),
@@ -68,8 +70,9 @@ impl Kind {
                 number(name).map(Kind::Manifest).or_else(seal).or_else(|| mark().map(Kind::Mark))?
             }
             ["erasures", name] => {
-                let end = || name.strip_suffix(ENDING)?.strip_suffix(".done")?.parse().ok();
-                number(name).map(Kind::Erasure).or_else(|| end().map(Kind::ErasureEnd))?
+                let stage = |stage| name.strip_suffix(ENDING)?.strip_suffix(stage)?.parse().ok();
+                let end = || stage(".done").map(Kind::ErasureEnd).or_else(|| stage(".out").map(Kind::ErasureProgress));
+                number(name).map(Kind::Erasure).or_else(end)?
             }
             ["objects", object, "_delta_log", _] => Kind::Log(Table::Object((*object).to_owned())),
             ["blobs", "_delta_log", _] => Kind::Log(Table::Bodies),
@@ -119,6 +122,7 @@ impl fmt::Display for Kind {
             Kind::Locked => f.write_str("list of locked files"),
             Kind::Rotation => f.write_str("progress of an exchange of keys"),
             Kind::Erasure(number) => write!(f, "erasure {number}"),
+            Kind::ErasureProgress(number) => write!(f, "progress of erasure {number}"),
             Kind::ErasureEnd(number) => write!(f, "end of erasure {number}"),
             Kind::Log(Table::Object(object)) => write!(f, "log of {object}"),
             Kind::Log(Table::Bodies) => f.write_str("log of file bodies"),

@@ -46,11 +46,12 @@ pub struct Unnamed {
 impl Check<'_> {
     pub(super) async fn erasures(&mut self) -> Result<()> {
         let listed = self.list(&self.org.path("erasures")).await?;
-        let (mut there, mut done, mut whole) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (mut there, mut out, mut done, mut whole) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), Vec::new());
         for meta in listed {
             match self.kind(&meta.location) {
                 Some(FileKind::Erasure(number)) => there.insert(number, meta),
                 Some(FileKind::ErasureEnd(number)) => done.insert(number, meta),
+                Some(FileKind::ErasureProgress(number)) => out.insert(number, meta),
                 _ => None,
             };
         }
@@ -62,6 +63,11 @@ impl Check<'_> {
             });
             whole.extend(self.note(&meta.location, None, Vec::new(), found)?);
         }
+        for meta in out.values() {
+            self.seen(&meta.location, meta.size);
+            let found = self.org.packed::<Erased>(&meta.location, "the progress of an erasure").await;
+            self.note(&meta.location, None, Vec::new(), found)?;
+        }
         for (number, meta) in &done {
             self.seen(&meta.location, meta.size);
             let found = self.org.packed::<Erased>(&meta.location, "the end of an erasure").await;
@@ -71,6 +77,7 @@ impl Check<'_> {
         self.broken_erasures = whole.len() < there.len();
         let incomplete: BTreeSet<u64> = there.keys().filter(|number| !done.contains_key(number)).copied().collect();
         self.listed_erasures = there.into_keys().collect();
+        self.erasures_under_way = incomplete.iter().filter(|number| !out.contains_key(number)).copied().collect();
         self.report.incomplete_erasures = Vec::from_iter(incomplete.iter().copied());
         self.erased = ErasureList::new(whole, incomplete);
         Ok(())

@@ -4,12 +4,13 @@
 //! - Where the bucket has a default retention, every object is locked from its upload on. [`ObjectLock::retain`] makes a lock longer, so that what is still
 //!   needed stays locked.
 //! - A plain removal would only hide an object behind a delete marker: an erasure would erase nothing, and a locked file would be hidden and
-//!   kept. So content is removed version by version, the newest first; the bucket refuses that while a version is locked, and then nothing has
-//!   changed. What comes and goes (locks, marks of unfinished work) is removed plainly.
+//!   kept. So content is removed version by version, the oldest first; the bucket refuses that while a version is locked, and then the newest one is
+//!   still there. What comes and goes (locks, marks of unfinished work) is removed plainly.
 //! - What is written over ([`PutMode::Overwrite`]) leaves its older versions to the rules of the bucket.
 //!
 //! Requests are those of the S3 API: [GetObjectLockConfiguration], [GetBucketVersioning], [ListObjectVersions], [DeleteObject] with a version, and
-//! [PutObjectRetention]. A service that does not know one of the first two, or a user who may not ask, counts as a bucket without.
+//! [PutObjectRetention]. A service that does not know one of the first two counts as a bucket without; to a user who may not ask (`s3:GetBucketVersioning`,
+//! `s3:GetBucketObjectLockConfiguration`) nothing is removed, because nobody knows whether it would be gone.
 //!
 //! [GetObjectLockConfiguration]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html
 //! [GetBucketVersioning]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html
@@ -111,42 +112,62 @@ impl Bucket {
     async fn abilities(&self) -> Result<&Abilities> {
         let ask = async || -> Result<Abilities> {
             let root = Path::default();
-            let versioning = self.call(Method::GET, &root, "versioning", Bytes::new()).await?;
-            let lock = self.call(Method::GET, &root, "object-lock", Bytes::new()).await?;
-            let versions =
-                versioning.status.is_success() && xml::text(&versioning.text, "Status").as_deref() == Some("Enabled");
-            Ok(Abilities { versions, retention: retention(&lock) })
+            let versioning = self.ability(&root, "versioning").await?;
+            let lock = self.ability(&root, "object-lock").await?;
+            // Where it is suspended, versions from before are still there.
+            let versions = versioning.is_some_and(|text| xml::text(&text, "Status").is_some());
+            Ok(Abilities { versions, retention: lock.as_deref().and_then(retention) })
         };
         self.abilities.get_or_try_init(ask).await
     }
 
-    /// Removes every version of an object, the newest first.
+    /// What the bucket says of something that it may be able to do; none where it or the service cannot.
+    async fn ability(&self, root: &Path, query: &str) -> Result<Option<String>> {
+        let answer = self.call(Method::GET, root, query, Bytes::new()).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND | StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => Ok(None),
+            _ => {
+                let text = answer.text.clone();
+                done(root, answer)?;
+                Ok(Some(text))
+            }
+        }
+    }
+
+    /// Removes every version of an object, the oldest first, so that whatever stops it an older one does not come back.
     async fn remove(&self, path: &Path) -> Result<()> {
         let key = path.as_ref();
-        let prefix: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
-        let mut after = String::new();
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let (mut versions, mut after) = (Vec::new(), String::new());
         loop {
-            let listed = self
-                .call(Method::GET, &Path::default(), &format!("versions&prefix={prefix}{after}"), Bytes::new())
-                .await?;
+            let query = format!("versions&prefix={}{after}", encoded(key));
+            let listed = self.call(Method::GET, &Path::default(), &query, Bytes::new()).await?;
             let text = listed.text.clone();
             done(path, listed)?;
-            for version in xml::versions(&text).into_iter().filter(|version| version.key == key) {
-                let query = format!("versionId={}", version.id);
-                match self.call(Method::DELETE, path, &query, Bytes::new()).await? {
-                    answer if answer.status == StatusCode::NOT_FOUND => {}
-                    answer => done(path, answer)?,
-                }
+            versions.extend(xml::versions(&text).into_iter().filter(|version| version.key == key));
+            match xml::text(&text, "IsTruncated").as_deref() {
+                Some("false") => break,
+                Some("true") => {}
+                _ => return Err(generic("the service's list of versions is none")),
             }
             let next = |tag| xml::text(&text, tag).filter(|next| !next.is_empty());
             let (Some(marker), Some(version)) = (next("NextKeyMarker"), next("NextVersionIdMarker")) else {
-                return Ok(());
+                return Err(generic("the service's list of versions breaks off"));
             };
             if marker != key {
-                return Ok(());
+                // Objects whose names begin with this one's.
+                break;
             }
-            after = format!("&key-marker={prefix}&version-id-marker={version}");
+            after = format!("&key-marker={}&version-id-marker={}", encoded(&marker), encoded(&version));
         }
+        for version in versions.iter().rev() {
+            let query = format!("versionId={}", encoded(&version.id));
+            match self.call(Method::DELETE, path, &query, Bytes::new()).await? {
+                answer if answer.status == StatusCode::NOT_FOUND => {}
+                answer => done(path, answer)?,
+            }
+        }
+        Ok(())
     }
 
     /// Whether an object is of those that are put once and removed for good: not what comes and goes while work is under way.
@@ -227,8 +248,8 @@ impl ObjectLock for Bucket {
     }
 }
 
-fn retention(answer: &Answer) -> Option<BucketRetention> {
-    let text = |tag| xml::text(&answer.text, tag).filter(|_| answer.status.is_success());
+fn retention(answer: &str) -> Option<BucketRetention> {
+    let text = |tag| xml::text(answer, tag);
     let number = |tag| text(tag)?.parse::<i64>().ok();
     let days = number("Days").or_else(|| Some(number("Years")? * 365))?;
     Some(BucketRetention {

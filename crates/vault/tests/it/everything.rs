@@ -144,7 +144,8 @@ pub async fn full(store: Arc<dyn ObjectStore>, protection: Protection, size: Siz
 }
 
 /// What the vault must hold for the test to say something: by the end or the beginning of its path below the org.
-const KINDS: [&str; 22] = [
+const KINDS: [&str; 23] = [
+    "erasures/0000000001.out.json.zst",
     "former.json.zst",
     "unfinished.json",
     "retention.json.zst",

@@ -327,3 +327,53 @@ async fn storage_that_refuses_to_remove_delays_an_expiry_and_an_erasure_and_fail
     assert!(there(done).await, "completed by the first backup that may");
     sound(&free).await;
 }
+
+/// A backup that stores a body; its hash.
+async fn stored(org: &OrgVault, body: &'static str) -> String {
+    let held = lock(org).await;
+    let unfinished = org.begin(&held).await.unwrap();
+    let blobs = unfinished.blobs().await.unwrap();
+    let body = Ok::<_, std::io::Error>(Bytes::from_static(body.as_bytes()));
+    let hash = blobs.put(futures::stream::iter([body])).await.unwrap().hash;
+    blobs.commit().await.unwrap();
+    unfinished.finish(draft()).await.unwrap();
+    held.release().await.unwrap();
+    hash
+}
+
+#[tokio::test]
+async fn what_is_stored_after_a_refused_erasure_stays() {
+    let store = memory();
+    let (vault, org) = filled(store.clone()).await;
+    let hash = stored(&org, "a form that many people fill in").await;
+    let folders = vec!["/objects/Account/0".to_owned()];
+    let org =
+        vault.at(Arc::new(Keeping { inner: store.clone(), folders }) as Arc<dyn ObjectStore>).org(ORG).await.unwrap();
+    let refused = async |id: &str, bodies: BTreeSet<String>| {
+        let held = lock(&org).await;
+        let records = BTreeMap::from([("Account".to_owned(), BTreeSet::from([id.to_owned()]))]);
+        let draft =
+            ErasureDraft { object: "Account".into(), ids: vec![id.into()], records, bodies, ..ErasureDraft::default() };
+        assert_eq!(org.erase(&held, draft).await.unwrap_err().kind(), Kind::Denied);
+        held.release().await.unwrap();
+    };
+    refused(GONE, BTreeSet::from([hash.clone()])).await;
+    assert!(!org.has_blob(&hash).await.unwrap());
+    // The next person is not left waiting for the first one's files.
+    refused("001OTHER", BTreeSet::new()).await;
+    assert_eq!(names(&org, 4).await, []);
+    let report = org.check(true, &mut |_| {}).await.unwrap();
+    assert_eq!((report.damage, report.incomplete_erasures), (vec![], vec![1, 2]));
+
+    // Somebody else's file of the same content is stored anew, and no attempt to complete the erasure takes it away.
+    assert_eq!(stored(&org, "a form that many people fill in").await, hash);
+    for _ in 0..2 {
+        backup(&org, CaptureKind::Changes, vec![accounts(&[("001NEW", false, "new", "")])]).await;
+        assert!(org.has_blob(&hash).await.unwrap());
+    }
+    let free = vault.at(store.clone()).org(ORG).await.unwrap();
+    backup(&free, CaptureKind::Changes, vec![accounts(&[("001NEW", false, "newer", "")])]).await;
+    assert!(free.has_blob(&hash).await.unwrap());
+    let report = free.check(true, &mut |_| {}).await.unwrap();
+    assert_eq!((report.damage, report.incomplete_erasures), (vec![], vec![]));
+}

@@ -18,39 +18,57 @@ pub fn not_refreshed(name: &str, existing: Option<&Connector>, org: &str) -> Fai
     }
 }
 
-/// Links the org that this login leads to with the connector's former one, and gives that one a connector without a login. Returns its name. Nothing has changed where it
-/// fails, and it may be done again.
-pub async fn link(
+/// What is linked: the org of before and the one of now.
+pub struct Refresh {
+    before: OrgVault,
+    now: OrgVault,
+}
+
+/// Whether the org that this login leads to may go on from the connector's former one. Changes nothing.
+pub async fn verified(
     name: &str,
     former: &Connector,
-    now: &Connector,
+    place: &str,
+    org_id: &str,
     organization: &Organization,
     vault: &Vault,
-    config: &mut Config,
-) -> Result<String, Failure> {
+) -> Result<Refresh, Failure> {
     let production = |org: &str, id: &str, tense: &str| {
         Failure::invalid(format!("{org} ({id}) {tense} no sandbox, and only those are refreshed"))
             .hint("choose another name for this org")
     };
     if !organization.is_sandbox {
-        return Err(production(&organization.name, &now.org_id, "is"));
+        return Err(production(&organization.name, org_id, "is"));
     }
-    if now.vault != former.vault {
-        return Err(Failure::invalid(format!("the backups of {name} are in {}, not in {}", former.vault, now.vault))
+    if place != former.vault {
+        return Err(Failure::invalid(format!("the backups of {name} are in {}, not in {place}", former.vault))
             .hint("a refreshed sandbox goes on in the same vault: leave out --vault"));
     }
-    let before = vault.org(&former.org_id).await?;
+    let (before, now) = (vault.org(&former.org_id).await?, vault.org(org_id).await?);
     if !was_sandbox(&before).await? {
         return Err(production(&former.org_name, &former.org_id, "was"));
     }
-    let at = SystemClock.now();
-    vault.org(&now.org_id).await?.continue_from(&before, at).await?;
-    if let Some(known) = config.linking(&former.vault, &former.org_id).filter(|known| *known != name) {
-        return Ok(known.to_owned());
+    if now.former().await?.is_none() && now.newest().await?.is_some() {
+        return Err(Failure::invalid(format!("the vault has backups of {org_id} already, which go on from nothing"))
+            .hint("choose another name for this org"));
     }
-    let kept = config.free_name(&format!("{name}-until-{}", at.format("%Y-%m-%d")));
-    config.put(&kept, Connector { login: Login::None {}, ..former.clone() })?;
-    Ok(kept)
+    Ok(Refresh { before, now })
+}
+
+impl Refresh {
+    /// Links the two, and gives the former org a connector without a login. Returns its name. It may be done again.
+    pub async fn link(self, name: &str, former: &Connector, config: &mut Config) -> Result<String, Failure> {
+        let at = SystemClock.now();
+        self.now.continue_from(&self.before, at).await?;
+        let of_before = |known: &Connector| known.vault == former.vault && known.org_id == former.org_id;
+        let known = config.connectors().find(|(known, connector)| *known != name && of_before(connector));
+        if let Some((known, _)) = known {
+            return Ok(known.to_owned());
+        }
+        let kept = config.free_name(&format!("{name}-until-{}", at.format("%Y-%m-%d")));
+        config.put(&kept, Connector { login: Login::None {}, ..former.clone() })?;
+        Ok(kept)
+    }
 }
 
 /// As its newest backup holds it. An org without a backup has nothing that could be mixed up.
