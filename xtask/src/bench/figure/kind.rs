@@ -42,7 +42,7 @@ pub const SIZE: Kind =
 pub const INCREMENTAL: Kind = Kind {
     name: "incremental_seconds",
     what: "incremental backup of 1 % changed / full backup",
-    bar: Bar::Ratio(0.05),
+    bar: Bar::Ratio(0.03),
 };
 pub const EXTRACTS: Kind = Kind {
     name: "extract_seconds",
