@@ -152,7 +152,9 @@ def state(vault, org, name, sequence):
     newest = {}
     for file in files:
         version = int(file.split("-")[1])
-        rows = pyarrow.parquet.read_table(io.BytesIO(vault.read(f"{path}/{file}"))).to_pylist()
+        data = io.BytesIO(vault.read(f"{path}/{file}"))
+        # Threads of the library may outlive the interpreter, which then ends with an abort.
+        rows = pyarrow.parquet.read_table(data, use_threads=False, pre_buffer=False).to_pylist()
         for row in rows:
             # Of two rows of one backup, the one in the file of the greater version is the later.
             rank = (row["_backup"], version)

@@ -95,15 +95,24 @@ struct Answer {
 impl Bucket {
     /// `options` by the names that `object_store` gives them; those it does not know are other programs'.
     pub(super) fn open(url: &Url, prefix: Path, options: impl IntoIterator<Item = (String, String)>) -> Result<Bucket> {
-        // A bucket that locks takes nothing without a checksum.
-        let mut builder = AmazonS3Builder::new().with_url(url.as_str()).with_checksum_algorithm(Checksum::SHA256);
-        let mut client = ClientOptions::new();
+        // A bucket that locks takes nothing without a checksum; a service may know none, and then can be told so.
+        let (mut builder, mut client) = (AmazonS3Builder::new().with_url(url.as_str()), ClientOptions::new());
+        let mut checksum = Some(Checksum::SHA256);
         for (name, value) in options {
             let Ok(key) = name.parse::<AmazonS3ConfigKey>() else { continue };
+            if key == AmazonS3ConfigKey::Checksum {
+                checksum = None;
+                if value == "none" {
+                    continue;
+                }
+            }
             if let AmazonS3ConfigKey::Client(key) = &key {
                 client = client.with_config(*key, value.clone());
             }
             builder = builder.with_config(key, value);
+        }
+        if let Some(checksum) = checksum {
+            builder = builder.with_checksum_algorithm(checksum);
         }
         let http = ReqwestConnector::default().connect(&client)?;
         Ok(Bucket { s3: builder.build()?, prefix, http, abilities: Arc::default() })
