@@ -314,7 +314,6 @@ pub(crate) async fn sweep(org: &OrgVault, unfinished: &Unfinished) -> Result<()>
     }
 }
 
-/// The names of all large bodies that packs name.
 /// The names of all bodies that are objects of their own.
 pub(crate) async fn large(org: &OrgVault) -> Result<HashSet<String>> {
     let log = org.blob_log();
@@ -324,6 +323,7 @@ pub(crate) async fn large(org: &OrgVault) -> Result<HashSet<String>> {
     }
 }
 
+/// The names of all large bodies that packs name.
 async fn large_names(org: &OrgVault, log: &Log, files: &[DataFile]) -> Result<HashSet<String>> {
     let mut large = HashSet::new();
     for file in files {
