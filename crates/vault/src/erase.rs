@@ -28,7 +28,7 @@ use crate::columns::{ID, Schema};
 use crate::compare::{ranked, totals};
 use crate::datafile::{self, Hashes, Reading};
 use crate::digest::Digest;
-use crate::erasure::{self, Erased, Erasure, Share};
+use crate::erasure::{self, Erased, Erasure, Share, TakenOut};
 use crate::error::{Error, Kind, Result};
 use crate::lock::Lock;
 use crate::log::{Commit, DataFile, Log, Operation, State};
@@ -195,9 +195,9 @@ impl OrgVault {
 
     async fn carry_out_alone(&self, erasure: &Erasure, lock: &Lock) -> Result<Erased> {
         let marked = self.begin_work(lock.at()).await?;
-        let mut done = match self.taken_out(erasure.number).await? {
+        let TakenOut { at, mut done } = match self.taken_out(erasure.number).await? {
             // What was stored since may have a body of the same content, and that is to stay.
-            Some(done) => done,
+            Some(taken_out) => taken_out,
             None => {
                 let mut done = Erased::default();
                 for (object, ids) in &erasure.records {
@@ -206,8 +206,9 @@ impl OrgVault {
                 if !erasure.bodies.is_empty() {
                     blobs::take_out(self, &|hash| erasure.bodies.contains(hash), lock, &mut done).await?;
                 }
-                self.note_taken_out(erasure.number, &done).await?;
-                done
+                let taken_out = TakenOut { at: lock.at(), done };
+                self.note_taken_out(erasure.number, &taken_out).await?;
+                taken_out
             }
         };
         // Nobody reads the records any more. Only now are the files removed, because storage may refuse that for a long time.
@@ -216,11 +217,11 @@ impl OrgVault {
             let log = self.log(object);
             let Some(state) = log.state().await? else { continue };
             let named = state.files.into_iter().map(|file| file.name).collect();
-            refused = self.purge(log.path(), &named, erasure.at, &mut done).await?.or(refused);
+            refused = self.purge(log.path(), &named, at, &mut done).await?.or(refused);
         }
         // Bodies that nothing refers to may also lie in packs that were merged and are kept for a day.
-        refused = blobs::purge(self, erasure.at, &mut done).await?.or(refused);
-        refused = self.purge(&self.path("spill"), &HashSet::new(), erasure.at, &mut done).await?.or(refused);
+        refused = blobs::purge(self, at, &mut done).await?.or(refused);
+        refused = self.purge(&self.path("spill"), &HashSet::new(), at, &mut done).await?.or(refused);
         if let Some(error) = refused {
             self.end_work(marked).await;
             return Err(error);
@@ -286,8 +287,8 @@ impl OrgVault {
         Ok(rows.next().await.transpose()?.is_some())
     }
 
-    /// Removes the data files in a folder that are not named, but for those that were taken out of their table since an erasure, and so
-    /// after it had been through the table. Returns what the storage said where it refused to remove one; the others are removed.
+    /// Removes the data files in a folder that are not named, but for those that were taken out of their table after an erasure had been
+    /// through all tables. Returns what the storage said where it refused to remove one; the others are removed.
     pub(crate) async fn purge(
         &self,
         folder: &Path,

@@ -70,6 +70,14 @@ pub struct Erased {
     pub bytes_written: u64,
 }
 
+/// That an erasure has been through all tables, and its files are left to be removed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TakenOut {
+    /// What was taken out of a table later does not have the records.
+    pub at: DateTime<Utc>,
+    pub done: Erased,
+}
+
 impl Erasure {
     /// What erased records were of an object's state as of a backup.
     pub(crate) fn share(&self, object: &str, at: u64) -> Option<&Share> {
@@ -234,17 +242,17 @@ impl OrgVault {
         Ok(())
     }
 
-    /// What was done so far of an erasure that has been through all tables, and whose files are left to be removed.
-    pub(crate) async fn taken_out(&self, number: u64) -> Result<Option<Erased>> {
+    /// None where an erasure has not been through all tables.
+    pub(crate) async fn taken_out(&self, number: u64) -> Result<Option<TakenOut>> {
         match self.packed(&self.erasure_path(number, ".out"), "the progress of an erasure").await {
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             found => found.map(Some),
         }
     }
 
-    pub(crate) async fn note_taken_out(&self, number: u64, done: &Erased) -> Result<()> {
+    pub(crate) async fn note_taken_out(&self, number: u64, taken_out: &TakenOut) -> Result<()> {
         let path = self.erasure_path(number, ".out");
-        self.put_packed(&path, done, "the progress of an erasure cannot be noted").await
+        self.put_packed(&path, taken_out, "the progress of an erasure cannot be noted").await
     }
 
     pub(crate) async fn complete_erasure(&self, number: u64, done: &Erased) -> Result<()> {

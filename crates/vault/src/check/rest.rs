@@ -23,7 +23,7 @@ use super::content::{Content, Unit};
 use super::kinds::Kind as FileKind;
 use super::memory::DamagedFile;
 use crate::backup::{Link, Manifest};
-use crate::erasure::{Erased, Erasure, ErasureList};
+use crate::erasure::{Erased, Erasure, ErasureList, TakenOut};
 use crate::error::{Error, Kind, Result};
 use crate::former::Former;
 use crate::mend::Lost;
@@ -65,7 +65,7 @@ impl Check<'_> {
         }
         for meta in out.values() {
             self.seen(&meta.location, meta.size);
-            let found = self.org.packed::<Erased>(&meta.location, "the progress of an erasure").await;
+            let found = self.org.packed::<TakenOut>(&meta.location, "the progress of an erasure").await;
             self.note(&meta.location, None, Vec::new(), found)?;
         }
         for (number, meta) in &done {

@@ -296,6 +296,8 @@ async fn any_operation_of_an_erasure_may_fail() {
             let begun = !org.erased().await.unwrap().is_empty();
             if by_backup && begun {
                 let lock = org.lock("sweep", now() + TimeDelta::days(1)).await.unwrap();
+                // Files that still have the record may be merged in between.
+                org.compact(&lock).await.unwrap();
                 org.begin(&lock).await.unwrap();
                 lock.release().await.unwrap();
             } else {
