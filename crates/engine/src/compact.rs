@@ -10,10 +10,5 @@ use orgkeep_vault::{Compacted, OrgVault};
 /// # Errors
 /// `Busy` while somebody else writes to the org's part of the vault.
 pub async fn compact(vault: &OrgVault, holder: &str, clock: &dyn Clock) -> Result<Compacted> {
-    let lock = vault.lock(holder, clock.now()).await?;
-    let done = vault.compact(&lock).await;
-    let released = lock.release().await;
-    let done = done?;
-    released?;
-    Ok(done)
+    Ok(vault.alone(holder, clock.now(), async |lock| vault.compact(lock).await).await?)
 }

@@ -121,12 +121,7 @@ pub async fn erase(
     holder: &str,
     clock: &dyn Clock,
 ) -> Result<Certificate> {
-    let lock = vault.lock(holder, clock.now()).await?;
-    let done = under_lock(vault, object, ids, &lock).await;
-    let released = lock.release().await;
-    let done = done?;
-    released?;
-    Ok(done)
+    vault.alone(holder, clock.now(), async |lock| under_lock(vault, object, ids, lock).await).await
 }
 
 async fn under_lock(vault: &OrgVault, object: &str, ids: &[String], lock: &Lock) -> Result<Certificate> {

@@ -11,7 +11,7 @@ use crate::event::Clock;
 use crate::id;
 use crate::point::Point;
 use futures::stream::TryStreamExt;
-use orgkeep_vault::{ColumnType, Expiry, Hold, Lock, OrgVault, Policy, Removal, Retention};
+use orgkeep_vault::{ColumnType, Expiry, Hold, OrgVault, Policy, Removal, Retention};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -64,23 +64,24 @@ pub async fn expire(
         let (expiring_takes, removed) = (vault.removal(&expiry.expiring).await?, vault.removal(&expiry.due).await?);
         return Ok(ExpireReport { policy, expiry, expiring_takes, removed, dry_run: true });
     }
-    under_lock(vault, holder, clock, async |lock| {
-        if options.save {
-            retention.policy.clone_from(&policy);
-            vault.set_retention(lock, &retention).await?;
-        }
-        let expiry = vault.expiry(&retention, &followed, lock.at()).await?;
-        let expiring_takes = vault.removal(&expiry.expiring).await?;
-        vault.expire(lock, &expiry.expiring).await?;
-        let mut removed = vault.remove_expired(lock, &expiry.due).await?;
-        if !expiry.due.is_empty() {
-            let referred = bodies(vault).await?;
-            removed.bodies =
-                vault.drop_bodies(lock, &|hash| short(hash).is_none_or(|key| referred.contains(&key))).await?;
-        }
-        Ok(ExpireReport { policy, expiry, expiring_takes, removed, dry_run: false })
-    })
-    .await
+    vault
+        .alone(holder, clock.now(), async |lock| {
+            if options.save {
+                retention.policy.clone_from(&policy);
+                vault.set_retention(lock, &retention).await?;
+            }
+            let expiry = vault.expiry(&retention, &followed, lock.at()).await?;
+            let expiring_takes = vault.removal(&expiry.expiring).await?;
+            vault.expire(lock, &expiry.expiring).await?;
+            let mut removed = vault.remove_expired(lock, &expiry.due).await?;
+            if !expiry.due.is_empty() {
+                let referred = bodies(vault).await?;
+                removed.bodies =
+                    vault.drop_bodies(lock, &|hash| short(hash).is_none_or(|key| referred.contains(&key))).await?;
+            }
+            Ok(ExpireReport { policy, expiry, expiring_takes, removed, dry_run: false })
+        })
+        .await
 }
 
 /// How many backups the policy of the org no longer keeps; none where there is no policy. And whether backups expire them by themselves.
@@ -99,7 +100,7 @@ pub async fn expiring(vault: &OrgVault, clock: &dyn Clock) -> Result<Option<(usi
 /// # Errors
 /// `NotFound` for one that has not expired, or is removed.
 pub async fn unexpire(vault: &OrgVault, only: Option<u64>, holder: &str, clock: &dyn Clock) -> Result<Vec<u64>> {
-    under_lock(vault, holder, clock, async |lock| Ok(vault.unexpire(lock, only).await?)).await
+    vault.alone(holder, clock.now(), async |lock| Ok(vault.unexpire(lock, only).await?)).await
 }
 
 /// Puts something on hold, or lifts a hold where there is no `reason`. What is on hold afterwards.
@@ -113,46 +114,33 @@ pub async fn hold(
     holder: &str,
     clock: &dyn Clock,
 ) -> Result<Retention> {
-    under_lock(vault, holder, clock, async |lock| {
-        let mut retention = vault.retention().await?;
-        let entry = reason.map(|reason| Hold { since: lock.at(), reason: reason.to_owned() });
-        match (what, entry) {
-            (Held::Backup(sequence), Some(entry)) => {
-                vault.manifest(*sequence).await?;
-                retention.backups.insert(*sequence, entry);
-            }
-            (Held::Backup(sequence), None) => _ = retention.backups.remove(sequence),
-            (Held::Record { object, id }, entry) => {
-                let point = Point::at(vault, None).await?;
-                let (object, id) = (point.named(object)?.0.clone(), id::normalize(id)?);
-                let records = retention.records.entry(object.clone()).or_default();
-                match entry {
-                    Some(entry) => _ = records.insert(id, entry),
-                    None => _ = records.remove(&id),
+    vault
+        .alone(holder, clock.now(), async |lock| {
+            let mut retention = vault.retention().await?;
+            let entry = reason.map(|reason| Hold { since: lock.at(), reason: reason.to_owned() });
+            match (what, entry) {
+                (Held::Backup(sequence), Some(entry)) => {
+                    vault.manifest(*sequence).await?;
+                    retention.backups.insert(*sequence, entry);
                 }
-                if records.is_empty() {
-                    retention.records.remove(&object);
+                (Held::Backup(sequence), None) => _ = retention.backups.remove(sequence),
+                (Held::Record { object, id }, entry) => {
+                    let point = Point::at(vault, None).await?;
+                    let (object, id) = (point.named(object)?.0.clone(), id::normalize(id)?);
+                    let records = retention.records.entry(object.clone()).or_default();
+                    match entry {
+                        Some(entry) => _ = records.insert(id, entry),
+                        None => _ = records.remove(&id),
+                    }
+                    if records.is_empty() {
+                        retention.records.remove(&object);
+                    }
                 }
             }
-        }
-        vault.set_retention(lock, &retention).await?;
-        Ok(retention)
-    })
-    .await
-}
-
-async fn under_lock<T>(
-    vault: &OrgVault,
-    holder: &str,
-    clock: &dyn Clock,
-    work: impl AsyncFnOnce(&Lock) -> Result<T>,
-) -> Result<T> {
-    let lock = vault.lock(holder, clock.now()).await?;
-    let done = work(&lock).await;
-    let released = lock.release().await;
-    let done = done?;
-    released?;
-    Ok(done)
+            vault.set_retention(lock, &retention).await?;
+            Ok(retention)
+        })
+        .await
 }
 
 /// The first half of a hash: enough to tell bodies apart, and half the memory.

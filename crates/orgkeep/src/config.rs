@@ -168,9 +168,10 @@ impl Config {
         self.connectors.iter().map(|(name, connector)| (name.as_str(), connector))
     }
 
-    /// The connector of an org in a vault.
-    pub fn linking(&self, vault: &str, org_id: &str) -> Option<&str> {
-        self.connectors().find(|(_, known)| known.vault == vault && known.org_id == org_id).map(|(name, _)| name)
+    /// The connectors of an org in a vault.
+    pub fn linking(&self, vault: &str, org_id: &str) -> impl Iterator<Item = &str> {
+        let of = move |(_, known): &(&str, &Connector)| known.vault == vault && known.org_id == org_id;
+        self.connectors().filter(of).map(|(name, _)| name)
     }
 
     /// This name, or with a number what is free.

@@ -29,8 +29,8 @@ impl Former {
 pub async fn formers(context: &Context, connector: &Connector, org: &OrgVault) -> Result<Vec<Former>, Failure> {
     let config = context.config()?;
     let of = |vault: OrgVault| {
-        let (org, place) = (vault.id().to_owned(), connector.vault.as_str());
-        Former { connector: config.linking(place, &org).map(str::to_owned), org, vault }
+        let linking = config.linking(&connector.vault, vault.id()).next().map(str::to_owned);
+        Former { org: vault.id().to_owned(), connector: linking, vault }
     };
     let formers = org.formers().await.unwrap_or_else(|error| {
         context.screen.say(&format!("warning: what this sandbox was before a refresh is not known: {error}"));

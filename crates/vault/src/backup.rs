@@ -235,11 +235,7 @@ impl OrgVault {
     /// Begins the next backup, or goes on with the one that was interrupted.
     pub async fn begin(&self, lock: &Lock) -> Result<Unfinished> {
         lock.of(self)?;
-        let completed = match self.complete_erasures(lock).await {
-            // The storage still keeps files that were erased. The erasure stays incomplete, and that must not cost backups.
-            Err(error) if error.kind() == Kind::Denied => Vec::new(),
-            completed => completed?,
-        };
+        let completed = self.complete_erasures(lock).await?;
         let last = self.newest().await?;
         let sequence = last.as_ref().map_or(1, |manifest| manifest.sequence + 1);
         let unfinished = Unfinished {

@@ -119,8 +119,13 @@ impl OrgVault {
         self.log_at(self.path("blobs"))
     }
 
+    /// Where bodies lie that are objects of their own.
+    pub(crate) fn large_folder(&self) -> Path {
+        self.path("blobs").join("large")
+    }
+
     fn large_path(&self, name: &str) -> Path {
-        self.path("blobs").join("large").join(name)
+        self.large_folder().join(name)
     }
 
     async fn index(&self) -> Result<Arc<Index>> {
@@ -337,7 +342,7 @@ async fn large_names(org: &OrgVault, log: &Log, files: &[DataFile]) -> Result<Ha
 
 async fn sweep_large(org: &OrgVault, named: &HashSet<String>) -> Result<()> {
     let failed = |error| Error::because("files left over cannot be removed", error).with("org", org.id());
-    let mut listed = org.store().list(Some(&org.path("blobs").join("large")));
+    let mut listed = org.store().list(Some(&org.large_folder()));
     let mut leftovers = Vec::new();
     while let Some(meta) = listed.next().await.transpose().map_err(failed)? {
         if meta.location.filename().is_some_and(|name| !named.contains(name)) {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::digest::Digest;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::merkle::Held;
 use crate::org::OrgVault;
 use crate::packed::{self, ENDING};
@@ -244,10 +244,7 @@ impl OrgVault {
 
     /// None where an erasure has not been through all tables.
     pub(crate) async fn taken_out(&self, number: u64) -> Result<Option<TakenOut>> {
-        match self.packed(&self.erasure_path(number, ".out"), "the progress of an erasure").await {
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            found => found.map(Some),
-        }
+        self.packed_if_any(&self.erasure_path(number, ".out"), "the progress of an erasure").await
     }
 
     pub(crate) async fn note_taken_out(&self, number: u64, taken_out: &TakenOut) -> Result<()> {

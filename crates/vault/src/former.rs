@@ -22,10 +22,7 @@ pub struct Former {
 impl OrgVault {
     /// The org that this one was before its last refresh, as it was linked.
     pub async fn former(&self) -> Result<Option<Former>> {
-        match self.packed(&self.former_path(), "the link to the former org").await {
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
-            found => found.map(Some),
-        }
+        self.packed_if_any(&self.former_path(), "the link to the former org").await
     }
 
     /// Links this org to the one that it was before. Linking again to the same org does nothing; a link is never changed. Invalid where the former

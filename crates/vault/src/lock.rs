@@ -82,6 +82,23 @@ impl OrgVault {
     }
 }
 
+impl OrgVault {
+    /// Does something to the org's part of the vault while nobody else writes there. Where it fails, that is what is told.
+    pub async fn alone<T, E: From<Error>>(
+        &self,
+        holder: &str,
+        now: DateTime<Utc>,
+        work: impl AsyncFnOnce(&Lock) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let lock = self.lock(holder, now).await?;
+        let done = work(&lock).await;
+        let released = lock.release().await;
+        let done = done?;
+        released?;
+        Ok(done)
+    }
+}
+
 fn lock_file(path: &std::path::Path, held: &Held) -> Result<File> {
     let failed = |error: std::io::Error| {
         Error::because("the lock of the org cannot be taken", error).with("path", path.display())

@@ -23,7 +23,7 @@ use crate::location::{BucketRetention, ObjectLock};
 use crate::lock::Lock;
 use crate::org::OrgVault;
 use crate::packed::ENDING;
-use crate::removed::Removed;
+use crate::removed::{Removed, Tables};
 use crate::vault::org_path;
 use crate::vaultfile::vault_path;
 
@@ -101,12 +101,13 @@ impl OrgVault {
 
     /// Every file that may have to be locked: not what comes and goes with work, nor manifests of backups that have expired.
     async fn listed_files(&self) -> Result<BTreeSet<String>> {
-        let expired: Vec<String> = self.listed().await?.marks.iter().map(|number| format!("{number:010}")).collect();
+        let expired = self.listed().await?.marks;
+        let expired: HashSet<Path> = expired.into_iter().map(|number| self.manifest_path(number)).collect();
         let removed = Removed::of(self).await?;
         let listed = self.place().store.list(Some(&org_path(self.id()))).map_ok(|meta| meta.location);
         let kept = listed.try_filter(|path| {
             let name = path.filename().unwrap_or_default();
-            let gone = removed.holds(path) || expired.iter().any(|number| name == format!("{number}{ENDING}"));
+            let gone = removed.holds(path) || expired.contains(path);
             let comes_and_goes = passing(path.as_ref()) || matches!(name, "unfinished.json" | "rotation.json");
             std::future::ready(!gone && !comes_and_goes)
         });
@@ -121,26 +122,11 @@ impl OrgVault {
 
     /// Without data files and bodies that no table names: they are on their way out, and a lock would keep them.
     async fn needed(&self, files: Vec<String>) -> Result<Vec<String>> {
-        let folder = |file: &str| file.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
-        let large = self.path("blobs").join("large").to_string();
-        let mut named: BTreeMap<String, HashSet<String>> = BTreeMap::new();
-        let mut needed = Vec::new();
+        let (mut tables, mut needed) = (Tables::of(self), Vec::new());
         for file in files {
-            let folder = folder(&file);
-            if !file.ends_with(".parquet") && folder != large {
-                needed.push(file);
-                continue;
-            }
-            if !named.contains_key(&folder) {
-                let names = if folder == large {
-                    crate::blobs::large(self).await?
-                } else {
-                    let state = self.log_at(Path::from(folder.as_str())).state().await?;
-                    state.into_iter().flat_map(|state| state.files).map(|file| file.name).collect()
-                };
-                named.insert(folder.clone(), names);
-            }
-            if file.rsplit('/').next().is_some_and(|name| named[&folder].contains(name)) {
+            let path = Path::from(file.as_str());
+            let is_content = file.ends_with(".parquet") || path.prefix_matches(&self.large_folder());
+            if !is_content || tables.name(&path).await? {
                 needed.push(file);
             }
         }

@@ -216,6 +216,11 @@ impl Log {
         Ok(DataFile { name: name.to_owned(), bytes, rows, sequence, version, part, stats })
     }
 
+    /// The names of the table's data files; none where there is no table.
+    pub(crate) async fn names(&self) -> Result<Option<HashSet<String>>> {
+        Ok(self.state().await?.map(|state| state.files.into_iter().map(|file| file.name).collect()))
+    }
+
     async fn load(&self) -> Result<Option<State>> {
         let store = self.store()?;
         let snapshot = {

@@ -59,12 +59,17 @@ impl OrgVault {
         parse(&self.unpacked(path, what).await?, path, what)
     }
 
+    /// What a packed file holds, if there is one.
+    pub(crate) async fn packed_if_any<T: DeserializeOwned>(&self, path: &Path, what: &str) -> Result<Option<T>> {
+        match self.packed(path, what).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// What a packed file holds, the default where there is none.
     pub(crate) async fn packed_or_default<T: DeserializeOwned + Default>(&self, path: &Path, what: &str) -> Result<T> {
-        match self.packed(path, what).await {
-            Err(error) if error.kind() == Kind::NotFound => Ok(T::default()),
-            found => found,
-        }
+        Ok(self.packed_if_any(path, what).await?.unwrap_or_default())
     }
 
     /// Writes a packed file in place of what is there. `failure` is what an error says.

@@ -5,7 +5,7 @@
 //! being named here; whoever removes looks whether the table still names the file, as it does where the commit failed.
 //! Files are removed by the backup that begins after their time of grace. Only the holder of the org's lock writes this.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use object_store::ObjectStoreExt as _;
@@ -85,15 +85,9 @@ pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
     if due.is_empty() {
         return Ok(());
     }
-    let mut named: BTreeMap<Path, HashSet<String>> = BTreeMap::new();
+    let mut tables = Tables::of(org);
     for file in due {
-        let (Some(name), Some(folder)) = (file.filename().map(str::to_owned), parent(&file)) else { continue };
-        if !named.contains_key(&folder) {
-            let state = org.log_at(folder.clone()).state().await?;
-            let names = state.into_iter().flat_map(|state| state.files).map(|file| file.name).collect();
-            named.insert(folder.clone(), names);
-        }
-        let gone = named[&folder].contains(&name)
+        let gone = tables.name(&file).await?
             || matches!(org.store().delete(&file).await, Ok(()) | Err(object_store::Error::NotFound { .. }));
         if gone {
             removed.files.remove(file.as_ref());
@@ -101,6 +95,33 @@ pub(crate) async fn sweep(org: &OrgVault, now: DateTime<Utc>) -> Result<()> {
         }
     }
     removed.put(org).await
+}
+
+/// What the tables of an org name, each asked once.
+pub(crate) struct Tables<'o> {
+    org: &'o OrgVault,
+    /// By the folder that the files lie in.
+    named: HashMap<Path, HashSet<String>>,
+}
+
+impl<'o> Tables<'o> {
+    pub(crate) fn of(org: &'o OrgVault) -> Tables<'o> {
+        Tables { org, named: HashMap::new() }
+    }
+
+    /// Whether a table names a data file, or the table of bodies one that is an object of its own.
+    pub(crate) async fn name(&mut self, file: &Path) -> Result<bool> {
+        let (Some(name), Some(folder)) = (file.filename(), parent(file)) else { return Ok(false) };
+        if !self.named.contains_key(&folder) {
+            let names = if folder == self.org.large_folder() {
+                crate::blobs::large(self.org).await?
+            } else {
+                self.org.log_at(folder.clone()).names().await?.unwrap_or_default()
+            };
+            self.named.insert(folder.clone(), names);
+        }
+        Ok(self.named[&folder].contains(name))
+    }
 }
 
 fn parent(path: &Path) -> Option<Path> {

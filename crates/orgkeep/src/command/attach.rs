@@ -38,7 +38,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         let org = vault.org(&org_id).await?;
         let Some(newest) = org.newest().await? else { continue };
         let org_name = name_of(&org, newest.sequence).await.unwrap_or_else(|| org_id.clone());
-        let (name, new) = match config.linking(&place, &org_id) {
+        let (name, new) = match config.linking(&place, &org_id).next() {
             Some(name) => (name.to_owned(), false),
             None => (config.free_name(&plain(&org_name, &org_id)), true),
         };

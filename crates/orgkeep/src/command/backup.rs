@@ -86,9 +86,10 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let report = backup(&org, &vault, &options, &SystemClock, &context.progress).await?;
     // The backup is made, whatever becomes of these.
     if vault.rotating() {
-        let sealed =
-            alone(&vault, async |lock| vault.continue_rotation(lock, SEALED_ANEW_BYTES, lock.at()).await.map(drop));
-        sealed.await.unwrap_or_else(|failure| context.screen.say(failure.text().trim_end()));
+        let seal = async |lock: &Lock| vault.continue_rotation(lock, SEALED_ANEW_BYTES, lock.at()).await;
+        if let Err(error) = vault.alone(&environment::holder(), SystemClock.now(), seal).await {
+            context.screen.say(Failure::from(error).text().trim_end());
+        }
     }
     let unlocked = keep_locked(&vault, context).await;
     if let Err(failure) = seen.note(&vault, report.line.sequence).await {
@@ -119,7 +120,8 @@ async fn keep_locked(vault: &OrgVault, context: &Context) -> Option<String> {
         Vec::new()
     });
     for org in std::iter::once(vault).chain(&formers) {
-        match alone(org, async |lock| org.renew_locks(lock).await).await {
+        let renew = async |lock: &Lock| org.renew_locks(lock).await;
+        match org.alone(&environment::holder(), SystemClock.now(), renew).await {
             Ok(Some(locked)) => context.screen.say(&format!(
                 "the bucket keeps all {} of the backups of {} locked until {} at least",
                 counted(locked.files, "file"),
@@ -127,21 +129,13 @@ async fn keep_locked(vault: &OrgVault, context: &Context) -> Option<String> {
                 locked.until.format("%Y-%m-%d")
             )),
             Ok(None) => {}
-            Err(failure) => {
-                context.screen.say(&format!("warning: {}", failure.text().trim_end()));
+            Err(error) => {
+                context.screen.say(&format!("warning: {}", Failure::from(error).text().trim_end()));
                 wrong = Some(format!("files of {} could not be locked for longer", org.id()));
             }
         }
     }
     wrong
-}
-
-/// Does something to the org's part of the vault while nobody else writes there.
-async fn alone<T>(vault: &OrgVault, work: impl AsyncFnOnce(&Lock) -> orgkeep_vault::Result<T>) -> Result<T, Failure> {
-    let lock = vault.lock(&environment::holder(), SystemClock.now()).await?;
-    let done = work(&lock).await;
-    lock.release().await?;
-    Ok(done?)
 }
 
 /// Expires what the vault's policy no longer keeps, or says how many backups that are.

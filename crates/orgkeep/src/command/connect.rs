@@ -162,9 +162,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         reconcile_days: existing.as_ref().and_then(|existing| existing.reconcile_days),
         login,
     };
-    let before = match (refresh, former) {
-        (Some(refresh), Some(former)) => Some(refresh.link(name, former, &mut config).await?),
-        _ => None,
+    let before = match refresh {
+        Some(refresh) => Some(refresh.link(name, &mut config).await?),
+        None => None,
     };
     config.put(name, connector.clone())?;
 

@@ -12,7 +12,7 @@ use crate::table::Table;
 use clap::{Args, Subcommand};
 use orgkeep_engine::Clock as _;
 use orgkeep_salesforce::Secret;
-use orgkeep_vault::{RecoveryKey, Unlock, Vault};
+use orgkeep_vault::{Lock, RecoveryKey, Unlock, Vault};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -233,17 +233,13 @@ async fn rotate(vault: &Vault, go_on: bool, context: &Context) -> Result<Answer,
     let mut all_done = true;
     for id in vault.orgs().await? {
         let org = vault.org(&id).await?;
-        let now = SystemClock.now();
-        let lock = org.lock(&environment::holder(), now).await?;
-        let step = async {
+        let exchange = async |lock: &Lock| {
             if !go_on {
-                org.rotate(&lock, now).await?;
+                org.rotate(lock, lock.at()).await?;
             }
-            org.continue_rotation(&lock, STEP_BYTES, now).await
+            org.continue_rotation(lock, STEP_BYTES, lock.at()).await
         };
-        let step = step.await;
-        lock.release().await?;
-        let step = step?;
+        let step = org.alone(&environment::holder(), SystemClock.now(), exchange).await?;
         let sealed = format!("{} ({}) sealed with the new key", counted(step.files, "file"), bytes(step.bytes));
         let rest = match (step.done, step.remaining) {
             (true, _) => "the old key is gone".to_owned(),

@@ -86,5 +86,5 @@ pub(crate) async fn purge(org: &OrgVault, since: DateTime<Utc>, done: &mut Erase
     let large = large_names(org, &log, &state.files).await?;
     let named = state.files.into_iter().map(|file| file.name).collect();
     let refused = org.purge(log.path(), &named, since, done).await?;
-    Ok(org.purge(&org.path("blobs").join("large"), &large, since, done).await?.or(refused))
+    Ok(org.purge(&org.large_folder(), &large, since, done).await?.or(refused))
 }

@@ -5,6 +5,7 @@
 use crate::config::{Config, Connector, Login, Place};
 use crate::environment::SystemClock;
 use crate::failure::{Failure, Kind};
+use crate::former::found;
 use orgkeep_engine::Clock as _;
 use orgkeep_salesforce::Organization;
 use orgkeep_vault::{OrgVault, Vault};
@@ -18,21 +19,22 @@ pub fn not_refreshed(name: &str, existing: Option<&Connector>, org: &str) -> Fai
     }
 }
 
-/// What is linked: the org of before and the one of now.
-pub struct Refresh {
+/// What is linked: the org of before, with its connector, and the one of now.
+pub struct Refresh<'a> {
+    former: &'a Connector,
     before: OrgVault,
     now: OrgVault,
 }
 
 /// Whether the org that this login leads to may go on from the connector's former one. Changes nothing.
-pub async fn verified(
+pub async fn verified<'a>(
     name: &str,
-    former: &Connector,
+    former: &'a Connector,
     place: &str,
     org_id: &str,
     organization: &Organization,
     vault: &Vault,
-) -> Result<Refresh, Failure> {
+) -> Result<Refresh<'a>, Failure> {
     let production = |org: &str, id: &str, tense: &str| {
         Failure::invalid(format!("{org} ({id}) {tense} no sandbox, and only those are refreshed"))
             .hint("choose another name for this org")
@@ -52,17 +54,15 @@ pub async fn verified(
         return Err(Failure::invalid(format!("the vault has backups of {org_id} already, which go on from nothing"))
             .hint("choose another name for this org"));
     }
-    Ok(Refresh { before, now })
+    Ok(Refresh { former, before, now })
 }
 
-impl Refresh {
+impl Refresh<'_> {
     /// Links the two, and gives the former org a connector without a login. Returns its name. It may be done again.
-    pub async fn link(self, name: &str, former: &Connector, config: &mut Config) -> Result<String, Failure> {
-        let at = SystemClock.now();
+    pub async fn link(self, name: &str, config: &mut Config) -> Result<String, Failure> {
+        let (at, former) = (SystemClock.now(), self.former);
         self.now.continue_from(&self.before, at).await?;
-        let of_before = |known: &Connector| known.vault == former.vault && known.org_id == former.org_id;
-        let known = config.connectors().find(|(known, connector)| *known != name && of_before(connector));
-        if let Some((known, _)) = known {
+        if let Some(known) = config.linking(&former.vault, &former.org_id).find(|known| *known != name) {
             return Ok(known.to_owned());
         }
         let kept = config.free_name(&format!("{name}-until-{}", at.format("%Y-%m-%d")));
@@ -73,14 +73,9 @@ impl Refresh {
 
 /// As its newest backup holds it. An org without a backup has nothing that could be mixed up.
 async fn was_sandbox(org: &OrgVault) -> Result<bool, Failure> {
-    match orgkeep_engine::record(org, "Organization", org.id(), None).await {
-        Ok(record) => {
-            let sandbox = record.fields.iter().find(|(name, _)| name == "IsSandbox");
-            Ok(sandbox.is_none_or(|(_, value)| value.as_deref() == Some("true")))
-        }
-        Err(error) if error.kind() == orgkeep_engine::Kind::NotFound => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+    let record = found(orgkeep_engine::record(org, "Organization", org.id(), None).await)?;
+    let sandbox = record.and_then(|record| record.fields.into_iter().find(|(name, _)| name == "IsSandbox"));
+    Ok(sandbox.is_none_or(|(_, value)| value.as_deref() == Some("true")))
 }
 
 /// Whether a stored login can be used again: one that was typed in or is renewed by itself.
