@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Programs that are run to their end, watched while they run.
+//! Programs that are run to their end, watched while they run, and servers that run until they are dropped.
 //!
 //! Peak memory is the kernel's own high-water mark of resident memory, read every 20 ms from `/proc` and added up over the
 //! program and whatever it started. What is allocated and freed within the last 20 ms of a program's life may be missed.
 //! On systems without `/proc` it is not known.
 
 use std::fs::File;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -97,6 +98,47 @@ fn spawned(command: &mut Command, log: &Path) -> Result<Child> {
     let (out, err) = (with_ending(log, "out"), with_ending(log, "err"));
     command.stdin(Stdio::null()).stdout(create(&out)?).stderr(create(&err)?);
     command.spawn().map_err(|error| format!("cannot start {}: {error}", name(command)))
+}
+
+/// A program that serves, until it is dropped.
+pub struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        stop(&mut self.0);
+    }
+}
+
+/// Starts a server whose output goes to files beginning with `log`, and waits until it takes requests at a port and `so` holds of what it said.
+pub fn serving(
+    command: &mut Command,
+    log: &Path,
+    port: u16,
+    limit: Duration,
+    so: impl Fn(&str) -> bool,
+) -> Result<Server> {
+    let server = Server(spawned(command, log)?);
+    let started = Instant::now();
+    loop {
+        let said = read(&with_ending(log, "out"));
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() && so(&said) {
+            return Ok(server);
+        }
+        if started.elapsed() > limit {
+            return Err(format!("{} did not start: {}", name(command), tail(&said)));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Ports that nobody listens at now.
+pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    // All held until all are known, so that they differ.
+    let listeners: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())).collect::<Result<_>>()?;
+    let ports = listeners.iter().map(|listener| listener.local_addr().map(|address| address.port()));
+    let ports: Vec<u16> = ports.collect::<std::io::Result<_>>().map_err(|error| error.to_string())?;
+    ports.try_into().map_err(|_| "ports are missing".to_owned())
 }
 
 /// Ends a program that does not end by itself.

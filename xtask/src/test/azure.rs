@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Vaults in Azure Blob Storage, as Microsoft's own emulator of it, Azurite, plays it.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use super::s3::free_ports;
 use super::stored::{World, story};
 use super::{Case, Outcome};
 use crate::clients::Azurite;
@@ -32,44 +30,15 @@ pub fn cases() -> Vec<Case> {
     }]
 }
 
-/// The server, until it is dropped.
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        child::stop(&mut self.child);
-    }
-}
-
-impl Server {
-    fn start(azurite: &Azurite, folder: &Path) -> Result<Server> {
-        let [port]: [u16; 1] = free_ports()?;
-        let mut command = Command::new(&azurite.node);
-        command.arg(&azurite.program).args(["--silent", "--location"]).arg(folder.join("blobs"));
-        command.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]).current_dir(folder);
-        let log = folder.join("azurite.log");
-        let child = command.stdin(Stdio::null()).stdout(child::create(&log)?).stderr(Stdio::null()).spawn();
-        let child = child.map_err(|error| format!("cannot start Azurite: {error}"))?;
-        let server = Server { child, url: format!("http://127.0.0.1:{port}") };
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if started.elapsed() > READY {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                return Err(format!("Azurite did not start: {}", child::tail(&said)));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(server)
-    }
-}
-
 fn play(place: &Place, azurite: &Azurite) -> Result<()> {
     let folder = place.scratch("azure")?;
-    let server = Server::start(azurite, &folder)?;
-    let container = format!("{}/{ACCOUNT}/vaults?restype=container&{SIGNATURE}", server.url);
+    let [port]: [u16; 1] = child::free_ports()?;
+    let mut serve = Command::new(&azurite.node);
+    serve.arg(&azurite.program).args(["--silent", "--location"]).arg(folder.join("blobs"));
+    serve.args(["--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]).current_dir(&folder);
+    let _server = child::serving(&mut serve, &folder.join("azurite"), port, READY, |_| true)?;
+    let url = format!("http://127.0.0.1:{port}");
+    let container = format!("{url}/{ACCOUNT}/vaults?restype=container&{SIGNATURE}");
     let mut make = Command::new("curl");
     make.args([
         "--silent",
@@ -82,7 +51,6 @@ fn play(place: &Place, azurite: &Azurite) -> Result<()> {
         &container,
     ]);
     child::kept(&mut make, &folder.join("curl"), READY)?;
-    let variables =
-        vec![("AZURE_STORAGE_USE_EMULATOR", "true".to_owned()), ("AZURITE_BLOB_STORAGE_URL", server.url.clone())];
+    let variables = vec![("AZURE_STORAGE_USE_EMULATOR", "true".to_owned()), ("AZURITE_BLOB_STORAGE_URL", url)];
     story(&World::new(place, &folder, variables)?, "az://vaults")
 }
