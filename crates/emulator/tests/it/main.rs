@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The contract of the emulator, as one program: what an org answers, each case citing `salesforce-api.md`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod acts;
+mod automation;
+mod automation_acts;
+mod blob;
+mod blob_large;
+mod bulk1;
+mod bulk_ingest;
+mod bulk_query;
+mod caller;
+mod client;
+mod composite;
+mod data;
+mod describe;
+mod desk;
+mod external_client_app;
+mod faults;
+mod faults_reading;
+mod listener;
+mod metadata;
+mod metadata_npsp;
+mod metadata_projects;
+mod npsp;
+mod oauth;
+mod org_setup;
+mod porter;
+mod project;
+mod pubsub;
+mod pubsub_selected;
+mod record;
+mod record_clock;
+mod record_computed;
+mod record_delete;
+mod record_features;
+mod record_files;
+mod record_people;
+mod record_property;
+mod record_rules;
+mod rest;
+mod rest_definition;
+mod rest_headers;
+mod rest_openapi;
+mod rest_query;
+mod rest_recorded;
+mod rest_resources;
+mod rest_rows;
+mod rest_search;
+mod rights;
+mod schema;
+mod server;
+mod sharing_property;
+mod soap;
+mod soql;
+mod soql_property;
+mod soql_rows;
+mod store_reader;
+mod world;
