@@ -222,7 +222,6 @@ impl Stage {
         Time(self.emulator.clock().clone())
     }
 
-    /// Lets time pass.
     /// Orders a fault, as `docs/emulator.md` describes it.
     pub async fn order(&self, fault: Value) {
         let request = http::Request::post("http://localhost/_emulator/faults").body(fault.to_string().into()).unwrap();
@@ -230,8 +229,14 @@ impl Stage {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
+    /// Lets time pass.
     pub fn later(&self, hours: u64) {
         self.emulator.clock().advance(Duration::from_secs(hours * 3600));
+    }
+
+    /// Lets time pass until then.
+    pub fn until(&self, then: DateTime<Utc>) {
+        self.emulator.clock().advance((then - self.clock().now()).to_std().unwrap());
     }
 
     pub async fn org(&self) -> Org {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The sweep: every single request, and every single write to the vault, fails once before its effect and once after it; requests
-//! moreover with everything after them. Then the story is told again, and the vault and the org must be as if nothing had happened.
+//! The sweep: every single request, and every single write to the vault, fails before its effect or after it; requests also with
+//! everything after them. Then the story is told again, and the vault and the org must be as if nothing had happened.
 //!
-//! The org has few objects, so that the sweep is exhaustive and still short.
+//! The org has few objects, so that every place fails and the sweep is still short. One after the other they fail in another way;
+//! `ORGKEEP_EVERY_FAULT=1` has each fail in every way, which takes three times as long.
 
 use crate::stage::{Fault, Stage};
 use crate::store::{FaultyStore, StoreFault};
+use chrono::{DateTime, Utc};
 use object_store::memory::InMemory;
 use orgkeep_emulator::record::Input;
-use orgkeep_engine::{BackupOptions, Reconcile, Selection};
+use orgkeep_engine::{BackupOptions, Clock as _, Reconcile, Selection};
 use orgkeep_vault::OrgVault;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -108,21 +110,33 @@ async fn seen(stage: &Stage) -> Vec<Vec<Vec<String>>> {
     ]
 }
 
-/// All faults of a story's requests. A GET has no effect, so losing its reply is losing it, and dying after it is dying before
+/// In how many ways each place fails.
+fn every_way() -> bool {
+    std::env::var_os("ORGKEEP_EVERY_FAULT").is_some()
+}
+
+/// The faults of a story's requests. A GET has no effect, so losing its reply is losing it, and dying after it is dying before
 /// the next request.
 fn request_faults(log: &[String]) -> Vec<Fault> {
-    let mut faults = Vec::new();
+    let (mut faults, mut reads, mut writes) = (Vec::new(), 0, 0);
     for (n, request) in log.iter().enumerate() {
-        faults.extend([Fault::Before(n), Fault::Down(n)]);
-        if !request.starts_with("GET ") {
-            faults.extend([Fault::After(n), Fault::DownAfter(n)]);
+        let (ways, turn) = match request.starts_with("GET ") {
+            true => (vec![Fault::Before(n), Fault::Down(n)], &mut reads),
+            false => (vec![Fault::After(n), Fault::DownAfter(n), Fault::Before(n), Fault::Down(n)], &mut writes),
+        };
+        match every_way() {
+            true => faults.extend(ways),
+            false => faults.push(ways[*turn % ways.len()]),
         }
+        *turn += 1;
     }
     faults
 }
 
 fn store_faults(writes: usize) -> impl Iterator<Item = StoreFault> {
-    (0..writes).flat_map(|n| [StoreFault::Before(n), StoreFault::After(n)])
+    let all = (0..writes).flat_map(|n| [StoreFault::Before(n), StoreFault::After(n)]);
+    // Before the first, after the second, before the third.
+    all.enumerate().filter(|(at, _)| every_way() || matches!(at % 4, 0 | 3)).map(|(_, fault)| fault)
 }
 
 /// Takes a backup into a copy of `base`, failing as told, then again until it succeeds.
@@ -272,13 +286,31 @@ async fn a_reconciliation_may_fail_anywhere() {
     assert_eq!((of("Account").added, of("Account").vanished, of("Contact").changed), (1, 1, 1));
 }
 
-/// Tells the whole story up to the damage; the restore comes after.
-async fn damaged() -> Stage {
+/// What the whole story up to the damage left; the restore comes after.
+struct Told {
+    vault: InMemory,
+    /// When the first backup was taken, and the second.
+    backups: [DateTime<Utc>; 2],
+}
+
+async fn told() -> Told {
     let (stage, ids) = org().await;
     stage.backup().await;
+    let first = stage.clock().now();
     damage(&stage, &ids).await;
     stage.backup().await;
-    stage
+    Told { vault: stage.store.fork(), backups: [first, stage.clock().now()] }
+}
+
+impl Told {
+    /// The org as it was then. It is made alike down to its Ids, so that no backup needs to be taken again.
+    async fn org(&self) -> Stage {
+        let (stage, ids) = org().await;
+        stage.until(self.backups[0]);
+        damage(&stage, &ids).await;
+        stage.until(self.backups[1]);
+        stage
+    }
 }
 
 async fn restore_on(stage: &Stage, store: Arc<FaultyStore>, request: Fault) -> u64 {
@@ -313,23 +345,18 @@ async fn a_restore_may_fail_anywhere() {
         let (stage, _) = org().await;
         seen(&stage).await
     };
-    let stage = damaged().await;
-    let store = Arc::new(FaultyStore::new(stage.store.fork(), StoreFault::None));
+    let told = told().await;
+    let stage = told.org().await;
+    let store = Arc::new(FaultyStore::new(told.vault.fork(), StoreFault::None));
     let failed = restore_on(&stage, store.clone(), Fault::None).await;
     let (log, writes) = (stage.network.log(), store.writes());
     assert_eq!(failed, 0);
     assert_eq!(seen(&stage).await, before, "without any fault");
     assert!(log.len() > 20 && writes > 8, "{} requests, {writes} writes", log.len());
-    for fault in request_faults(&log) {
-        let stage = damaged().await;
-        let store = Arc::new(FaultyStore::new(stage.store.fork(), StoreFault::None));
-        restore_on(&stage, store, fault).await;
-        assert_eq!(seen(&stage).await, before, "{fault:?} of {log:#?}");
-    }
-    for fault in store_faults(writes) {
-        let stage = damaged().await;
-        let store = Arc::new(FaultyStore::new(stage.store.fork(), fault));
-        restore_on(&stage, store, Fault::None).await;
-        assert_eq!(seen(&stage).await, before, "{fault:?} of {writes}");
+    let requests = request_faults(&log).into_iter().map(|fault| (fault, StoreFault::None));
+    for (request, fault) in requests.chain(store_faults(writes).map(|fault| (Fault::None, fault))) {
+        let stage = told.org().await;
+        restore_on(&stage, Arc::new(FaultyStore::new(told.vault.fork(), fault)), request).await;
+        assert_eq!(seen(&stage).await, before, "{request:?}, {fault:?} of {writes} writes and {log:#?}");
     }
 }
