@@ -385,7 +385,7 @@ fn child_folder() -> Option<std::path::PathBuf> {
 /// Starts this binary with one test in a second process that works in `folder`, and kills it once `begun` says so.
 fn killed(test: &str, folder: &std::path::Path, begun: impl Fn() -> bool) {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
+        .args(["--exact", &format!("bulk_ingest::{test}")])
         .env(CHILD_FOLDER, folder)
         .env("TMPDIR", folder)
         .stdout(std::process::Stdio::null())

@@ -3,7 +3,7 @@
 //! everything after them. Then the story is told again, and the vault and the org must be as if nothing had happened.
 //!
 //! The org has few objects, so that every place fails and the sweep is still short. One after the other they fail in another way;
-//! `ORGKEEP_EVERY_FAULT=1` has each fail in every way, which takes three times as long.
+//! built with `ORGKEEP_EVERY_FAULT=1` each fails in every way, which takes three times as long.
 
 use crate::stage::{Fault, Stage};
 use crate::store::{FaultyStore, StoreFault};
@@ -110,10 +110,8 @@ async fn seen(stage: &Stage) -> Vec<Vec<Vec<String>>> {
     ]
 }
 
-/// In how many ways each place fails.
-fn every_way() -> bool {
-    std::env::var_os("ORGKEEP_EVERY_FAULT").is_some()
-}
+/// Whether each place fails in every way.
+const EVERY_WAY: bool = option_env!("ORGKEEP_EVERY_FAULT").is_some();
 
 /// The faults of a story's requests. A GET has no effect, so losing its reply is losing it, and dying after it is dying before
 /// the next request.
@@ -124,7 +122,7 @@ fn request_faults(log: &[String]) -> Vec<Fault> {
             true => (vec![Fault::Before(n), Fault::Down(n)], &mut reads),
             false => (vec![Fault::After(n), Fault::DownAfter(n), Fault::Before(n), Fault::Down(n)], &mut writes),
         };
-        match every_way() {
+        match EVERY_WAY {
             true => faults.extend(ways),
             false => faults.push(ways[*turn % ways.len()]),
         }
@@ -136,7 +134,7 @@ fn request_faults(log: &[String]) -> Vec<Fault> {
 fn store_faults(writes: usize) -> impl Iterator<Item = StoreFault> {
     let all = (0..writes).flat_map(|n| [StoreFault::Before(n), StoreFault::After(n)]);
     // Before the first, after the second, before the third.
-    all.enumerate().filter(|(at, _)| every_way() || matches!(at % 4, 0 | 3)).map(|(_, fault)| fault)
+    all.enumerate().filter(|(at, _)| EVERY_WAY || matches!(at % 4, 0 | 3)).map(|(_, fault)| fault)
 }
 
 /// Takes a backup into a copy of `base`, failing as told, then again until it succeeds.
