@@ -13,7 +13,7 @@ use crate::rich::{self, Image};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{BoxStream, TryStreamExt};
-use orgkeep_vault::{Batch, OrgVault, Scan};
+use orgkeep_vault::{Batch, ErasedSince, OrgVault, Scan};
 use serde::Serialize;
 
 /// Columns shown of a row where the caller does not choose.
@@ -28,6 +28,8 @@ pub struct Listing {
     pub rows: Vec<Vec<Option<String>>>,
     /// Whether there are rows beyond the limit.
     pub more: bool,
+    /// What the backup held besides, until it was erased.
+    pub erased: Vec<ErasedSince>,
 }
 
 /// One record at a backup.
@@ -106,7 +108,8 @@ pub async fn list(
         }
     }
     rows.truncate(limit);
-    Ok(Listing { backup: point.sequence, object: object.clone(), columns, rows, more: count > limit })
+    let erased = vault.erased().await?.since(object, point.sequence);
+    Ok(Listing { backup: point.sequence, object: object.clone(), columns, rows, more: count > limit, erased })
 }
 
 pub(crate) fn cell(batch: &Batch, row: usize, name: &str) -> Option<String> {

@@ -17,7 +17,7 @@ pub use backup::{backup, backup_shortfall, backup_total, backups, damage, object
 pub use browse::{history, listing, record};
 pub use comparison::{comparison, overview};
 pub use coverage::coverage;
-pub use erasure::erasure;
+pub use erasure::{erasure, left_out};
 pub use estimate::estimate;
 pub use plan::{plan, restore};
 pub use proof::proof;

@@ -18,7 +18,7 @@ use datafusion::common::DataFusionError;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use orgkeep_engine::{Error, Result};
-use orgkeep_vault::cell_text;
+use orgkeep_vault::{ErasedSince, cell_text};
 use serde_json::Value;
 
 use crate::failure;
@@ -36,6 +36,7 @@ pub struct Answer {
     columns: Vec<Column>,
     schema: SchemaRef,
     rows: BoxStream<'static, Result<RecordBatch, DataFusionError>>,
+    erased: Vec<ErasedSince>,
 }
 
 /// Some rows of an answer.
@@ -61,7 +62,7 @@ impl Answer {
             name: field.name().clone(),
             is_number: matches!(field.data_type(), DataType::Int64 | DataType::Decimal128(..) | DataType::Float64),
         };
-        Answer { columns: schema.fields().iter().map(column).collect(), schema, rows }
+        Answer { columns: schema.fields().iter().map(column).collect(), schema, rows, erased: Vec::new() }
     }
 
     /// Rows that are there already. A column of digits only counts as one of numbers.
@@ -101,6 +102,16 @@ impl Answer {
             }
         }
         Ok(Answer::of_texts(&["Plan", "Step"], lines))
+    }
+
+    /// The same, from tables that lack these records.
+    pub(crate) fn without(self, erased: Vec<ErasedSince>) -> Answer {
+        Answer { erased, ..self }
+    }
+
+    /// Records that the backups held which were read, until they were erased.
+    pub fn erased(&self) -> &[ErasedSince] {
+        &self.erased
     }
 
     pub fn columns(&self) -> &[Column] {

@@ -56,9 +56,12 @@ pub async fn query(vault: &OrgVault, sql: &str, options: &Options) -> Result<Ans
             let called = Called::of(&statement);
             let context = context(options.memory_bytes)?;
             let (tables, mut spelling) = tables(&statement, &mut catalog).await?;
-            let mut absent = Vec::new();
+            let (list, mut erased, mut absent) = (vault.erased().await?, Vec::new(), Vec::new());
             for (name, table) in tables {
                 absent.extend(table.absent());
+                let (object, at) = table.state();
+                let gone = list.since(object, at).into_iter().filter(|gone| !erased.contains(gone));
+                erased.extend(gone.collect::<Vec<_>>());
                 context.register_table(TableReference::bare(name), Arc::new(table)).map_err(failure::explained)?;
             }
             spelling.apply(&mut statement);
@@ -73,7 +76,7 @@ pub async fn query(vault: &OrgVault, sql: &str, options: &Options) -> Result<Ans
             let columns = called.columns(&plan, &spelling);
             let physical = context.state().create_physical_plan(&plan).await.map_err(failure::explained)?;
             let rows = execute_stream(physical, context.task_ctx()).map_err(failure::explained)?;
-            if explains { Answer::explained(rows).await } else { Ok(Answer::new(columns, rows)) }
+            if explains { Answer::explained(rows).await } else { Ok(Answer::new(columns, rows).without(erased)) }
         }
     }
 }

@@ -187,6 +187,11 @@ impl Table {
         Table { source: Arc::new(source), columns, schema: Arc::new(Schema::new(fields)) }
     }
 
+    /// The object and the backup that it is read at.
+    pub fn state(&self) -> (&str, u64) {
+        (&self.source.object, self.source.at)
+    }
+
     /// Fields that are not there at this point: their names, the object's, the backup.
     pub fn absent(&self) -> impl Iterator<Item = (String, String, u64)> {
         self.source.absent.iter().map(|field| (field.clone(), self.source.object.clone(), self.source.at))

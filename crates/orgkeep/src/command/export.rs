@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::environment;
 use crate::failure::{Answer, Failure};
 use crate::number::counted;
+use crate::render;
 use crate::target::Target;
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -82,13 +83,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         }
     };
     let erased = orgkeep_engine::erased_since(&vault, object, at).await?;
-    for gone in &erased {
-        screen.say(&format!(
-            "left out, because it was erased since: {} of {}, {gone}",
-            counted(gone.records, "record"),
-            gone.object
-        ));
-    }
+    erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
     let output = arguments.output.as_deref().map(|path| environment::absolute(path).display().to_string());
     Ok(Answer::with(json!({ "object": object, "at": at, "rows": rows, "output": output, "erased": erased })))
 }

@@ -68,5 +68,6 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     if listing.more {
         screen.say(&format!("there are more records; raise --limit {} or narrow --where", arguments.limit));
     }
+    listing.erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
     Ok(Answer::with(&listing))
 }

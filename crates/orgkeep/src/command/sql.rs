@@ -8,12 +8,14 @@ use crate::context::Context;
 use crate::environment;
 use crate::failure::{Answer, Failure, Kind};
 use crate::number::counted;
+use crate::render;
 use crate::screen::Screen;
 use crate::table::Table;
 use crate::target::Target;
 use clap::{Args, ValueEnum};
 use orgkeep_salesforce::csv;
 use orgkeep_sql::{Options, Rows};
+use orgkeep_vault::ErasedSince;
 use serde_json::{Map, Value, json};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -86,8 +88,11 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let vault = context.org_vault(&connector, &arguments.unlocking).await?;
     let options = Options { at: arguments.at, memory_bytes: arguments.memory.saturating_mul(1 << 20) };
     let answer = orgkeep_sql::query(&vault, &statement, &options).await?;
+    let erased = answer.erased().to_vec();
     if arguments.format == Format::Table {
-        return table(answer, arguments.limit, screen).await;
+        let done = table(answer, arguments.limit, &erased, screen).await?;
+        erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
+        return Ok(done);
     }
     let rows = match &arguments.output {
         Some(path) => {
@@ -105,8 +110,9 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
             }
         }
     };
+    erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
     let output = arguments.output.as_deref().map(|path| environment::absolute(path).display().to_string());
-    Ok(Answer::with(json!({ "rows": rows, "output": output })))
+    Ok(Answer::with(json!({ "rows": rows, "output": output, "erased": erased })))
 }
 
 fn from_stdin() -> Result<String, Failure> {
@@ -118,7 +124,12 @@ fn from_stdin() -> Result<String, Failure> {
 }
 
 /// Shows the first rows and counts the others; with `--json` they are part of the result.
-async fn table(mut answer: orgkeep_sql::Answer, limit: usize, screen: &Screen) -> Result<Answer, Failure> {
+async fn table(
+    mut answer: orgkeep_sql::Answer,
+    limit: usize,
+    erased: &[ErasedSince],
+    screen: &Screen,
+) -> Result<Answer, Failure> {
     let columns = answer.columns().to_vec();
     let mut table =
         Table::new(columns.iter().map(|column| format!("{}{}", if column.is_number { ">" } else { "" }, column.name)));
@@ -148,7 +159,7 @@ async fn table(mut answer: orgkeep_sql::Answer, limit: usize, screen: &Screen) -
         screen.say(&format!("{}; raise --limit {limit}, or have all with --format", counted(more as u64, "more row")));
     }
     let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
-    Ok(Answer::with(json!({ "columns": names, "rows": shown, "more": more })))
+    Ok(Answer::with(json!({ "columns": names, "rows": shown, "more": more, "erased": erased })))
 }
 
 /// Writes all rows. Returns how many.

@@ -4,6 +4,13 @@
 use crate::number::{bytes, counted, grouped};
 use crate::table::{Shape, Table};
 use orgkeep_engine::Certificate;
+use orgkeep_vault::ErasedSince;
+
+/// What a reader of a backup is told of records that it held until they were erased.
+pub fn left_out(gone: &ErasedSince) -> String {
+    let records = counted(gone.records, "record");
+    format!("left out, because it was erased since: {records} of {}, {gone}", gone.object)
+}
 
 pub fn erasure(certificate: &Certificate, shape: Shape) -> String {
     let mut table = Table::new(["Object", ">Records", ">Versions"]);

@@ -50,6 +50,15 @@ fn backups_expire_and_come_back_and_records_are_erased() {
     assert_eq!(certificate["erasure"], 1);
     assert_eq!(certificate["hash"].as_str().unwrap().len(), 64);
     world.orgkeep(&format!("show acme Lead {id}")).fails(10);
+    // Whoever counts is told what is not there.
+    let gone = "left out, because it was erased since: 1 record of Lead, erasure 1 of ";
+    assert!(world.orgkeep("ls acme Lead --limit 1").ok().stderr.contains(gone));
+    for query in ["SELECT COUNT(*) FROM Lead", "SELECT Id FROM Lead_history AS OF 1"] {
+        assert!(world.run(&["sql", "acme", query]).ok().stderr.contains(gone), "{query}");
+    }
+    assert!(!world.run(&["sql", "acme", "SELECT COUNT(*) FROM Account"]).ok().stderr.contains("erased"));
+    let listed = world.orgkeep("ls acme Lead --json").ok().result();
+    assert_eq!((&listed["erased"][0]["records"], &listed["erased"][0]["erasure"]), (&1.into(), &1.into()), "{listed}");
     assert!(world.orgkeep("backup acme --full").ok().stderr.contains("Lead: erased here, still in the org"));
     world.orgkeep("check acme").ok();
 }
