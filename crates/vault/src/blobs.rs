@@ -49,7 +49,6 @@ use crate::org::OrgVault;
 const LARGE_BYTES: usize = 1024 * 1024;
 /// A pack is written when its bodies take this much.
 const PACK_BYTES: usize = 8 * 1024 * 1024;
-const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// A stored body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
+use bytes::{Bytes, BytesMut};
 
 pub(crate) const CHUNK_BYTES: u64 = 64 * 1024;
 pub(crate) const TAG_BYTES: u64 = 16;
@@ -105,7 +106,7 @@ impl FileCipher {
     }
 
     /// Appends the sealed form of one chunk to `sealed`.
-    pub(crate) fn seal(&self, chunk: u64, last: bool, plain: &[u8], sealed: &mut Vec<u8>) {
+    pub(crate) fn seal(&self, chunk: u64, last: bool, plain: &[u8], sealed: &mut BytesMut) {
         let start = sealed.len();
         sealed.extend_from_slice(plain);
         let tag = self
@@ -140,9 +141,9 @@ impl FileCipher {
     }
 
     /// The whole stored form of an object.
-    pub(crate) fn seal_all(&self, plain: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal_all(&self, plain: &[u8]) -> Bytes {
         let count = chunks(plain.len() as u64);
-        let mut sealed = Vec::with_capacity(plain.len() + (HEADER_BYTES + count * TAG_BYTES) as usize);
+        let mut sealed = BytesMut::with_capacity(plain.len() + (HEADER_BYTES + count * TAG_BYTES) as usize);
         sealed.extend_from_slice(&self.header);
         if plain.is_empty() {
             self.seal(0, true, plain, &mut sealed);
@@ -151,6 +152,6 @@ impl FileCipher {
             let index = index as u64;
             self.seal(index, index + 1 == count, chunk, &mut sealed);
         }
-        sealed
+        sealed.freeze()
     }
 }

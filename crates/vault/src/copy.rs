@@ -15,7 +15,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use bytes::BytesMut;
 use futures::stream::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
@@ -24,11 +23,10 @@ use crate::error::{Error, Kind, Result};
 use crate::keyring;
 use crate::location::Place;
 use crate::packed::ENDING;
+use crate::parts::{PART_BYTES, Parts};
 use crate::store::flush;
 use crate::vaultfile;
 
-/// Files above this size are put in parts, so that memory stays bounded.
-const PART_BYTES: usize = 8 * 1024 * 1024;
 /// Small files are copied side by side: on a bucket each takes a round trip or three.
 const AT_ONCE: usize = 8;
 
@@ -320,32 +318,26 @@ async fn one(
 async fn write(
     to: &Place,
     path: &Path,
-    mut bytes: futures::stream::BoxStream<'_, Result<bytes::Bytes>>,
+    bytes: futures::stream::BoxStream<'_, Result<bytes::Bytes>>,
 ) -> Result<(blake3::Hash, u64)> {
     let failed = |error| Error::because("a file cannot be written to the target", error).with("path", path);
-    let (mut hasher, mut written, mut held) = (blake3::Hasher::new(), 0, BytesMut::new());
-    let mut upload = None;
-    while let Some(part) = bytes.next().await.transpose()? {
-        hasher.update(&part);
-        written += part.len() as u64;
-        held.extend_from_slice(&part);
-        while held.len() > PART_BYTES {
-            let upload = match &mut upload {
-                Some(upload) => upload,
-                none => none.insert(to.store.put_multipart(path).await.map_err(failed)?),
-            };
-            upload.put_part(held.split_to(PART_BYTES).freeze().into()).await.map_err(failed)?;
+    let (mut hasher, mut parts) = (blake3::Hasher::new(), Parts::of(bytes));
+    let first = parts.head(PART_BYTES).await?;
+    hasher.update(&first);
+    if first.len() < PART_BYTES {
+        to.store.put(path, first.into()).await.map_err(failed)?;
+    } else {
+        let mut upload = to.store.put_multipart(path).await.map_err(failed)?;
+        upload.put_part(first.into()).await.map_err(failed)?;
+        while let Some(part) = parts.next().await? {
+            hasher.update(&part);
+            upload.put_part(part.clone().into()).await.map_err(failed)?;
+            parts.give_back(part);
         }
-    }
-    match upload {
-        Some(mut upload) => {
-            upload.put_part(held.freeze().into()).await.map_err(failed)?;
-            upload.complete().await.map_err(failed)?;
-        }
-        None => drop(to.store.put(path, held.freeze().into()).await.map_err(failed)?),
+        upload.complete().await.map_err(failed)?;
     }
     flush(to.file(path)).await.map_err(failed)?;
-    Ok((hasher.finalize(), written))
+    Ok((hasher.finalize(), hasher.count()))
 }
 
 /// Removes at the target what the source has no more: manifests first, so that none is left without what it names.

@@ -43,6 +43,7 @@ mod merkle;
 mod org;
 mod output;
 mod packed;
+mod parts;
 mod removed;
 mod restore;
 mod retention;

@@ -33,9 +33,12 @@ use object_store::{
 use crate::cipher::{self, CHUNK_BYTES, Damaged, FileCipher, HEADER_BYTES, Header, SEALED_BYTES};
 use crate::keyring::Keyring;
 use crate::location::Place;
+use crate::parts::{PART_BYTES, emptied};
 
-/// Parts of an upload have this size, but for the last.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Objects up to this size are read at once.
+const WHOLE_BYTES: u64 = 8 * 1024 * 1024;
+/// A part that fills, with the chunk that exceeds it.
+const SEALED_PART_BYTES: usize = PART_BYTES + SEALED_BYTES as usize;
 /// Ranges nearer to each other than this are fetched at once.
 const NEAR_CHUNKS: u64 = 4;
 const REMEMBERED_HEADERS: usize = 4096;
@@ -126,7 +129,7 @@ impl VaultStore {
         let result = self.get_whole(path, GetOptions::default()).await?;
         let plain = result.meta.size;
         let mut stream = result.into_stream();
-        if plain <= PART_BYTES as u64 {
+        if plain <= WHOLE_BYTES {
             let mut bytes = BytesMut::new();
             while let Some(part) = stream.next().await.transpose()? {
                 bytes.extend_from_slice(&part);
@@ -192,7 +195,7 @@ impl VaultStore {
         let count = cipher::chunks(plain);
         let mut stored_stream = match result.payload {
             // In small pieces, each from another thread and back, as the file would come of itself, it takes several times as long.
-            GetResultPayload::File(file, _) if stored <= PART_BYTES as u64 => {
+            GetResultPayload::File(file, _) if stored <= WHOLE_BYTES => {
                 let ring = self.keyring().expect("only encrypted stores come here");
                 let bytes = whole_file(file, stored, ring, path.clone()).await?;
                 return Ok(GetResult { attributes, ..result_of(bytes, meta, 0..plain) });
@@ -401,7 +404,9 @@ impl ObjectStore for VaultStore {
         }
         self.forget(location);
         let (cipher, header) = self.new_cipher(location)?;
-        Ok(Box::new(SealedUpload { inner, cipher, plain: Vec::new(), sealed: header.to_vec(), chunk: 0 }))
+        let mut sealed = BytesMut::with_capacity(SEALED_PART_BYTES);
+        sealed.extend_from_slice(&header);
+        Ok(Box::new(SealedUpload { inner, cipher, plain: Vec::new(), sealed, sent: Bytes::new(), chunk: 0 }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -549,9 +554,32 @@ impl MultipartUpload for FlushedUpload {
 struct SealedUpload {
     inner: Box<dyn MultipartUpload>,
     cipher: FileCipher,
+    /// The chunk that fills.
     plain: Vec<u8>,
-    sealed: Vec<u8>,
+    /// The part that fills.
+    sealed: BytesMut,
+    /// The part before, whose memory the next one uses.
+    sent: Bytes,
     chunk: u64,
+}
+
+impl SealedUpload {
+    fn seal(&mut self, last: bool) {
+        self.cipher.seal(self.chunk, last, &self.plain, &mut self.sealed);
+        self.plain.clear();
+        self.chunk += 1;
+    }
+
+    /// A part, if one is full: all have the same size, which some services insist on.
+    fn part(&mut self) -> Option<Bytes> {
+        let over = self.sealed.get(PART_BYTES..)?;
+        let mut next = emptied(std::mem::take(&mut self.sent));
+        next.reserve(SEALED_PART_BYTES);
+        next.extend_from_slice(over);
+        self.sealed.truncate(PART_BYTES);
+        self.sent = std::mem::replace(&mut self.sealed, next).freeze();
+        Some(self.sent.clone())
+    }
 }
 
 impl fmt::Debug for SealedUpload {
@@ -563,22 +591,17 @@ impl fmt::Debug for SealedUpload {
 #[async_trait]
 impl MultipartUpload for SealedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        for bytes in data.iter() {
-            self.plain.extend_from_slice(bytes);
-        }
-        let mut done = 0;
-        while self.plain.len() - done > CHUNK_BYTES as usize {
-            let end = done + CHUNK_BYTES as usize;
-            self.cipher.seal(self.chunk, false, &self.plain[done..end], &mut self.sealed);
-            self.chunk += 1;
-            done = end;
-        }
-        self.plain.drain(..done);
         let mut parts = Vec::new();
-        while self.sealed.len() >= PART_BYTES {
-            let rest = self.sealed.split_off(PART_BYTES);
-            let part = std::mem::replace(&mut self.sealed, rest);
-            parts.push(self.inner.put_part(part.into()));
+        for mut bytes in data.iter().map(Bytes::as_ref) {
+            while !bytes.is_empty() {
+                if self.plain.len() == CHUNK_BYTES as usize {
+                    self.seal(false);
+                    parts.extend(self.part().map(|part| self.inner.put_part(part.into())));
+                }
+                let taken = bytes.len().min(CHUNK_BYTES as usize - self.plain.len());
+                self.plain.extend_from_slice(&bytes[..taken]);
+                bytes = &bytes[taken..];
+            }
         }
         Box::pin(async move {
             for part in parts {
@@ -589,9 +612,8 @@ impl MultipartUpload for SealedUpload {
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let plain = std::mem::take(&mut self.plain);
-        self.cipher.seal(self.chunk, true, &plain, &mut self.sealed);
-        let last = std::mem::take(&mut self.sealed);
+        self.seal(true);
+        let last = std::mem::take(&mut self.sealed).freeze();
         self.inner.put_part(last.into()).await?;
         self.inner.complete().await
     }

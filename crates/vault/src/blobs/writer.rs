@@ -15,20 +15,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures::stream::{Stream, StreamExt};
+use bytes::Bytes;
+use futures::stream::Stream;
 use md5::{Digest as _, Md5};
 use object_store::{MultipartUpload, ObjectStoreExt as _};
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    BlobError, BlobRef, Half, Index, LARGE_BYTES, PACK_BYTES, PART_BYTES, encode, half, parse_hash, rows, schema,
-};
+use super::{BlobError, BlobRef, Half, Index, LARGE_BYTES, PACK_BYTES, encode, half, parse_hash, rows, schema};
 use crate::backup::Unfinished;
 use crate::datafile::Encoded;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Commit, Operation, State};
+use crate::parts::Parts;
 use crate::sorter::stopped;
 
 /// Fewer bytes are hashed in less time than it takes to have another thread do it.
@@ -83,48 +82,33 @@ impl BlobWriter {
         Ok(self.pack.lock().await.known.contains(&half) || self.unfinished.org().has_blob(hash).await?)
     }
 
-    /// Stores a body, unless one of the same content is stored. Holds at most 16 MiB of it in memory.
+    /// Stores a body, unless one of the same content is stored. Holds at most two parts of it in memory.
     pub async fn put<E>(
         &self,
         body: impl Stream<Item = std::result::Result<Bytes, E>> + Send,
     ) -> std::result::Result<BlobRef, BlobError<E>> {
-        let mut body = std::pin::pin!(body);
-        let mut head = BytesMut::new();
-        while head.len() < LARGE_BYTES {
-            match body.next().await.transpose().map_err(BlobError::Body)? {
-                Some(bytes) => head.extend_from_slice(&bytes),
-                None => {
-                    let body = head.freeze();
-                    let hasher = Hasher::default().with(body.clone()).await?;
-                    return Ok(self.keep(hasher, None, body).await?);
-                }
-            }
+        let body = std::pin::pin!(body);
+        let mut parts = Parts::of(body);
+        let head = parts.head(LARGE_BYTES).await.map_err(BlobError::Body)?;
+        if head.len() < LARGE_BYTES {
+            let hasher = Hasher::default().with(head.clone()).await?;
+            return Ok(self.keep(hasher, None, head).await?);
         }
+        parts.put_back(head);
         let name = format!("{:010}-{}", self.unfinished.sequence(), crate::keys::random_name()?);
         let path = self.unfinished.org().large_path(&name);
         let failed = |error| Error::because("the body of a file cannot be stored", error).with("path", &path);
         let mut upload = self.unfinished.org().store().put_multipart(&path).await.map_err(failed)?;
         let outcome = async {
             let mut hasher = Hasher::default();
-            loop {
-                if head.len() >= PART_BYTES {
-                    let part = head.split().freeze();
-                    let stored = upload.put_part(part.clone().into());
-                    let (hashed, stored) = futures::join!(hasher.with(part), stored);
-                    hasher = hashed?;
-                    stored.map_err(failed)?;
-                }
-                match body.next().await.transpose().map_err(BlobError::Body)? {
-                    Some(bytes) => head.extend_from_slice(&bytes),
-                    None => break,
-                }
+            while let Some(part) = parts.next().await.map_err(BlobError::Body)? {
+                let stored = upload.put_part(part.clone().into());
+                let (hashed, stored) = futures::join!(hasher.with(part.clone()), stored);
+                hasher = hashed?;
+                stored.map_err(failed)?;
+                parts.give_back(part);
             }
-            let rest = head.freeze();
-            let hasher = hasher.with(rest.clone()).await?;
             if !self.has(&hasher.blake3.finalize().to_hex()).await? {
-                if !rest.is_empty() {
-                    upload.put_part(rest.into()).await.map_err(failed)?;
-                }
                 upload.complete().await.map_err(failed)?;
                 return Ok(self.keep(hasher, Some(name), Bytes::new()).await?);
             }
