@@ -24,10 +24,17 @@ impl Place {
         Ok(Place { root, target })
     }
 
-    /// Cargo, in the workspace, with this target directory.
+    /// Cargo, in the workspace, with this target directory; without what it tells this program of its own package, since some build scripts
+    /// look at that, and everything behind them would be compiled again whenever a person calls cargo by hand.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        for (name, _) in std::env::vars_os() {
+            let named = |start: &str| name.to_str().is_some_and(|name| name.starts_with(start));
+            if named("CARGO_PKG_") || named("CARGO_MANIFEST_") {
+                cargo.env_remove(&name);
+            }
+        }
         cargo
     }
 
