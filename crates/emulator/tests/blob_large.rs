@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Large files: an upload and a download need memory for a piece, whatever the size; files of any size can be had for nothing.
+//! A program of its own, because the memory that it measures is that of the process.
 
-use crate::client::{Client, settings};
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "it/client.rs"]
+#[allow(dead_code, reason = "the other program uses all of it")]
+mod client;
+
 use axum::body::Body;
+use client::{Client, settings};
 use futures::StreamExt as _;
 use http::Request;
 use md5::Digest as _;
@@ -92,14 +99,6 @@ async fn a_large_file_needs_memory_for_a_piece_of_it() {
     }
 }
 
-async fn control(client: &Client, path: &str, body: String) -> crate::client::Reply {
-    let answer =
-        client.emulator.handle(Request::post(path).header("host", "127.0.0.1").body(body.into()).unwrap()).await;
-    let (parts, body) = answer.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    crate::client::Reply { status: parts.status.as_u16(), headers: parts.headers, body }
-}
-
 #[tokio::test]
 async fn files_of_any_size_are_made_when_they_are_read() {
     let _turn = TURN.lock().await;
@@ -108,7 +107,8 @@ async fn files_of_any_size_are_made_when_they_are_read() {
         ..settings()
     });
     let order = json!({"count": 700, "bytes": 1_000}).to_string();
-    let reply = control(&client, "/_emulator/files", order).await;
+    let made = Request::post("/_emulator/files").header("host", "127.0.0.1");
+    let reply = client.answer(made.body(order.into()).unwrap()).await;
     assert_eq!((reply.status, reply.json()["ids"].as_array().unwrap().len()), (200, 700));
     let rows =
         client.query("SELECT Id, ContentSize, Checksum FROM ContentVersion ORDER BY ContentSize DESC LIMIT 3").await;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What tests of automation do with an org: calls of several APIs, and parts of components.
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

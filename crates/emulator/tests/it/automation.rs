@@ -151,7 +151,8 @@ async fn what_is_outside_of_the_subset_is_kept_and_said_to_be_inactive() {
     assert_eq!(of("Account.Works").text_of("problem"), "");
     assert_eq!(told(&client, "Account", &json!({"Name": "Bad"})).await.len(), 1);
     client.create("Account", &json!({"Name": "Good"})).await;
-    let reply = control(&client, "/_emulator/automation").await;
+    let asked = http::Request::get("/_emulator/automation").header("host", "org.test");
+    let reply = client.answer(asked.body(axum::body::Body::empty()).unwrap()).await;
     let lines = reply.json()["automation"].as_array().unwrap().clone();
     let line = |name: &str| lines.iter().find(|line| line["fullName"] == name).unwrap();
     assert_eq!(line("Account.Works")["works"], true);
@@ -168,14 +169,6 @@ async fn what_is_outside_of_the_subset_is_kept_and_said_to_be_inactive() {
         problems(&result),
         [("Account.Lost".to_owned(), "Field Lost__c does not exist. Check spelling.".to_owned())]
     );
-}
-
-async fn control(client: &Client, path: &str) -> crate::client::Reply {
-    let request = http::Request::get(path).header("host", "org.test").body(axum::body::Body::empty()).unwrap();
-    let response = client.emulator.handle(request).await;
-    let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    crate::client::Reply { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
 /// Formulas and whether each is true of the record.

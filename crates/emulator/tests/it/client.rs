@@ -78,8 +78,12 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.emulator.handle(request.body(body.into()).unwrap()).await;
-        let (parts, body) = response.into_parts();
+        self.answer(request.body(body.into()).unwrap()).await
+    }
+
+    /// What is answered to a request as it is.
+    pub async fn answer(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = self.emulator.handle(request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Reply { status: parts.status.as_u16(), headers: parts.headers, body }
     }

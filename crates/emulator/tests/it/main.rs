@@ -7,7 +7,6 @@ mod acts;
 mod automation;
 mod automation_acts;
 mod blob;
-mod blob_large;
 mod bulk1;
 mod bulk_ingest;
 mod bulk_query;

@@ -4,18 +4,12 @@
 #![allow(clippy::disallowed_macros, reason = "a test that is left out says why")]
 
 use crate::caller::{Caller, START_MS, settings};
+use crate::desk::Find as _;
+use orgkeep_emulator::Clock;
 use orgkeep_emulator::network::IpRange;
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::sharing::Access;
-use orgkeep_emulator::{Clock, Org};
 use serde_json::{Value, json};
-
-/// The Id of the row whose field has this value.
-fn id_of(org: &Org, object: &str, field: &str, value: &str) -> String {
-    let rows = org.rows(object);
-    let row = rows.iter().find(|row| row.get(field).is_some_and(|known| known == value));
-    row.unwrap_or_else(|| panic!("no {object} with {field} {value}"))["Id"].as_str().unwrap().to_owned()
-}
 
 fn text(value: &str) -> Input {
     Input::Text(value.to_owned())
@@ -59,7 +53,7 @@ async fn a_field_hidden_by_field_level_security_exists_in_no_api() {
     assert!(shown["fields"].as_array().unwrap().iter().any(|field| field["name"] == "Rating"));
 
     // An administrator takes the field from the profile, by its permission set's row.
-    let profile = id_of(admin.org(), "Profile", "Name", "Standard User");
+    let profile = admin.org().id_of("Profile", "Name", "Standard User");
     let statement =
         format!("SELECT Id FROM FieldPermissions WHERE Parent.ProfileId = '{profile}' AND Field = 'Account.Rating'");
     let found = admin.query(&statement).await.expect(200);
@@ -93,7 +87,7 @@ async fn a_field_hidden_by_field_level_security_exists_in_no_api() {
     assert_eq!(admin.query("SELECT Rating FROM Account").await.expect(200)["records"][0]["Rating"], "Hot");
 
     // A permission set gives it back, to read.
-    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let user = admin.org().id_of("User", "Alias", "sales");
     let set = grant(&admin, &user, "See_Rating", json!({})).await;
     let right = json!({"ParentId": set, "SobjectType": "Account", "Field": "Account.Rating", "PermissionsRead": true, "PermissionsEdit": false});
     admin.create("FieldPermissions", right).await;
@@ -115,7 +109,7 @@ async fn view_all_fields_lifts_field_level_security_for_reading() {
     let admin = Caller::new();
     let backup = as_user(&admin, "backup").await;
     admin.create("Account", json!({"Name": "Acme", "Rating": "Hot"})).await;
-    let user = id_of(admin.org(), "User", "Alias", "backup");
+    let user = admin.org().id_of("User", "Alias", "backup");
     assert_eq!(backup.query("SELECT Rating FROM Account").await.expect(200)["records"][0]["Rating"], "Hot");
     admin.org().set_permission(&user, "ViewAllFieldsGlobal", false);
     assert_eq!(backup.query("SELECT Rating FROM Account").await.error().1, "INVALID_FIELD");
@@ -126,7 +120,7 @@ async fn view_all_fields_lifts_field_level_security_for_reading() {
 async fn object_permissions_take_effect_at_once_in_every_api() {
     let admin = Caller::new();
     let backup = as_user(&admin, "backup").await;
-    let user = id_of(admin.org(), "User", "Alias", "backup");
+    let user = admin.org().id_of("User", "Alias", "backup");
     admin.org().set_permission(&user, "ViewAllData", false);
     let account = admin.create("Account", json!({"Name": "Acme"})).await;
 
@@ -242,7 +236,7 @@ async fn permissions_that_need_others_are_refused_without_them() {
 #[tokio::test]
 async fn a_profile_and_its_permission_set_say_the_same() {
     let admin = Caller::new();
-    let profile = id_of(admin.org(), "Profile", "Name", "Standard User");
+    let profile = admin.org().id_of("Profile", "Name", "Standard User");
     let statement =
         format!("SELECT Id, PermissionsApiEnabled, IsOwnedByProfile FROM PermissionSet WHERE ProfileId = '{profile}'");
     let set = admin.query(&statement).await.expect(200)["records"][0].clone();
@@ -266,7 +260,7 @@ async fn setup_is_written_by_its_own_permissions() {
     let sales = as_user(&admin, "sales").await;
     let role = json!({"Name": "New"});
     assert_eq!(sales.post("/sobjects/UserRole", role.clone()).await.error().1, "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY");
-    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let user = admin.org().id_of("User", "Alias", "sales");
     admin.org().set_permission(&user, "ManageUsers", true);
     sales.create("UserRole", role).await;
     // Without View Setup, permission sets are not shown.
@@ -282,7 +276,7 @@ async fn rows_are_shared_by_owner_role_group_and_share() {
     org.set_default_access("Account", Access::Private);
     let sales = as_user(&admin, "sales").await;
     let support = as_user(&admin, "support").await;
-    let (sales_id, support_id) = (id_of(org, "User", "Alias", "sales"), id_of(org, "User", "Alias", "support"));
+    let (sales_id, support_id) = (org.id_of("User", "Alias", "sales"), org.id_of("User", "Alias", "support"));
     let mine = sales.create("Account", json!({"Name": "Mine"})).await;
     let other = support.create("Account", json!({"Name": "Other"})).await;
     let seen = |body: Value| names(&body);
@@ -323,7 +317,7 @@ async fn rows_are_shared_by_owner_role_group_and_share() {
     assert_eq!(support.delete(&format!("/sobjects/Account/{mine}")).await.error().1, "INSUFFICIENT_ACCESS_OR_READONLY");
 
     // Whoever stands above the owner's role has what the owner has.
-    let chief = id_of(org, "UserRole", "DeveloperName", "CEO");
+    let chief = org.id_of("UserRole", "DeveloperName", "CEO");
     org.update(&support_id, fields(&[("UserRoleId", text(&chief))])).unwrap();
     let hidden = sales.create("Account", json!({"Name": "Below"})).await;
     assert_eq!(support.delete(&format!("/sobjects/Account/{hidden}")).await.status, 204);
@@ -349,7 +343,7 @@ async fn accounts_and_what_hangs_on_them_share_implicitly() {
         org.set_default_access(object, Access::Private);
     }
     let sales = as_user(&admin, "sales").await;
-    let sales_id = id_of(org, "User", "Alias", "sales");
+    let sales_id = org.id_of("User", "Alias", "sales");
     let account = admin.create("Account", json!({"Name": "Acme"})).await;
     let contact = admin.create("Contact", json!({"LastName": "Lamb", "AccountId": account})).await;
     let deal = json!({"Name": "Deal", "StageName": "Prospecting", "CloseDate": "2026-09-01", "AccountId": account});
@@ -409,7 +403,7 @@ async fn files_are_seen_through_what_they_are_linked_to() {
     let org = admin.org();
     org.set_default_access("Account", Access::Private);
     let sales = as_user(&admin, "sales").await;
-    let sales_id = id_of(org, "User", "Alias", "sales");
+    let sales_id = org.id_of("User", "Alias", "sales");
     let account = sales.create("Account", json!({"Name": "Acme"})).await;
     let file = |name: &str| json!({"Title": name, "PathOnClient": format!("{name}.txt"), "VersionData": "aGVsbG8="});
     let own = admin.create("ContentVersion", file("secret")).await;
@@ -435,7 +429,7 @@ async fn files_are_seen_through_what_they_are_linked_to() {
 async fn frozen_and_inactive_users_have_no_session() {
     let admin = Caller::new();
     let sales = as_user(&admin, "sales").await;
-    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let user = admin.org().id_of("User", "Alias", "sales");
     let found = admin.query(&format!("SELECT Id, IsFrozen FROM UserLogin WHERE UserId = '{user}'")).await.expect(200);
     assert_eq!(found["records"][0]["IsFrozen"], false);
     let login_row = found["records"][0]["Id"].as_str().unwrap().to_owned();
@@ -459,7 +453,7 @@ async fn frozen_and_inactive_users_have_no_session() {
 async fn an_assignment_takes_effect_with_the_next_call() {
     let clock = Clock::starting_at(START_MS);
     let admin = Caller::with(orgkeep_emulator::Settings { clock: clock.clone(), ..settings() });
-    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let user = admin.org().id_of("User", "Alias", "sales");
     let before = admin.org().caller(&user);
     assert!(!before.can("ViewAllData"));
     let set = grant(&admin, &user, "Viewer", json!({"PermissionsViewAllData": true})).await;
@@ -475,7 +469,7 @@ async fn an_assignment_takes_effect_with_the_next_call() {
 async fn everybody_may_ask_for_their_own_permissions() {
     let admin = Caller::new();
     let sales = as_user(&admin, "sales").await;
-    let user = id_of(admin.org(), "User", "Alias", "sales");
+    let user = admin.org().id_of("User", "Alias", "sales");
     let own =
         "SELECT PermissionsApiEnabled, PermissionsViewAllData, PermissionsModifyAllData FROM UserPermissionAccess";
     let asked = |said: crate::caller::Said| {
@@ -498,7 +492,7 @@ async fn profiles_admit_users_by_address_and_hour() {
     let clock = Clock::starting_at(START_MS);
     let admin = Caller::with(orgkeep_emulator::Settings { clock: clock.clone(), ..settings() });
     let org = admin.org();
-    let profile = id_of(org, "Profile", "Name", "Standard User");
+    let profile = org.id_of("Profile", "Name", "Standard User");
     let (user, password) = ("sales@org-1.orgkeep.example", admin.credentials.password.clone());
     let inside = [("x-forwarded-for", "203.0.113.7")];
     let outside = [("x-forwarded-for", "198.51.100.1, 203.0.113.7")];
@@ -571,7 +565,7 @@ async fn oauth_tells_why_a_user_gets_no_token() {
         }
     };
     assert_eq!(refresh("10.0.0.1").await.0, 200);
-    let profile = id_of(admin.org(), "Profile", "Name", "System Administrator");
+    let profile = admin.org().id_of("Profile", "Name", "System Administrator");
     let range = IpRange { from: "203.0.113.0".parse().unwrap(), to: "203.0.113.255".parse().unwrap() };
     admin.org().change_networks(|networks| drop(networks.login_ranges.insert(profile, vec![range])));
     assert_eq!(refresh("10.0.0.1").await, (400, "invalid_grant".into(), "ip restricted".into()));

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::desk::Find as _;
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::schema::Schema;
 use orgkeep_emulator::sharing::{self, Access, Level};
@@ -65,7 +66,7 @@ fn make(dice: &mut Dice) -> (Org, Vec<String>) {
         );
         roles.push(role);
     }
-    let profile = id_of(&org, "Profile", "Name", "Standard User");
+    let profile = org.id_of("Profile", "Name", "Standard User");
     let users: Vec<String> = (0..5)
         .map(|number| {
             let role = if dice.below(5) == 0 { String::new() } else { dice.of(&roles).clone() };
@@ -191,13 +192,6 @@ fn make(dice: &mut Dice) -> (Org, Vec<String>) {
         );
     }
     (org, users)
-}
-
-fn id_of(org: &Org, object: &str, field: &str, value: &str) -> String {
-    org.rows(object).iter().find(|row| row.get(field).is_some_and(|known| known == value)).unwrap()["Id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
 }
 
 type Row = Map<String, Value>;
