@@ -80,9 +80,7 @@ impl OrgVault {
         };
         Ok(Lock { inner: Arc::new(Inner { org: self.id().into(), at: now, taken: tokio::time::Instant::now(), form }) })
     }
-}
 
-impl OrgVault {
     /// Does something to the org's part of the vault while nobody else writes there. Where it fails, that is what is told.
     pub async fn alone<T, E: From<Error>>(
         &self,

@@ -7,8 +7,8 @@
 use bytes::{Bytes, BytesMut};
 use futures::stream::{Stream, StreamExt};
 
-/// Parts of an upload have this size, but for the last: the smallest that S3 takes, since there are two of each of several
-/// uploads in memory, plain and sealed.
+/// Parts of an upload have this size, but for the last: the smallest that S3 takes, since there are three of each of
+/// several uploads in memory, one plain and two sealed.
 pub(crate) const PART_BYTES: usize = 5 * 1024 * 1024;
 
 pub(crate) struct Parts<B> {

@@ -15,10 +15,9 @@ use crate::target::Target;
 use clap::{Args, ValueEnum};
 use orgkeep_salesforce::csv;
 use orgkeep_sql::{Options, Rows};
-use orgkeep_vault::ErasedSince;
 use serde_json::{Map, Value, json};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Answers an SQL query over every backup of an org
 ///
@@ -89,30 +88,13 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     let options = Options { at: arguments.at, memory_bytes: arguments.memory.saturating_mul(1 << 20) };
     let answer = orgkeep_sql::query(&vault, &statement, &options).await?;
     let erased = answer.erased().to_vec();
-    if arguments.format == Format::Table {
-        let done = table(answer, arguments.limit, &erased, screen).await?;
-        erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
-        return Ok(done);
-    }
-    let rows = match &arguments.output {
-        Some(path) => {
-            let mut target = Target::open(path)?;
-            let rows = write(answer, arguments.format, &mut target).await?;
-            target.finish(path)?;
-            screen.say(&format!("wrote {} to {}", counted(rows, "row"), path.display()));
-            rows
-        }
-        None => {
-            let mut out = screen.bytes();
-            match write(answer, arguments.format, &mut out).await {
-                Err(_) if screen.reader_went_away() => 0,
-                outcome => outcome?,
-            }
-        }
+    let mut result = match arguments.format {
+        Format::Table => table(answer, arguments.limit, screen).await?,
+        format => file(answer, format, arguments.output.as_deref(), screen).await?,
     };
     erased.iter().for_each(|gone| screen.say(&render::left_out(gone)));
-    let output = arguments.output.as_deref().map(|path| environment::absolute(path).display().to_string());
-    Ok(Answer::with(json!({ "rows": rows, "output": output, "erased": erased })))
+    result["erased"] = json!(erased);
+    Ok(Answer::with(result))
 }
 
 fn from_stdin() -> Result<String, Failure> {
@@ -124,12 +106,7 @@ fn from_stdin() -> Result<String, Failure> {
 }
 
 /// Shows the first rows and counts the others; with `--json` they are part of the result.
-async fn table(
-    mut answer: orgkeep_sql::Answer,
-    limit: usize,
-    erased: &[ErasedSince],
-    screen: &Screen,
-) -> Result<Answer, Failure> {
+async fn table(mut answer: orgkeep_sql::Answer, limit: usize, screen: &Screen) -> Result<Value, Failure> {
     let columns = answer.columns().to_vec();
     let mut table =
         Table::new(columns.iter().map(|column| format!("{}{}", if column.is_number { ">" } else { "" }, column.name)));
@@ -159,7 +136,33 @@ async fn table(
         screen.say(&format!("{}; raise --limit {limit}, or have all with --format", counted(more as u64, "more row")));
     }
     let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
-    Ok(Answer::with(json!({ "columns": names, "rows": shown, "more": more, "erased": erased })))
+    Ok(json!({ "columns": names, "rows": shown, "more": more }))
+}
+
+/// Writes all rows into a file, or to the standard output.
+async fn file(
+    answer: orgkeep_sql::Answer,
+    format: Format,
+    output: Option<&Path>,
+    screen: &Screen,
+) -> Result<Value, Failure> {
+    let rows = match output {
+        Some(path) => {
+            let mut target = Target::open(path)?;
+            let rows = write(answer, format, &mut target).await?;
+            target.finish(path)?;
+            screen.say(&format!("wrote {} to {}", counted(rows, "row"), path.display()));
+            rows
+        }
+        None => {
+            let mut out = screen.bytes();
+            match write(answer, format, &mut out).await {
+                Err(_) if screen.reader_went_away() => 0,
+                outcome => outcome?,
+            }
+        }
+    };
+    Ok(json!({ "rows": rows, "output": output.map(|path| environment::absolute(path).display().to_string()) }))
 }
 
 /// Writes all rows. Returns how many.

@@ -82,7 +82,7 @@ impl BlobWriter {
         Ok(self.pack.lock().await.known.contains(&half) || self.unfinished.org().has_blob(hash).await?)
     }
 
-    /// Stores a body, unless one of the same content is stored. Holds at most two parts of it in memory.
+    /// Stores a body, unless one of the same content is stored. Holds a part of it in memory, and two as the store seals them.
     pub async fn put<E>(
         &self,
         body: impl Stream<Item = std::result::Result<Bytes, E>> + Send,
