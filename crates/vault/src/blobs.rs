@@ -18,6 +18,7 @@ pub(crate) use compact::{compact, plan};
 pub use known::KnownBody;
 pub(crate) use takeout::{purge, take_out};
 pub use writer::BlobWriter;
+use writer::{Body, Packed};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -256,17 +257,27 @@ fn fields() -> arrow_schema::Schema {
     arrow_schema::Schema::new(fields.map(|(name, kind)| Field::new(name, kind, true)).to_vec())
 }
 
-fn rows(bodies: &[writer::Packed], sequence: u64) -> Result<RecordBatch> {
+fn rows(bodies: &[Packed], content: &[u8], sequence: u64) -> Result<RecordBatch> {
     let number = |value: u64| i64::try_from(value).expect("counts stay far below 2^63");
+    let small = |body: &Packed| match &body.body {
+        Body::Packed(range) => Some(&content[range.clone()]),
+        Body::Large(_) => None,
+    };
+    fn large(body: &Packed) -> Option<&str> {
+        match &body.body {
+            Body::Packed(_) => None,
+            Body::Large(name) => Some(name),
+        }
+    }
     // As large as it will be: growing would copy what is there.
-    let mut contents =
-        BinaryBuilder::with_capacity(bodies.len(), bodies.iter().map(|body| body.body.len()).sum::<usize>());
-    bodies.iter().for_each(|body| contents.append_option(body.large.is_none().then_some(&body.body[..])));
+    let room = bodies.iter().filter_map(small).map(<[u8]>::len).sum();
+    let mut contents = BinaryBuilder::with_capacity(bodies.len(), room);
+    bodies.iter().for_each(|body| contents.append_option(small(body)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(bodies.iter().map(|body| Some(body.reference.hash.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(body.reference.md5.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(number(body.reference.length))).collect::<Int64Array>()),
-        Arc::new(bodies.iter().map(|body| body.large.as_deref()).collect::<StringArray>()),
+        Arc::new(bodies.iter().map(large).collect::<StringArray>()),
         Arc::new(contents.finish()),
         Arc::new(Int64Array::from(vec![number(sequence); bodies.len()])),
     ];
@@ -274,8 +285,8 @@ fn rows(bodies: &[writer::Packed], sequence: u64) -> Result<RecordBatch> {
         .map_err(|error| Error::because("bodies cannot be packed", error).of_kind(Kind::Bug))
 }
 
-/// Encodes batches of bodies, sorted by hash, as one pack, of about so many bytes.
-fn encode(batches: impl Iterator<Item = Result<RecordBatch>>, room: usize) -> Result<datafile::Encoded> {
+/// Encodes batches of bodies, sorted by hash, as one pack, into this memory.
+fn encode(batches: impl Iterator<Item = Result<RecordBatch>>, memory: BytesMut) -> Result<datafile::Encoded> {
     let failed = |error: parquet::errors::ParquetError| {
         Error::because("bodies cannot be encoded as Parquet", error).of_kind(Kind::Bug)
     };
@@ -289,16 +300,15 @@ fn encode(batches: impl Iterator<Item = Result<RecordBatch>>, room: usize) -> Re
         .set_data_page_size_limit(256 * 1024)
         .set_column_statistics_enabled(body(), EnabledStatistics::None)
         .build();
-    let mut writer =
-        ArrowWriter::try_new(Vec::with_capacity(room), Arc::new(fields()), Some(properties)).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(memory.writer(), Arc::new(fields()), Some(properties)).map_err(failed)?;
     let mut stats = datafile::Statistics::default();
     for batch in batches {
         let batch = batch?;
         writer.write(&batch).map_err(failed)?;
         stats.add(&batch);
     }
-    let bytes = writer.into_inner().map_err(failed)?;
-    Ok(datafile::Encoded { bytes: bytes.into(), rows: stats.rows(), stats: stats.finish() })
+    let bytes = writer.into_inner().map_err(failed)?.into_inner().freeze();
+    Ok(datafile::Encoded { bytes, rows: stats.rows(), stats: stats.finish() })
 }
 
 /// Removes packs and large bodies that no commit names.

@@ -141,9 +141,9 @@ impl FileCipher {
     }
 
     /// The whole stored form of an object.
-    pub(crate) fn seal_all(&self, plain: &[u8]) -> Bytes {
+    pub(crate) fn seal_all(&self, plain: &[u8], mut sealed: BytesMut) -> Bytes {
         let count = chunks(plain.len() as u64);
-        let mut sealed = BytesMut::with_capacity(plain.len() + (HEADER_BYTES + count * TAG_BYTES) as usize);
+        sealed.reserve(plain.len() + (HEADER_BYTES + count * TAG_BYTES) as usize);
         sealed.extend_from_slice(&self.header);
         if plain.is_empty() {
             self.seal(0, true, plain, &mut sealed);

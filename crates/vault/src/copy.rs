@@ -322,7 +322,7 @@ async fn write(
 ) -> Result<(blake3::Hash, u64)> {
     let failed = |error| Error::because("a file cannot be written to the target", error).with("path", path);
     let (mut hasher, mut parts) = (blake3::Hasher::new(), Parts::of(bytes));
-    let first = parts.head(PART_BYTES).await?;
+    let first = parts.head(bytes::BytesMut::new(), PART_BYTES).await?;
     hasher.update(&first);
     if first.len() < PART_BYTES {
         to.store.put(path, first.into()).await.map_err(failed)?;

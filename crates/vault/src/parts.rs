@@ -25,8 +25,8 @@ impl<E, B: Stream<Item = Result<Bytes, E>> + Unpin> Parts<B> {
     }
 
     /// The next bytes, `most` of them unless it ends before, in memory that grows with them.
-    pub(crate) async fn head(&mut self, most: usize) -> Result<Bytes, E> {
-        self.fill(BytesMut::new(), most).await
+    pub(crate) async fn head(&mut self, memory: BytesMut, most: usize) -> Result<Bytes, E> {
+        self.fill(memory, most).await
     }
 
     /// Has these bytes come again before all others. Only after [`head`](Self::head), of what it gave.
@@ -86,7 +86,7 @@ mod tests {
         let bytes = stream::iter(std::iter::repeat_n(Ok::<_, ()>(piece), pieces));
         block_on(async {
             let mut parts = Parts::of(bytes);
-            let first = parts.head(head).await.unwrap();
+            let first = parts.head(BytesMut::new(), head).await.unwrap();
             assert_eq!(first.len(), head.min(pieces * length));
             parts.put_back(first);
             let mut lengths = Vec::new();

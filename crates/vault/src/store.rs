@@ -41,6 +41,8 @@ const WHOLE_BYTES: u64 = 8 * 1024 * 1024;
 const SEALED_PART_BYTES: usize = PART_BYTES + SEALED_BYTES as usize;
 /// Ranges nearer to each other than this are fetched at once.
 const NEAR_CHUNKS: u64 = 4;
+/// The memory of objects from this size on is used again: freed on another thread than it came from, it would pile up.
+const REUSED_BYTES: usize = 1024 * 1024;
 const REMEMBERED_HEADERS: usize = 4096;
 const REMEMBERED_COMMIT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -49,6 +51,8 @@ pub(crate) struct VaultStore {
     keys: Option<RwLock<Arc<Keyring>>>,
     headers: Mutex<HashMap<Path, Known>>,
     commits: Mutex<Commits>,
+    /// The memory of a large object that was put, for the next one.
+    spare: Mutex<BytesMut>,
 }
 
 #[derive(Default)]
@@ -92,7 +96,12 @@ impl VaultStore {
             keys: keys.map(|keys| RwLock::new(Arc::new(keys))),
             headers: Mutex::default(),
             commits: Mutex::default(),
+            spare: Mutex::default(),
         }
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, BytesMut> {
+        self.spare.lock().expect("no one panics while holding this lock")
     }
 
     fn cipher(&self, header: Header, path: &Path) -> Result<FileCipher> {
@@ -383,15 +392,21 @@ impl fmt::Debug for VaultStore {
 #[async_trait]
 impl ObjectStore for VaultStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        let payload = if self.keys.is_some() {
+        let done = if self.keys.is_some() {
             self.forget(location);
             let (cipher, _) = self.new_cipher(location)?;
             let plain: Bytes = payload.into();
-            cipher.seal_all(&plain).into()
+            let large = plain.len() >= REUSED_BYTES;
+            let memory = if large { std::mem::take(&mut *self.spare()) } else { BytesMut::new() };
+            let sealed = cipher.seal_all(&plain, memory);
+            let done = self.place.store.put_opts(location, sealed.clone().into(), opts).await;
+            if large {
+                *self.spare() = emptied(sealed);
+            }
+            done?
         } else {
-            payload
+            self.place.store.put_opts(location, payload, opts).await?
         };
-        let done = self.place.store.put_opts(location, payload, opts).await?;
         flush(self.place.file(location)).await?;
         Ok(done)
     }

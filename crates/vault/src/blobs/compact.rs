@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, make_array};
 use arrow_data::transform::MutableArrayData;
+use bytes::BytesMut;
 use futures::stream::TryStreamExt;
 
 use super::{PACK_BYTES, encode, unreadable};
@@ -81,7 +82,7 @@ impl<'a> Packs<'a> {
         }
         let held = std::mem::take(&mut self.held);
         let bytes = std::mem::take(&mut self.held_bytes);
-        let encoded = tokio::task::spawn_blocking(move || encode(std::iter::once(sorted(&held)), bytes));
+        let encoded = tokio::task::spawn_blocking(move || encode(std::iter::once(sorted(&held)), BytesMut::with_capacity(bytes)));
         let encoded = encoded.await.map_err(crate::sorter::stopped)??;
         self.files.push(self.log.put_file(encoded, self.sequence, self.version, self.part).await?);
         self.part += 1;

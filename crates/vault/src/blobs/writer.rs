@@ -4,7 +4,8 @@
 //! A body is collected up to the size from which it is an object of its own; that one is stored in parts while it comes. Hashes are
 //! computed beside what receives the bodies, a large body's part by part. Small ones fill a pack. A pack that is full is written and
 //! committed while the next one fills; when that is full first, whoever brings the next body waits. So what is in memory is a pack
-//! that fills, and one that is written, twice: as bodies and encoded, then encoded and sealed.
+//! that fills, and one that is written, as bodies, encoded and sealed. The same memory serves pack after pack, and body after body:
+//! what is allocated on one thread and freed on another piles up in an allocator.
 //!
 //! Where a pack cannot be written, its bodies are lost, and the writer takes and commits nothing any more: that
 //! [`BlobWriter::commit`] returns says that everything is kept that was put, also what somebody else's `put` failed to store. Whoever
@@ -13,9 +14,10 @@
 //! Not promised: that what was put is kept without a commit. Full packs mostly are.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::Stream;
 use md5::{Digest as _, Md5};
 use object_store::{MultipartUpload, ObjectStoreExt as _};
@@ -27,11 +29,13 @@ use crate::backup::Unfinished;
 use crate::datafile::Encoded;
 use crate::error::{Error, Kind, Result};
 use crate::log::{Commit, Operation, State};
-use crate::parts::Parts;
+use crate::parts::{Parts, emptied};
 use crate::sorter::stopped;
 
 /// Fewer bytes are hashed in less time than it takes to have another thread do it.
 const HASHED_APART_BYTES: usize = 16 * 1024;
+/// What a row of a pack takes besides its body, about.
+const ROW_BYTES: usize = 256;
 /// Of a pack, about so much is copied at a time to be encoded.
 const COPIED_BYTES: usize = 1024 * 1024;
 
@@ -39,15 +43,24 @@ const COPIED_BYTES: usize = 1024 * 1024;
 pub(super) struct Packed {
     pub reference: BlobRef,
     pub hash: [u8; 32],
-    /// The name of its own object; `None` where the body is in the pack.
-    pub large: Option<String>,
-    pub body: Bytes,
+    pub body: Body,
+}
+
+/// Where a body lies.
+pub(super) enum Body {
+    /// In the content of the pack.
+    Packed(Range<usize>),
+    /// In an object of its own, of this name.
+    Large(String),
 }
 
 #[derive(Default)]
 struct Pack {
     bodies: Vec<Packed>,
-    bytes: usize,
+    /// Those that lie in the pack, one after another.
+    content: BytesMut,
+    /// The memory of a pack that was written, for the content of the next one and for its file.
+    spare: [BytesMut; 2],
     /// What was put and is not in the index yet.
     known: HashSet<Half>,
     /// The one before, being written and committed.
@@ -62,6 +75,7 @@ struct Pack {
 struct Stored {
     state: State,
     hashes: Vec<[u8; 32]>,
+    memory: [BytesMut; 2],
 }
 
 /// Stores bodies in a backup that is being made. Clones share it, so several bodies can come at once.
@@ -69,11 +83,13 @@ struct Stored {
 pub struct BlobWriter {
     unfinished: Unfinished,
     pack: Arc<tokio::sync::Mutex<Pack>>,
+    /// The memory of small bodies that are in a pack by now, for those that come: of as many as came at once.
+    spare: Arc<Mutex<Vec<BytesMut>>>,
 }
 
 impl BlobWriter {
     pub(super) fn new(unfinished: Unfinished) -> BlobWriter {
-        BlobWriter { unfinished, pack: Arc::default() }
+        BlobWriter { unfinished, pack: Arc::default(), spare: Arc::default() }
     }
 
     /// Whether a body is stored already, or waits to be.
@@ -89,10 +105,13 @@ impl BlobWriter {
     ) -> std::result::Result<BlobRef, BlobError<E>> {
         let body = std::pin::pin!(body);
         let mut parts = Parts::of(body);
-        let head = parts.head(LARGE_BYTES).await.map_err(BlobError::Body)?;
+        let spare = self.spare().pop().unwrap_or_default();
+        let head = parts.head(spare, LARGE_BYTES).await.map_err(BlobError::Body)?;
         if head.len() < LARGE_BYTES {
             let hasher = Hasher::default().with(head.clone()).await?;
-            return Ok(self.keep(hasher, None, head).await?);
+            let reference = self.keep(hasher, Content::Small(&head)).await?;
+            self.spare().push(emptied(head));
+            return Ok(reference);
         }
         parts.put_back(head);
         let name = format!("{:010}-{}", self.unfinished.sequence(), crate::keys::random_name()?);
@@ -110,7 +129,7 @@ impl BlobWriter {
             }
             if !self.has(&hasher.blake3.finalize().to_hex()).await? {
                 upload.complete().await.map_err(failed)?;
-                return Ok(self.keep(hasher, Some(name), Bytes::new()).await?);
+                return Ok(self.keep(hasher, Content::Large(name)).await?);
             }
             let reference = hasher.reference();
             let _ = upload.abort().await;
@@ -123,7 +142,11 @@ impl BlobWriter {
         outcome
     }
 
-    async fn keep(&self, hasher: Hasher, large: Option<String>, body: Bytes) -> Result<BlobRef> {
+    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<BytesMut>> {
+        self.spare.lock().expect("no one panics while holding this lock")
+    }
+
+    async fn keep(&self, hasher: Hasher, content: Content<'_>) -> Result<BlobRef> {
         let reference = hasher.reference();
         let hash = *hasher.blake3.finalize().as_bytes();
         let mut pack = self.pack.lock().await;
@@ -132,8 +155,8 @@ impl BlobWriter {
             return Ok(reference);
         }
         pack.known.insert(half(&hash));
-        pack.add(Packed { reference: reference.clone(), hash, large, body });
-        if pack.bytes >= PACK_BYTES {
+        pack.add(reference.clone(), hash, content);
+        if pack.bytes() >= PACK_BYTES {
             pack.settle().await?;
             pack.store(&self.unfinished);
         }
@@ -152,17 +175,39 @@ impl BlobWriter {
     }
 }
 
+/// A body that is to be kept.
+enum Content<'b> {
+    Small(&'b [u8]),
+    /// Is in an object of its own, of this name.
+    Large(String),
+}
+
 impl Pack {
-    fn add(&mut self, body: Packed) {
-        self.bytes += body.body.len() + 256;
-        self.bodies.push(body);
+    fn add(&mut self, reference: BlobRef, hash: [u8; 32], content: Content<'_>) {
+        let body = match content {
+            Content::Large(name) => Body::Large(name),
+            Content::Small(bytes) => {
+                // Growing would copy what is there, and leave memory behind.
+                self.content.reserve(if self.content.is_empty() { PACK_BYTES + LARGE_BYTES } else { 0 });
+                let start = self.content.len();
+                self.content.extend_from_slice(bytes);
+                Body::Packed(start..self.content.len())
+            }
+        };
+        self.bodies.push(Packed { reference, hash, body });
+    }
+
+    /// What it takes, about.
+    fn bytes(&self) -> usize {
+        self.content.len() + self.bodies.len() * ROW_BYTES
     }
 
     /// Begins to write what is here, while the next pack fills.
     fn store(&mut self, unfinished: &Unfinished) {
-        self.bytes = 0;
         let bodies = std::mem::take(&mut self.bodies);
-        let task = tokio::spawn(write(unfinished.clone(), bodies, self.state.take()));
+        let [next, memory] = std::mem::take(&mut self.spare);
+        let content = std::mem::replace(&mut self.content, next).freeze();
+        let task = tokio::spawn(write(unfinished.clone(), bodies, content, memory, self.state.take()));
         self.storing = Some(AbortOnDropHandle::new(task));
     }
 
@@ -176,6 +221,7 @@ impl Pack {
             self.known.remove(&half(hash));
         }
         self.state = Some(stored.state);
+        self.spare = stored.memory;
         Ok(())
     }
 
@@ -188,7 +234,13 @@ impl Pack {
 }
 
 /// Writes and commits a pack of bodies and enters them into the index. `known` is the table as it is, if that is known.
-async fn write(unfinished: Unfinished, mut bodies: Vec<Packed>, known: Option<State>) -> Result<Stored> {
+async fn write(
+    unfinished: Unfinished,
+    mut bodies: Vec<Packed>,
+    content: Bytes,
+    memory: BytesMut,
+    known: Option<State>,
+) -> Result<Stored> {
     let org = unfinished.org();
     let log = org.blob_log();
     let before = match known {
@@ -199,8 +251,12 @@ async fn write(unfinished: Unfinished, mut bodies: Vec<Packed>, known: Option<St
     let length: u64 = bodies.iter().map(|body| body.reference.length).sum();
     bodies.sort_by_key(|body| body.hash);
     let hashes: Vec<[u8; 32]> = bodies.iter().map(|body| body.hash).collect();
-    let encoded = tokio::task::spawn_blocking(move || encode_bodies(&bodies, sequence)).await.map_err(stopped)??;
+    let packed = content.clone();
+    let encoded = tokio::task::spawn_blocking(move || encode_bodies(&bodies, &packed, sequence, memory));
+    let encoded = encoded.await.map_err(stopped)??;
+    let bytes = encoded.bytes.clone();
     let file = log.put_file(encoded, sequence, version, 0).await?;
+    let memory = [content, bytes].map(emptied);
     let commit = Commit {
         schema: before.is_none().then(schema),
         files: vec![file],
@@ -224,14 +280,15 @@ async fn write(unfinished: Unfinished, mut bodies: Vec<Packed>, known: Option<St
         index.files = state.files.clone();
         *held = Some(Arc::new(index));
     }
-    Ok(Stored { state, hashes })
+    Ok(Stored { state, hashes, memory })
 }
 
 /// Encodes a pack, some bodies at a time.
-fn encode_bodies(bodies: &[Packed], sequence: u64) -> Result<Encoded> {
-    let room: usize = bodies.iter().map(|body| body.body.len() + 256).sum();
+fn encode_bodies(bodies: &[Packed], content: &[u8], sequence: u64, mut memory: BytesMut) -> Result<Encoded> {
+    let room = content.len() + bodies.len() * ROW_BYTES;
     let some = (bodies.len() * COPIED_BYTES / room.max(1)).max(1);
-    encode(bodies.chunks(some).map(|some| rows(some, sequence)), room)
+    memory.reserve(room);
+    encode(bodies.chunks(some).map(|some| rows(some, content, sequence)), memory)
 }
 
 #[derive(Default)]
