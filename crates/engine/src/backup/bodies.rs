@@ -8,7 +8,8 @@
 //!    for it, the bodies of its other orgs too: what is here costs no call and no budget. One of another org is copied, so that
 //!    neither depends on what the other erases or lets expire.
 //! 3. The others are fetched some at a time, each content once. A portion of them becomes durable in one commit of bodies and then one of
-//!    each object's rows, which get their references: interrupted, the next run goes on behind the last portion.
+//!    each object's rows, which get their references while the next portion comes: interrupted, the next run goes on behind the last one
+//!    of which the rows were committed.
 //! 4. What was refused is a gap that names the record. What the budget leaves is counted in a gap, and the next run begins with it.
 //!
 //! The body that exceeds the budget is still fetched: else one that is larger than the budget never would be.
@@ -52,7 +53,7 @@ struct Wanted {
 }
 
 /// What became of the bodies of one object in this run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tally {
     /// Wanted, neither got nor tried yet, and their bytes as far as the org tells them.
     open: u64,
@@ -108,8 +109,18 @@ impl<'w> Portion<'w> {
 /// A body that was got: its reference, and its length where the org was asked.
 type Got = (String, Option<u64>);
 
+/// Rows of an object whose bodies are durable.
+struct Filled<'w> {
+    object: usize,
+    /// References, by the Ids of the rows.
+    references: HashMap<&'w str, String>,
+    /// As it was with these rows.
+    tally: Tally,
+}
+
 struct Fetching<'a> {
     run: &'a Run<'a>,
+    writer: BlobWriter,
     entries: Vec<&'a Entry>,
     tallies: Vec<Tally>,
     budget: Option<u64>,
@@ -137,7 +148,8 @@ pub(super) async fn fetch(run: &Run<'_>, catalog: &Catalog, lost: bool, budget: 
     let fetched = |entry: &&Entry| run.done(&entry.object).map_or((0, 0), |(_, note)| (note.files, note.file_bytes));
     let before = entries.iter().map(fetched);
     let tallies = before.map(|(files, bytes)| Tally { files, bytes, ..Tally::default() }).collect();
-    let mut fetching = Fetching { run, entries, tallies, budget, spent: 0, tried: HashSet::new() };
+    let writer = run.unfinished.blobs().await?;
+    let mut fetching = Fetching { run, writer, entries, tallies, budget, spent: 0, tried: HashSet::new() };
     loop {
         let wanted = fetching.wanted(lost).await?;
         let all = fetching.tallies.iter().map(|tally| tally.open).sum::<u64>() == wanted.len() as u64;
@@ -228,7 +240,7 @@ impl<'a> Fetching<'a> {
         };
         let mut lasted = true;
         let mut got: HashMap<&str, String> = HashMap::new();
-        let mut portion = Portion::default();
+        let (mut portion, mut filled) = (Portion::default(), Vec::new());
         for wanted in wanted {
             if self.tallies[wanted.object].is_hopeless() {
                 self.tallies[wanted.object].give_up(wanted);
@@ -247,25 +259,50 @@ impl<'a> Fetching<'a> {
                 }
             }
             if portion.is_full() {
-                self.portion(std::mem::take(&mut portion), &mut got).await?;
+                filled = self.portion_after(filled, std::mem::take(&mut portion), &mut got).await?;
             }
         }
-        self.portion(portion, &mut got).await?;
+        filled = self.portion_after(filled, portion, &mut got).await?;
+        keep_all(self.run, &self.entries, filled).await?;
         Ok(lasted)
     }
 
-    /// Gets and commits some bodies; their references are added to `got`.
-    async fn portion<'w>(&mut self, portion: Portion<'w>, got: &mut HashMap<&'w str, String>) -> Result<()> {
+    /// Gets a portion while the rows of the one before are committed.
+    async fn portion_after<'w>(
+        &mut self,
+        before: Vec<Filled<'_>>,
+        portion: Portion<'w>,
+        got: &mut HashMap<&'w str, String>,
+    ) -> Result<Vec<Filled<'w>>> {
+        let (run, entries) = (self.run, self.entries.clone());
+        let (kept, filled) = futures::join!(keep_all(run, &entries, before), self.portion(portion, got));
+        let (filled, failed) = filled?;
+        kept?;
+        match failed {
+            None => Ok(filled),
+            // What has come is kept before the run stops.
+            Some(error) => {
+                keep_all(run, &entries, filled).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gets and commits some bodies; their references are added to `got`. Beside what has come, the error that ended it early.
+    async fn portion<'w>(
+        &mut self,
+        portion: Portion<'w>,
+        got: &mut HashMap<&'w str, String>,
+    ) -> Result<(Vec<Filled<'w>>, Option<Error>)> {
         if portion.here.is_empty() && portion.get.is_empty() {
-            return Ok(());
+            return Ok((Vec::new(), None));
         }
         let mut filled: BTreeMap<usize, HashMap<&str, String>> = BTreeMap::new();
         for (wanted, reference) in &portion.here {
             filled.entry(wanted.object).or_default().insert(&wanted.id, reference.clone());
             self.tallies[wanted.object].settle(wanted);
         }
-        let writer = self.run.unfinished.blobs().await?;
-        let (org, entries, shared) = (self.run.org, &self.entries, &writer);
+        let (org, entries, shared) = (self.run.org, &self.entries, &self.writer);
         // A portion may hold a thousand bodies, so it is noticed while one is under way.
         let hopeless: Vec<AtomicBool> = self.tallies.iter().map(|tally| tally.is_hopeless().into()).collect();
         let mut coming = stream::iter(portion.get.iter().copied())
@@ -282,7 +319,6 @@ impl<'a> Fetching<'a> {
         while let Some(outcome) = coming.next().await {
             let (wanted, outcome) = match outcome {
                 Ok(outcome) => outcome,
-                // What has come is kept before the run stops.
                 Err(error) => {
                     failed = Some(error);
                     break;
@@ -322,20 +358,28 @@ impl<'a> Fetching<'a> {
             }
         }
         drop(coming);
-        if let Err(error) = writer.commit().await {
+        if let Err(error) = self.writer.commit().await {
             return Err(failed.unwrap_or_else(|| error.into()));
         }
-        for (object, references) in filled {
-            self.keep(object, references).await?;
-        }
-        failed.map_or(Ok(()), Err)
+        let tallies = &self.tallies;
+        let rows = |(object, references): (usize, _)| Filled { object, references, tally: tallies[object].clone() };
+        Ok((filled.into_iter().map(rows).collect(), failed))
     }
 
-    /// Commits the rows of an object with the references of their bodies.
-    async fn keep(&self, object: usize, references: HashMap<&str, String>) -> Result<()> {
-        let (run, entry) = (self.run, self.entries[object]);
+    /// Notes what is missing of every object.
+    fn conclude(&self) {
+        for (entry, tally) in self.entries.iter().zip(&self.tallies) {
+            self.run.amend(entry, |note| tally.put(&entry.object, note));
+        }
+    }
+}
+
+/// Commits rows with the references of their bodies.
+async fn keep_all(run: &Run<'_>, entries: &[&Entry], filled: Vec<Filled<'_>>) -> Result<()> {
+    for Filled { object, references, tally } in filled {
+        let entry = entries[object];
         let body = entry.spec.body.as_ref().expect("only objects with bodies are here");
-        let Some(schema) = run.unfinished.schema(&entry.object).await? else { return Ok(()) };
+        let Some(schema) = run.unfinished.schema(&entry.object).await? else { continue };
         let scan = Scan { ids: Some(references.keys().map(|id| (*id).to_owned()).collect()), ..Scan::default() };
         let mut capture = run.unfinished.capture(&entry.object, &schema, CaptureKind::Changes).await?;
         let mut batches = run.unfinished.scan(&entry.object, scan).await?;
@@ -354,18 +398,11 @@ impl<'a> Fetching<'a> {
             capture.push(builder.finish()).await?;
         }
         let mut note = run.note_to_extend(entry);
-        self.tallies[object].put(&entry.object, &mut note);
+        tally.put(&entry.object, &mut note);
         let captured = read::finish(capture, &note).await?;
         run.settle(captured, note);
-        Ok(())
     }
-
-    /// Notes what is missing of every object.
-    fn conclude(&self) {
-        for (entry, tally) in self.entries.iter().zip(&self.tallies) {
-            self.run.amend(entry, |note| tally.put(&entry.object, note));
-        }
-    }
+    Ok(())
 }
 
 impl Tally {
