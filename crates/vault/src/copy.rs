@@ -22,6 +22,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use crate::error::{Error, Kind, Result};
 use crate::keyring;
 use crate::location::Place;
+use crate::locked::LOCKED_OF_COPY;
 use crate::packed::ENDING;
 use crate::parts::{PART_BYTES, Parts};
 use crate::store::flush;
@@ -63,10 +64,11 @@ enum Rank {
     Key,
 }
 
-/// What is not part of a vault's content: locks, and what was spilled.
+/// What is not part of a vault's content: locks, until when a storage has locked what, and what was spilled.
 pub(crate) fn passing(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    matches!(name, "lock" | "vault.lock") || path.split('/').nth(2) == Some("spill")
+    let locks = path == LOCKED_OF_COPY || name.strip_suffix(ENDING) == Some("locked");
+    locks || matches!(name, "lock" | "vault.lock") || path.split('/').nth(2) == Some("spill")
 }
 
 fn rank(path: &str) -> Rank {
@@ -94,7 +96,7 @@ fn number(name: &str) -> Option<u64> {
     name.strip_suffix(ENDING)?.parse().ok()
 }
 
-async fn listed(place: &Place) -> Result<BTreeMap<String, ObjectMeta>> {
+pub(crate) async fn listed(place: &Place) -> Result<BTreeMap<String, ObjectMeta>> {
     let listed = place.store.list(None).map_ok(|meta| (meta.location.to_string(), meta));
     listed.try_collect().await.map_err(|error| Error::because("a place cannot be listed", error))
 }

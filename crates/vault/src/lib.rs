@@ -81,7 +81,7 @@ pub use export::{write_parquet, write_record_batches};
 pub use former::Former;
 pub use location::{BucketRetention, Location, ObjectLock, Place};
 pub use lock::{LEASE_MINUTES, Lock};
-pub use locked::Locked;
+pub use locked::{Locked, renew_locks_of_copy};
 pub use mend::Lost;
 pub use merge::{Change, Row, merge};
 pub use merkle::Held;

@@ -9,17 +9,21 @@
 //! `locked.json.zst` remembers until when each file was locked, because asking the storage would take a request each. It is written after what it
 //! says was done: what an interruption leaves out is locked again, which does no harm. A file that is written over is put anew and locked by the storage for a whole period,
 //! so what is remembered of it is never too long.
+//!
+//! A copy is kept locked as far as the vault that it was made of has its files. What is about to go there is locked with the rest: without keys
+//! nobody can tell. The names of files are no secret, so `locked.json` of the copy says plainly until when.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use serde::Serialize;
 
-use crate::copy::passing;
+use crate::copy::{listed, passing};
 use crate::error::{Error, Kind, Result};
-use crate::location::{BucketRetention, ObjectLock};
+use crate::location::{BucketRetention, ObjectLock, Place};
 use crate::lock::Lock;
 use crate::org::OrgVault;
 use crate::packed::ENDING;
@@ -27,6 +31,8 @@ use crate::removed::{Removed, Tables};
 use crate::vault::org_path;
 use crate::vaultfile::vault_path;
 
+/// What a copy's files are known to be locked until.
+pub(crate) const LOCKED_OF_COPY: &str = "locked.json";
 const AT_ONCE: usize = 16;
 /// After so many files the list of what is locked is written.
 const NOTED_AT_ONCE: usize = 2_000;
@@ -53,10 +59,15 @@ impl OrgVault {
         lock.of(self)?;
         let Some(storage) = &self.place().locks else { return Ok(None) };
         let Some(retention) = storage.retention().await.map_err(failed)? else { return Ok(None) };
-        lock.renewing(self.renew(storage.as_ref(), &retention, lock.at())).await.map(Some)
+        lock.renewing(self.lock_needed(storage.as_ref(), &retention, lock.at())).await.map(Some)
     }
 
-    async fn renew(&self, storage: &dyn ObjectLock, retention: &BucketRetention, now: DateTime<Utc>) -> Result<Locked> {
+    async fn lock_needed(
+        &self,
+        storage: &dyn ObjectLock,
+        retention: &BucketRetention,
+        now: DateTime<Utc>,
+    ) -> Result<Locked> {
         let path = self.path(&format!("locked{ENDING}"));
         let mut locked: BTreeMap<String, DateTime<Utc>> =
             match self.packed_or_default(&path, "the list of locked files").await {
@@ -65,38 +76,12 @@ impl OrgVault {
                 known => known?,
             };
         let listed = self.listed_files().await?;
-        locked.retain(|file, _| listed.contains(file));
-        let due = |file: &&String| locked.get(*file).is_none_or(|until| *until - now < retention.period / 2);
-        let due: Vec<String> = listed.iter().filter(due).cloned().collect();
+        let due = due(&mut locked, &listed, retention, now);
         let due = self.needed(due).await?;
-        // The storage counts from its own clock and the time of the put: what is asked for must be later.
-        let until = now + retention.period + MARGIN;
-        let (mut renewed, mut refused) = (0, None);
-        for some in due.chunks(NOTED_AT_ONCE) {
-            let retain = async |file: String| {
-                let done = storage.retain(&Path::from(file.as_str()), &retention.mode, until).await;
-                (file, done)
-            };
-            let mut done = futures::stream::iter(some.iter().cloned()).map(retain).buffer_unordered(AT_ONCE);
-            while let Some((file, done)) = done.next().await {
-                match done {
-                    Ok(()) => {
-                        renewed += 1;
-                        locked.insert(file, until);
-                    }
-                    // Gone since the folder was listed.
-                    Err(object_store::Error::NotFound { .. }) => {}
-                    Err(error) => refused = Some(failed(error).with("path", file)),
-                }
-            }
-            self.put_packed(&path, &locked, "the list of locked files cannot be written").await?;
-        }
-        match refused {
-            Some(error) => Err(error),
-            None => {
-                Ok(Locked { files: locked.len() as u64, renewed, until: locked.into_values().min().unwrap_or(until) })
-            }
-        }
+        renew(storage, retention, now, locked, &due, async |locked| {
+            self.put_packed(&path, locked, "the list of locked files cannot be written").await
+        })
+        .await
     }
 
     /// Every file that may have to be locked: not what comes and goes with work, nor manifests of backups that have expired.
@@ -106,10 +91,8 @@ impl OrgVault {
         let removed = Removed::of(self).await?;
         let listed = self.place().store.list(Some(&org_path(self.id()))).map_ok(|meta| meta.location);
         let kept = listed.try_filter(|path| {
-            let name = path.filename().unwrap_or_default();
             let gone = removed.holds(path) || expired.contains(path);
-            let comes_and_goes = passing(path.as_ref()) || matches!(name, "unfinished.json" | "rotation.json");
-            std::future::ready(!gone && !comes_and_goes)
+            std::future::ready(!gone && !comes_and_goes(path.as_ref()))
         });
         let mut files: BTreeSet<String> = kept
             .map_ok(|path| path.to_string())
@@ -131,6 +114,87 @@ impl OrgVault {
             }
         }
         Ok(needed)
+    }
+}
+
+/// Locks the files of a copy whose locks end soon for a whole period, as far as the vault at `from` has them. None where its storage locks
+/// nothing.
+pub async fn renew_locks_of_copy(from: &Place, to: &Place, now: DateTime<Utc>) -> Result<Option<Locked>> {
+    let Some(storage) = &to.locks else { return Ok(None) };
+    let Some(retention) = storage.retention().await.map_err(failed)? else { return Ok(None) };
+    let path = Path::from(LOCKED_OF_COPY);
+    let known = match to.store.get(&path).await {
+        Ok(found) => found.bytes().await,
+        Err(error) => Err(error),
+    };
+    let mut locked = match known {
+        // It only saves requests.
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+        Err(object_store::Error::NotFound { .. }) => BTreeMap::new(),
+        Err(error) => return Err(Error::because("the list of locked files cannot be read", error)),
+    };
+    let (source, target) = (listed(from).await?, listed(to).await?);
+    let wanted = target.into_keys().filter(|path| !comes_and_goes(path) && source.contains_key(path)).collect();
+    let due = due(&mut locked, &wanted, &retention, now);
+    let locked = renew(storage.as_ref(), &retention, now, locked, &due, async |locked| {
+        let json = serde_json::to_vec(locked).expect("a list of files has only text keys");
+        let put = to.store.put(&path, json.into()).await;
+        put.map(|_| ()).map_err(|error| Error::because("the list of locked files cannot be written", error))
+    });
+    locked.await.map(Some)
+}
+
+/// Whether a file comes and goes with work.
+fn comes_and_goes(path: &str) -> bool {
+    passing(path) || matches!(path.rsplit('/').next(), Some("unfinished.json" | "rotation.json"))
+}
+
+/// The files whose locks are not known to last for half a period. What is not among `files` is forgotten.
+fn due(
+    locked: &mut BTreeMap<String, DateTime<Utc>>,
+    files: &BTreeSet<String>,
+    retention: &BucketRetention,
+    now: DateTime<Utc>,
+) -> Vec<String> {
+    locked.retain(|file, _| files.contains(file));
+    let due = |file: &&String| locked.get(*file).is_none_or(|until| *until - now < retention.period / 2);
+    files.iter().filter(due).cloned().collect()
+}
+
+/// Locks these files for a whole period; `note` remembers what is locked.
+async fn renew(
+    storage: &dyn ObjectLock,
+    retention: &BucketRetention,
+    now: DateTime<Utc>,
+    mut locked: BTreeMap<String, DateTime<Utc>>,
+    due: &[String],
+    note: impl AsyncFn(&BTreeMap<String, DateTime<Utc>>) -> Result<()>,
+) -> Result<Locked> {
+    // The storage counts from its own clock and the time of the put: what is asked for must be later.
+    let until = now + retention.period + MARGIN;
+    let (mut renewed, mut refused) = (0, None);
+    for some in due.chunks(NOTED_AT_ONCE) {
+        let retain = async |file: String| {
+            let done = storage.retain(&Path::from(file.as_str()), &retention.mode, until).await;
+            (file, done)
+        };
+        let mut done = futures::stream::iter(some.iter().cloned()).map(retain).buffer_unordered(AT_ONCE);
+        while let Some((file, done)) = done.next().await {
+            match done {
+                Ok(()) => {
+                    renewed += 1;
+                    locked.insert(file, until);
+                }
+                // Gone since the folder was listed.
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => refused = Some(failed(error).with("path", file)),
+            }
+        }
+        note(&locked).await?;
+    }
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(Locked { files: locked.len() as u64, renewed, until: locked.into_values().min().unwrap_or(until) }),
     }
 }
 

@@ -3,12 +3,13 @@
 
 use crate::cli;
 use crate::context::Context;
-use crate::environment;
+use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure, Kind};
 use crate::number::{bytes, counted};
 use clap::Args;
-use orgkeep_engine::{Event, Monitor as _};
-use orgkeep_vault::{Location, copy};
+use orgkeep_engine::{Clock as _, Event, Monitor as _};
+use orgkeep_vault::{Copied, Location, Locked, copy, renew_locks_of_copy};
+use serde::Serialize;
 
 /// Copies a whole vault to another folder or bucket, or brings a copy up to date
 #[derive(Args, Debug)]
@@ -50,6 +51,8 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
     })
     .await?;
     progress.clear();
+    // The copy is made, whatever becomes of its locks.
+    let locked = renew_locks_of_copy(&source, &target, SystemClock.now()).await;
     let removed =
         if copied.removed > 0 { format!(", {} removed", counted(copied.removed, "file")) } else { String::new() };
     if copied.refused > 0 {
@@ -66,5 +69,26 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         bytes(copied.bytes),
         counted(copied.present, "file"),
     ))?;
-    Ok(Answer::with(&copied))
+    let (locked, unlocked) = match locked {
+        Ok(locked) => (locked, None),
+        Err(error) => {
+            context.screen.say(&format!("warning: {}", Failure::from(error).text().trim_end()));
+            (None, Some("files of the copy could not be locked for longer".to_owned()))
+        }
+    };
+    if let Some(locked) = &locked {
+        let (files, until) = (counted(locked.files, "file"), locked.until.format("%Y-%m-%d"));
+        context.screen.say(&format!("the bucket keeps all {files} of the copy locked until {until} at least"));
+    }
+    Ok(Answer::with(&Told { copied, locked }).partly(unlocked))
+}
+
+/// What a script is told.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    copied: Copied,
+    /// Where the copy's storage locks files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<Locked>,
 }

@@ -26,6 +26,7 @@ use crate::backup::{Link, Manifest};
 use crate::erasure::{Erased, Erasure, ErasureList, TakenOut};
 use crate::error::{Error, Kind, Result};
 use crate::former::Former;
+use crate::locked::LOCKED_OF_COPY;
 use crate::mend::Lost;
 use crate::removed::Removed;
 use crate::retention::Retention;
@@ -137,7 +138,7 @@ impl Check<'_> {
         let listed = self.org.place().store.list_with_delimiter(None).await;
         let listed = listed.map_err(|error| Error::because("the place of the vault cannot be listed", error))?;
         for meta in listed.objects {
-            if !matches!(meta.location.as_ref(), "vault.json" | "vault.lock") {
+            if !matches!(meta.location.as_ref(), "vault.json" | "vault.lock" | LOCKED_OF_COPY) {
                 self.unnamed(&meta);
             }
         }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
-use object_store::ObjectStore;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use object_store::path::Path;
-use orgkeep_vault::{BucketRetention, CaptureKind, Kind, ObjectLock, OrgVault, Place};
+use orgkeep_vault::{BucketRetention, CaptureKind, Kind, ObjectLock, OrgVault, Place, copy, renew_locks_of_copy};
 
 use crate::world::*;
 
@@ -109,4 +109,39 @@ async fn storage_that_locks_nothing_or_refuses_is_told_apart() {
     let held = lock(&org).await;
     let refused = org.renew_locks(&held).await.unwrap_err();
     assert!(refused.kind() == Kind::Denied && refused.next_step().unwrap().contains("s3:PutObjectRetention"));
+}
+
+#[tokio::test]
+async fn a_copy_stays_locked_as_far_as_the_vault_still_has_its_files() {
+    let (here, there) = (memory(), memory());
+    let org = plain_vault(here.clone()).await.org(ORG).await.unwrap();
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "one", "")])]).await;
+    let locking = Arc::new(Locking::default());
+    let plain = |store| Place { store, folder: None, locks: None };
+    let (from, to) = (plain(here.clone()), Place { locks: Some(locking.clone()), ..plain(there.clone()) });
+    let copied = async |day| {
+        copy(&from, &to, false, &mut |_, _| ()).await.unwrap();
+        renew_locks_of_copy(&from, &to, now() + TimeDelta::days(day)).await.unwrap().unwrap()
+    };
+    let first = copied(0).await;
+    assert_eq!((first.renewed, first.until), (first.files, now() + TimeDelta::days(31)));
+    assert!(first.files >= 5, "{first:?}");
+    assert_eq!(renew_locks_of_copy(&to, &from, now()).await.unwrap(), None, "storage that locks nothing");
+
+    // Only what is new is locked again, until half the time is over; then what the vault still has.
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "two", "")])]).await;
+    let gone = Path::from(format!("orgs/{ORG}/backups/0000000001.json.zst"));
+    here.delete(&gone).await.unwrap();
+    let second = copied(1).await;
+    assert_eq!(second.renewed, second.files - (first.files - 1));
+    assert_eq!(copied(17).await.renewed, first.files - 1);
+    let asked = locking.asked.lock().unwrap().clone();
+    assert_eq!(asked[gone.as_ref()], first.until);
+    assert_eq!(asked["vault.json"], now() + TimeDelta::days(48));
+    assert!(!asked.keys().any(|path| path.contains("locked")), "{asked:?}");
+
+    // A list that cannot be read costs requests only.
+    there.put(&Path::from("locked.json"), "no list".into()).await.unwrap();
+    let again = copied(17).await;
+    assert_eq!(again.renewed, again.files);
 }
