@@ -91,6 +91,10 @@ pub struct RestoreReport {
     pub failed: u64,
     /// Records that Salesforce refused, with its words.
     pub refused: Vec<Refused>,
+    /// What the plan left alone, whole records or parts of them.
+    pub not_written: Vec<NotWrittenLine>,
+    /// What the target org did not have.
+    pub missing: Vec<Missing>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -70,7 +70,12 @@ impl<'a> Execution<'a> {
                 described.insert(object.clone(), found);
             }
         }
-        let report = RestoreReport { restore: ledger.id().to_owned(), ..RestoreReport::default() };
+        let report = RestoreReport {
+            restore: ledger.id().to_owned(),
+            not_written: plan.not_written_lines(),
+            missing: plan.missing.clone(),
+            ..RestoreReport::default()
+        };
         let same_org = plan.source_org == plan.target_org;
         let mut execution = Execution {
             plan,

@@ -165,20 +165,22 @@ impl Plan {
         self.steps.iter().map(|step| step.records.len() as u64).sum()
     }
 
+    /// What it leaves alone.
+    pub(crate) fn not_written_lines(&self) -> Vec<NotWrittenLine> {
+        let line = |line: &NotWritten| NotWrittenLine {
+            object: line.object.clone(),
+            records: line.ids.len() as u64,
+            reason: line.reason.clone(),
+            hint: line.hint.clone(),
+            examples: line.ids.iter().take(3).cloned().collect(),
+        };
+        self.not_written.iter().map(line).collect()
+    }
+
     pub fn summary(&self) -> PlanSummary {
         PlanSummary {
             steps: self.steps.iter().map(StepLine::new).collect(),
-            not_written: self
-                .not_written
-                .iter()
-                .map(|line| NotWrittenLine {
-                    object: line.object.clone(),
-                    records: line.ids.len() as u64,
-                    reason: line.reason.clone(),
-                    hint: line.hint.clone(),
-                    examples: line.ids.iter().take(3).cloned().collect(),
-                })
-                .collect(),
+            not_written: self.not_written_lines(),
             records: self.records(),
             estimated_calls: self.steps.iter().map(Step::calls).sum(),
         }

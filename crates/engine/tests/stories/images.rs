@@ -220,4 +220,6 @@ async fn a_restore_says_that_images_are_not_put_back_and_writes_the_record() {
     assert!(plan.steps.iter().any(|step| step.action == Action::Create && step.records.len() == 2));
     let report = stage.apply(&plan).await;
     assert_eq!((report.created, report.updated, report.failed), (2, 1, 0), "{report:?}");
+    let repeated = |id: &str| report.not_written.iter().any(|line| line.examples.iter().any(|example| example == id));
+    assert!(repeated(&ids[0]) && repeated(&ids[1]) && !repeated(&ids[2]), "{:?}", report.not_written);
 }

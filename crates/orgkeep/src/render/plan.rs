@@ -5,7 +5,7 @@ use crate::number::{counted, grouped};
 use crate::progress::verb;
 use crate::table::{Shape, Table};
 use crate::text::shown;
-use orgkeep_engine::{Plan, RestoreReport};
+use orgkeep_engine::{Missing, NotWrittenLine, Plan, RestoreReport};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -43,18 +43,25 @@ pub fn plan(plan: &Plan, shape: Shape) -> String {
             counted(summary.estimated_calls, "API call")
         ));
     }
-    if !summary.not_written.is_empty() {
+    text.push_str(&left_out(&summary.not_written, &plan.missing, shape));
+    text
+}
+
+/// What is not written, and what the target org lacks.
+fn left_out(not_written: &[NotWrittenLine], missing: &[Missing], shape: Shape) -> String {
+    let mut text = String::new();
+    if !not_written.is_empty() {
         let mut table = Table::new(["Object", ">Not written", "Why", "For example"]);
-        for line in &summary.not_written {
+        for line in not_written {
             let hint = line.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
             let example = line.examples.first().map(String::as_str).unwrap_or("");
             table.row([&line.object, &grouped(line.records), &format!("{}{hint}", line.reason), example]);
         }
         text.push_str(&format!("\n{}", table.render(shape)));
     }
-    if !plan.missing.is_empty() {
+    if !missing.is_empty() {
         let mut table = Table::new(["The target org lacks", ">Records that need it"]);
-        for missing in &plan.missing {
+        for missing in missing {
             let what = match &missing.field {
                 Some(field) => format!("field {}.{field}", missing.object),
                 None => format!("object {}", missing.object),
@@ -109,5 +116,5 @@ pub fn restore(report: &RestoreReport, shape: Shape) -> String {
         }
         text.push_str(&format!("\n{}", table.render(shape)));
     }
-    text
+    text + &left_out(&report.not_written, &report.missing, shape)
 }

@@ -171,7 +171,7 @@ fn a_plan_says_what_will_be_written_and_what_not() {
 }
 
 #[test]
-fn a_restore_groups_what_the_org_refused() {
+fn a_restore_groups_what_the_org_refused_and_repeats_what_was_left_alone() {
     let refused = |id: &str, reason: &str| Refused {
         object: "Lead".into(),
         id: id.into(),
@@ -183,6 +183,14 @@ fn a_restore_groups_what_the_org_refused() {
         created: 1_200,
         failed: 3,
         refused: vec![refused("00Q1", "no"), refused("00Q2", "no"), refused("00Q3", "never")],
+        not_written: vec![NotWrittenLine {
+            object: "Account".into(),
+            records: 2,
+            reason: "the images in its rich text are not put back".into(),
+            hint: None,
+            examples: vec!["001000000000001AAA".into()],
+        }],
+        missing: vec![Missing { object: "Account".into(), field: Some("Region__c".into()), records: 12 }],
         ..RestoreReport::default()
     };
     insta::assert_snapshot!(super::restore(&report, Shape::Plain));
