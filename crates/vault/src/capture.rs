@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use futures::stream::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -84,6 +85,29 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Whether the giver was shown all that there is.
+type Doubt = Box<dyn FnOnce() -> BoxFuture<'static, bool> + Send>;
+
+/// What it means that a held row is not given.
+pub(crate) struct Absence {
+    pub kind: CaptureKind,
+    /// Asked before the first row counts as gone.
+    pub doubt: Option<Doubt>,
+}
+
+impl Absence {
+    /// Whether rows that are not given count as gone, of which there are some.
+    pub(crate) async fn is_the_end(&mut self) -> bool {
+        if self.kind == CaptureKind::Everything
+            && let Some(doubt) = self.doubt.take()
+            && !doubt().await
+        {
+            self.kind = CaptureKind::Shown;
+        }
+        self.kind == CaptureKind::Everything
+    }
+}
+
 /// A capture in progress. Dropping it captures nothing.
 pub struct Capture {
     org: OrgVault,
@@ -99,6 +123,7 @@ pub struct Capture {
     erasures: Arc<ErasureList>,
     /// Live rows of erased records that were given.
     erased: u64,
+    doubt: Option<Doubt>,
 }
 
 #[derive(Default)]
@@ -140,7 +165,22 @@ impl Capture {
         let collector = Collector::new(org.clone(), schema.clone(), purpose);
         let erasures = unfinished.erasures().clone();
         let (at, object, unfinished) = (unfinished.at(), object.to_owned(), unfinished.clone());
-        Ok(Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erasures, erased: 0 })
+        let (erased, doubt) = (0, None);
+        Ok(Capture {
+            org,
+            log,
+            object,
+            kind,
+            sequence,
+            at,
+            held,
+            schema,
+            collector,
+            unfinished,
+            erasures,
+            erased,
+            doubt,
+        })
     }
 
     /// Adds rows, in any order. Of rows with the same Id the last counts. Those of records that were erased are left out. Invalid for a
@@ -162,9 +202,16 @@ impl Capture {
         self.erased
     }
 
+    /// Has a capture of everything ask, before the first held row counts as gone, whether everything was given. If not, it is one of all
+    /// that is shown.
+    pub fn ask_before_deleting(&mut self, ask: impl FnOnce() -> BoxFuture<'static, bool> + Send + 'static) {
+        self.doubt = Some(Box::new(ask));
+    }
+
     /// Compares with what is held, appends what differs, commits. `note` is kept with the outcome.
     pub async fn finish(self, note: serde_json::Value) -> Result<Captured> {
-        let Capture { org, log, object, kind, sequence, at, held, schema, collector, unfinished, erased, .. } = self;
+        let Capture { org, log, object, sequence, at, held, schema, collector, unfinished, erased, .. } = self;
+        let mut absence = Absence { kind: self.kind, doubt: self.doubt };
         let rows_given = collector.rows_given;
         let mut output = Output::new(log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
         let mut obsolete = Vec::new();
@@ -183,7 +230,7 @@ impl Capture {
             Some(state) => {
                 let (stored, memory) = collector.finish().await?;
                 obsolete.extend(stored.iter().flat_map(StoredRun::paths));
-                compare(&org, &log, state, &schema, kind, (stored, memory), &mut output).await?
+                compare(&org, &log, state, &schema, &mut absence, (stored, memory), &mut output).await?
             }
         };
         let files = output.finish().await?;
@@ -191,7 +238,7 @@ impl Capture {
         let before = |number: fn(&Captured) -> u64| before.as_ref().map_or(0, number);
         let captured = Captured {
             object: object.clone(),
-            kind,
+            kind: absence.kind,
             rows_given: rows_given + before(|captured| captured.rows_given),
             added: counts.added + before(|captured| captured.added),
             changed: counts.changed + before(|captured| captured.changed),

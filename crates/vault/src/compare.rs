@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::stream::StreamExt;
 
 use crate::batch::Batch;
-use crate::capture::{CaptureKind, Counts};
+use crate::capture::{Absence, CaptureKind, Counts};
 use crate::columns::Schema;
 use crate::datafile::{Hashes, Reading};
 use crate::digest::Digest;
@@ -28,10 +28,11 @@ pub(crate) async fn compare(
     log: &Log,
     state: &State,
     schema: &Schema,
-    kind: CaptureKind,
+    absence: &mut Absence,
     given: (Vec<StoredRun>, Vec<Batch>),
     output: &mut Output,
 ) -> Result<Counts> {
+    let kind = absence.kind;
     let (mut counts, totals) = (Counts::default(), totals(log, state).await?);
     (counts.live, counts.digest) = totals;
     let (stored, memory) = given;
@@ -62,7 +63,7 @@ pub(crate) async fn compare(
             && old.id(at) < id
         {
             let end = end_before(&old, at, id);
-            missing(&old, at, end, kind, &mut counts, output).await?;
+            missing(&old, at, end, absence, &mut counts, output).await?;
             held.skip_to(end).await?;
         }
         match held.current() {
@@ -106,7 +107,7 @@ pub(crate) async fn compare(
     if kind != CaptureKind::Changes {
         while let Some((old, at)) = held.current() {
             let end = old.len();
-            missing(&old, at, end, kind, &mut counts, output).await?;
+            missing(&old, at, end, absence, &mut counts, output).await?;
             held.skip_to(end).await?;
         }
     }
@@ -118,15 +119,15 @@ async fn missing(
     old: &Arc<Batch>,
     start: usize,
     end: usize,
-    kind: CaptureKind,
+    absence: &mut Absence,
     counts: &mut Counts,
     output: &mut Output,
 ) -> Result<()> {
-    if kind == CaptureKind::Changes {
+    if absence.kind == CaptureKind::Changes {
         return Ok(());
     }
     for row in (start..end).filter(|row| !old.deleted(*row)) {
-        if kind == CaptureKind::Shown {
+        if !absence.is_the_end().await {
             counts.unseen += 1;
             continue;
         }

@@ -258,12 +258,14 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
     });
     note.gaps.extend(unread.filter(|_| since.is_none()));
     note.gaps.extend(entry.fields_missed());
-    let capture = rows(run, spec, capture, stream, &mut note).await?;
+    let mut capture = rows(run, spec, capture, stream, &mut note).await?;
     note.detours = run.learned(&spec.object).known().clone();
     if since.is_none() {
         note.erased = capture.erased();
     }
+    let doubt = run.doubt(&spec.object, &mut capture);
     let captured = finish(capture, &note).await?;
+    run.believe(doubt);
     if since.is_none() {
         note.unseen = captured.unseen;
     }

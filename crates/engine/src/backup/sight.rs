@@ -6,24 +6,26 @@
 //! everybody (Object Reference, since API 41.0), and the last in `ObjectPermissions`, to who may view the setup; that is asked only of
 //! a user who lacks View All Data.
 //!
-//! It is asked once when a backup begins, and again when Ids that are held side by side seem to have vanished: after the Ids came, so that
-//! a permission that was taken meanwhile is noticed. Where the user is not shown all of an object, what does not come stays as it is held and
+//! It is asked once when a backup begins, and again when rows or Ids that are held side by side seem to have vanished: after they came, so
+//! that a permission that was taken meanwhile is noticed. Where the user is not shown all of an object, what does not come stays as it is held and
 //! is counted (`Note::unseen`), and the coverage is yellow. What the org says itself was deleted, `IsDeleted` by `queryAll`, is deleted whoever
 //! asks. While an object is not shown as a whole, and once when it is again, its Ids come with their stamps: a record that was out of sight
 //! may have changed with a stamp that lies before what an incremental backup asks for.
 //!
-//! Not promised: a permission that is taken in the middle of a full backup and given back before its end goes unnoticed, and of a full
-//! capture counts what was asked at the beginning.
+//! Not promised: a permission that is taken while an object is read and given back before its rows are held against the vault's goes
+//! unnoticed.
 
 use super::Run;
 use super::catalog::Entry;
 use super::read::refusal;
 use crate::error::Result;
 use crate::event::{Event, Gap, State};
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use orgkeep_salesforce::{Org, Query, Scope};
+use orgkeep_vault::Capture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 const VIEW_ALL_DATA: &str = "View All Data";
 pub(crate) const QUERY_ALL_FILES: &str = "Query All Files";
@@ -189,6 +191,33 @@ impl Run<'_> {
             self.say_sight();
         }
         Ok(whole)
+    }
+
+    /// Has a capture ask again before a row that did not come counts as deleted. What the org says then is for [`Run::believe`].
+    pub(super) fn doubt(&self, object: &str, capture: &mut Capture) -> Arc<OnceLock<Sight>> {
+        let told = Arc::new(OnceLock::new());
+        let (org, object, tell) = (self.org.clone(), object.to_owned(), told.clone());
+        let ask = async move {
+            let now = Sight::ask(&org).await.unwrap_or_else(|error| Sight {
+                user: org.identity().username.clone(),
+                unknown: Some(error.to_string()),
+                ..Sight::default()
+            });
+            let whole = now.is_whole(&object);
+            let _ = tell.set(now);
+            whole
+        };
+        capture.ask_before_deleting(|| ask.boxed());
+        told
+    }
+
+    /// Goes by what the org said last of what it shows, if it was asked and shows less.
+    pub(super) fn believe(&self, told: Arc<OnceLock<Sight>>) {
+        let Some(now) = told.get() else { return };
+        let before = std::mem::replace(&mut *self.sight.lock().expect("no holder of this lock panics"), now.clone());
+        if before.shortfall() != now.shortfall() {
+            self.say_sight();
+        }
     }
 
     /// Tells people that not everything is shown.

@@ -180,6 +180,33 @@ async fn a_permission_that_is_taken_in_the_middle_of_a_reconciliation_deletes_no
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_permission_that_is_taken_in_the_middle_of_a_full_backup_deletes_nothing() {
+    let mut unseen = 0;
+    for after in [0, 1, 2, 4, 6, 8] {
+        let org = Private::new().await;
+        let stage = &org.stage;
+        stage.backup().await;
+        stage.later(3);
+        stage.network.meanwhile_after(after, "/services/data", |emulator| sees_all(emulator, false));
+        let report = stage.try_backup(true).await.unwrap();
+        let seen = line(&report, "Account");
+        assert_eq!((seen.rows_held, seen.deleted), (4, 0), "after {after}: {seen:?}");
+        unseen += usize::from(seen.rows_unseen == 3);
+        for id in &org.others {
+            assert!(!is_deleted(stage, "Account", id).await, "after {after}");
+        }
+    }
+    assert!(unseen > 1, "it was noticed in {unseen} of them");
+    // Who sees everything is believed.
+    let org = Private::new().await;
+    org.stage.backup().await;
+    org.stage.later(3);
+    org.stage.delete_for_good("Account", &org.others[..1]).await;
+    let seen = line(&org.stage.try_backup(true).await.unwrap(), "Account");
+    assert_eq!((seen.rows_held, seen.rows_unseen), (3, 0), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_org_that_does_not_tell_what_a_user_sees_is_not_believed_either() {
     let org = Private::new().await;
     let stage = &org.stage;
