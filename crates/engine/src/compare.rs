@@ -131,7 +131,9 @@ pub async fn compare(
         let comparison = objects.last_mut().expect("one was pushed");
         match seen {
             Seen::Unread(same) => comparison.same += same,
-            Seen::Rows { left, right, same } => tally(comparison, object, left, right, same, options.details),
+            Seen::Rows { left, right, difference } => {
+                tally(comparison, object, left, right, difference, options.details)
+            }
         }
     })
     .await?;
@@ -157,10 +159,21 @@ pub(crate) struct Object {
 
 /// What a walk over both sides meets.
 pub(crate) enum Seen<'a> {
-    /// A record, `None` on the side that has it not; `same` where it is known to be without a look.
-    Rows { left: Option<&'a Row>, right: Option<&'a Row>, same: bool },
+    /// A record, `None` on the side that has it not.
+    Rows { left: Option<&'a Row>, right: Option<&'a Row>, difference: Difference<'a> },
     /// So many records that are the same on both sides, known without reading them.
     Unread(u64),
+}
+
+/// How the rows of a record differ, as far as the vault tells.
+#[derive(Clone, Copy)]
+pub(crate) enum Difference<'a> {
+    /// Not at all.
+    None,
+    /// In these fields at most.
+    Fields(&'a [String]),
+    /// One side has none.
+    Whole,
 }
 
 /// Walks both sides of every object.
@@ -187,15 +200,20 @@ pub(crate) async fn each(
         },
     };
     for name in picked {
-        let described = match right.describe(&name).await? {
-            Some(describe) => Some(describe),
-            None => left.describe(&name).await?,
-        };
-        let mut object = Object::new(&name, described.as_ref());
+        let described = right.describe(&name).await?;
         let few = sides.few_changes(&name).await?;
+        if let (Some(describe), Some((ids, live))) = (&described, &few)
+            && ids.is_empty()
+        {
+            visit(&Object::new(&name, Some(describe)), Seen::Unread(*live));
+            monitor.event(&Event::CompareProgress { object: name, rows: *live });
+            continue;
+        }
+        let before = left.describe(&name).await?;
+        let mut object = Object::new(&name, described.as_ref().or(before.as_ref()));
         let ids = few.as_ref().map(|(ids, _)| ids);
-        let older = left.rows(&name, lineage, ids).await;
-        let (older, newer) = match (older, right.rows(&name, &Default::default(), ids).await) {
+        let older = left.rows(&name, before.as_ref(), lineage, ids).await;
+        let (older, newer) = match (older, right.rows(&name, described.as_ref(), &Default::default(), ids).await) {
             (Ok(older), Ok(newer)) => (older, newer),
             (Err(sides::Skip::Because(reason)), _) | (_, Err(sides::Skip::Because(reason))) => {
                 skipped.push((name, reason));
@@ -212,14 +230,14 @@ pub(crate) async fn each(
         let mut changes = merge(older, newer);
         let mut older_rows = 0;
         while let Some(change) = changes.try_next().await? {
-            let (left, right, same) = match &change {
-                Change::Added { right } => (None, Some(right), false),
-                Change::Removed { left } => (Some(left), None, false),
-                Change::Changed { left, right, .. } => (Some(left), Some(right), false),
-                Change::Same { left, right } => (Some(left), Some(right), true),
+            let (left, right, difference) = match &change {
+                Change::Added { right } => (None, Some(right), Difference::Whole),
+                Change::Removed { left } => (Some(left), None, Difference::Whole),
+                Change::Changed { left, right, fields } => (Some(left), Some(right), Difference::Fields(fields)),
+                Change::Same { left, right } => (Some(left), Some(right), Difference::None),
             };
             older_rows += u64::from(left.is_some());
-            visit(&object, Seen::Rows { left, right, same });
+            visit(&object, Seen::Rows { left, right, difference });
             rows += 1;
             if rows % 10_000 == 0 {
                 monitor.event(&Event::CompareProgress { object: name.clone(), rows });
@@ -256,20 +274,21 @@ impl Object {
     }
 }
 
-/// The fields in which two rows of a record differ.
-pub(crate) fn differences(left: &Row, right: &Row) -> Vec<FieldChange> {
-    let names: BTreeSet<&str> = left.batch.names().chain(right.batch.names()).collect();
-    names
-        .into_iter()
+/// The fields in which two rows of a record differ as text, among these.
+pub(crate) fn differences(left: &Row, right: &Row, fields: &[String]) -> Vec<FieldChange> {
+    let mut changes: Vec<FieldChange> = fields
+        .iter()
         .filter_map(|name| {
             let (before, after) = (text(left, name), text(right, name));
             (before != after).then(|| FieldChange {
-                field: name.to_owned(),
+                field: name.clone(),
                 before: before.map(Cow::into_owned),
                 after: after.map(Cow::into_owned),
             })
         })
-        .collect()
+        .collect();
+    changes.sort_by(|a, b| a.field.cmp(&b.field));
+    changes
 }
 
 fn tally(
@@ -277,21 +296,20 @@ fn tally(
     object: &Object,
     left: Option<&Row>,
     right: Option<&Row>,
-    same: bool,
+    difference: Difference<'_>,
     details: usize,
 ) {
     let row = right.or(left).expect("a pair has a row");
     let was_id = left.and_then(|left| object.old_ids.get(left.id())).cloned();
     comparison.recreated += u64::from(was_id.is_some() && right.is_some());
-    if same {
-        comparison.same += 1;
-        return;
-    }
-    let (kind, fields) = match (left, right) {
-        (None, _) => (ChangeKind::Added, Vec::new()),
-        (_, None) => (ChangeKind::Removed, Vec::new()),
-        (Some(left), Some(right)) => {
-            let fields = differences(left, right);
+    let (kind, fields) = match (left, right, difference) {
+        (None, ..) => (ChangeKind::Added, Vec::new()),
+        (_, None, _) => (ChangeKind::Removed, Vec::new()),
+        (Some(left), Some(right), difference) => {
+            let fields = match difference {
+                Difference::Fields(fields) => differences(left, right, fields),
+                _ => Vec::new(),
+            };
             if fields.is_empty() {
                 comparison.same += 1;
                 return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What differs between two streams of rows sorted by Id: the operation under compare, backup and restore.
 //!
-//! Both streams are read side by side, once, in bounded memory. Values are compared, not their storage: columns are
+//! Both streams are read side by side, once, in bounded memory, each a batch ahead on a thread of its own. Values are compared, not their storage: columns are
 //! matched by name, a column that one side lacks is null there, and columns of different types are compared as text.
 //! The same captured version of a record on both sides is the same without a look at its fields.
 
@@ -9,10 +9,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, StreamExt};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::batch::{Batch, same_value};
 use crate::error::Result;
 use crate::runs::BatchStream;
+use crate::sorter::stopped;
 
 /// One row of a batch.
 #[derive(Debug, Clone)]
@@ -65,10 +67,31 @@ struct Merge {
 
 /// The changes from `left` to `right`, in order of Id, unchanged records among them.
 pub fn merge(left: BatchStream, right: BatchStream) -> BoxStream<'static, Result<Change>> {
-    let side = |rows| Side { rows, batch: None, row: 0 };
+    let side = |rows| Side { rows: ahead(rows), batch: None, row: 0 };
     let merge = Merge { left: side(left), right: side(right), fields: None };
     futures::stream::try_unfold(merge, |mut merge| async move { Ok(merge.next().await?.map(|change| (change, merge))) })
         .boxed()
+}
+
+/// Reads the next batch while the one before is looked at.
+fn ahead(mut rows: BatchStream) -> BatchStream {
+    let (give, take) = tokio::sync::mpsc::channel(1);
+    let reading = AbortOnDropHandle::new(tokio::spawn(async move {
+        while let Some(batch) = rows.next().await {
+            if give.send(batch).await.is_err() {
+                break;
+            }
+        }
+    }));
+    futures::stream::unfold(Some((take, reading)), |state| async move {
+        let (mut take, reading) = state?;
+        match take.recv().await {
+            Some(batch) => Some((batch, Some((take, reading)))),
+            // At the end, or because reading panicked.
+            None => reading.await.err().map(|error| (Err(stopped(error)), None)),
+        }
+    })
+    .boxed()
 }
 
 impl Merge {

@@ -98,14 +98,20 @@ impl<'a> Opened<'a> {
     }
 
     /// Live rows in the order of their Ids, under the Ids that the lineage gives them; of a backup only those of `ids`, where given.
-    pub async fn rows(&self, object: &str, lineage: &Lineage, ids: Option<&Vec<String>>) -> Result<BatchStream, Skip> {
+    /// `describe` is the side's own.
+    pub async fn rows(
+        &self,
+        object: &str,
+        describe: Option<&Describe>,
+        lineage: &Lineage,
+        ids: Option<&Vec<String>>,
+    ) -> Result<BatchStream, Skip> {
         match self {
             Opened::Backup { vault, point } => {
                 let Some(entry) = point.entry(object).filter(|entry| entry.live > 0) else {
                     return Ok(futures::stream::empty().boxed());
                 };
-                let describe = point.describe(vault, object).await?;
-                let scan = Scan { ids: ids.cloned(), ..scan_without_bodies(&entry.fields, describe.as_ref()) };
+                let scan = Scan { ids: ids.cloned(), ..scan_without_bodies(&entry.fields, describe) };
                 let rows = point.rows(vault, object, scan).await?;
                 Ok(if lineage.is_identity() { rows } else { renamed(vault, rows, lineage).await? })
             }
