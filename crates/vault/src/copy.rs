@@ -10,6 +10,9 @@
 //! 4. Stopped anywhere, the next run goes on: a file that is never written twice and has its size at the target is taken for copied.
 //!    Sizes of encrypted files follow from the content; `check` at the target reads it all.
 //!
+//! That the files of an erasure are removed is copied last, to a target that has no file of rows or bodies which the source has not: until then
+//! the erasure is incomplete there, and `check` says so.
+//!
 //! A target that has something must be a copy of the same vault: of the same id, and with manifests that are the same as the first of
 //! the source. With `mirror` what the source no longer has is removed at the target, last of all and manifests first.
 
@@ -22,7 +25,6 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use crate::error::{Error, Kind, Result};
 use crate::keyring;
 use crate::location::Place;
-use crate::locked::LOCKED_OF_COPY;
 use crate::packed::ENDING;
 use crate::parts::{PART_BYTES, Parts};
 use crate::store::flush;
@@ -60,6 +62,8 @@ enum Rank {
     Changing,
     Seal,
     Manifest,
+    /// Says that the files of an erasure are removed, see [`erasures_completed`].
+    ErasureEnd,
     /// Keys that a target has already are given those of the source before anything else, see [`keys`].
     Key,
 }
@@ -67,8 +71,8 @@ enum Rank {
 /// What is not part of a vault's content: locks, until when a storage has locked what, and what was spilled.
 pub(crate) fn passing(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let locks = path == LOCKED_OF_COPY || name.strip_suffix(ENDING) == Some("locked");
-    locks || matches!(name, "lock" | "vault.lock") || path.split('/').nth(2) == Some("spill")
+    let locked = name.strip_suffix(ENDING) == Some("locked");
+    locked || matches!(name, "lock" | "vault.lock") || path.split('/').nth(2) == Some("spill")
 }
 
 fn rank(path: &str) -> Rank {
@@ -79,6 +83,7 @@ fn rank(path: &str) -> Rank {
         ["orgs", _, "key.json"] => Rank::Key,
         ["orgs", _, "backups", name] if name.ends_with(&format!(".seal{ENDING}")) => Rank::Seal,
         ["orgs", _, "backups", name] if number(name).is_some() => Rank::Manifest,
+        ["orgs", _, "erasures", name] if name.ends_with(&format!(".done{ENDING}")) => Rank::ErasureEnd,
         _ if parts.contains(&"_delta_log") => {
             if name.ends_with(".json") {
                 Rank::Commit
@@ -124,7 +129,10 @@ pub async fn copy(
         .iter()
         .filter(|(path, _)| !passing(path))
         .map(|(path, meta)| (rank(path), path, meta))
-        .filter(|(rank, path, _)| !matches!(rank, Rank::Manifest | Rank::Seal) || due(path, &manifests))
+        .filter(|(rank, path, _)| match rank {
+            Rank::Manifest | Rank::Seal => due(path, &manifests),
+            rank => *rank != Rank::ErasureEnd,
+        })
         .collect();
     todo.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
     let mut copied = Copied::default();
@@ -156,7 +164,40 @@ pub async fn copy(
     if mirror {
         remove(to, &there, &source, &manifests, &mut copied, progress).await?;
     }
+    erasures_completed(from, to, &source, &there, &mut copied, progress).await?;
     Ok(copied)
+}
+
+/// Copies that the files of erasures are removed, of orgs of which the target has no rows or bodies that the source has not.
+async fn erasures_completed(
+    from: &Place,
+    to: &Place,
+    source: &BTreeMap<String, ObjectMeta>,
+    there: &BTreeMap<String, ObjectMeta>,
+    copied: &mut Copied,
+    progress: &mut (dyn FnMut(&Copied, &str) + Send),
+) -> Result<()> {
+    let ends: Vec<&String> = source.keys().filter(|path| rank(path) == Rank::ErasureEnd).collect();
+    if ends.is_empty() {
+        return Ok(());
+    }
+    let org = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
+    let holds =
+        |path: &String| matches!(path.split('/').nth(2), Some("objects" | "blobs")) && rank(path) == Rank::Content;
+    let target = listed(to).await?;
+    let behind: HashSet<String> =
+        target.keys().filter(|path| holds(path) && !source.contains_key(*path)).map(|path| org(path)).collect();
+    for path in ends.into_iter().filter(|path| !behind.contains(&org(path))) {
+        match one(from, to, Rank::ErasureEnd, path, &source[path], there.get(path), false).await? {
+            Some(bytes) => {
+                copied.files += 1;
+                copied.bytes += bytes;
+            }
+            None => copied.present += 1,
+        }
+        progress(copied, path);
+    }
+    Ok(())
 }
 
 /// Which backups there are, by org.

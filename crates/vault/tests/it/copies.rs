@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Copies of a vault: whole at every moment, continued after any failure, and never of something else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use orgkeep_vault::{CaptureKind, Copied, Kind, Place, Protection, Result, Secret, Unlock, Vault, copy};
+use orgkeep_vault::{CaptureKind, Copied, ErasureDraft, Kind, Place, Protection, Result, Secret, Unlock, Vault, copy};
 
 use crate::world::*;
 
@@ -69,6 +70,33 @@ async fn a_copy_is_the_same_vault_and_is_brought_up_to_date() {
     assert_eq!(run(&from, &to, false).await.unwrap().removed, 0);
     assert_eq!(run(&from, &to, true).await.unwrap().removed, 1);
     assert_eq!(stored(&from).await, stored(&to).await);
+}
+
+#[tokio::test]
+async fn an_erasure_is_complete_at_a_copy_when_its_files_are_gone_there_too() {
+    let (from, to) = (memory(), memory());
+    let vault = plain_vault(from.clone()).await;
+    let org = vault.org(ORG).await.unwrap();
+    backup(&org, CaptureKind::Changes, vec![accounts(&[("001A", false, "secret", ""), ("001B", false, "b", "")])])
+        .await;
+    run(&from, &to, false).await.unwrap();
+    let held = lock(&org).await;
+    let records = BTreeMap::from([("Account".to_owned(), BTreeSet::from(["001A".to_owned()]))]);
+    let draft = ErasureDraft { object: "Account".into(), ids: vec!["001A".into()], records, ..ErasureDraft::default() };
+    org.erase(&held, draft).await.unwrap();
+    held.release().await.unwrap();
+    let incomplete = async || {
+        let org = Vault::open(to.clone(), Unlock::None).await.unwrap().org(ORG).await.unwrap();
+        org.check(true, &mut |_| {}).await.unwrap().incomplete_erasures
+    };
+    // The file with the record is still at the target, though no table names it.
+    run(&from, &to, false).await.unwrap();
+    assert_eq!(incomplete().await, [1]);
+    run(&from, &to, true).await.unwrap();
+    assert_eq!(incomplete().await, [0; 0]);
+    assert_eq!(stored(&from).await, stored(&to).await);
+    // What was complete there stays so.
+    assert_eq!(run(&from, &to, false).await.unwrap().files, 0);
 }
 
 #[tokio::test]
