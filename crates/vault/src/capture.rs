@@ -26,7 +26,7 @@ use crate::compare::compare;
 use crate::datafile::{Hashes, Reading};
 use crate::digest::Digest;
 use crate::erasure::{self, ErasureList};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::log::{self, Commit, DataFile, Log, Operation, State};
 use crate::org::{OrgVault, check_name};
 use crate::output::Output;
@@ -85,8 +85,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// Whether the giver was shown all that there is.
-type Doubt = Box<dyn FnOnce() -> BoxFuture<'static, bool> + Send>;
+/// Whether the giver was shown all that there is; none where that is not to be had.
+type Doubt = Box<dyn FnOnce() -> BoxFuture<'static, Option<bool>> + Send>;
 
 /// What it means that a held row is not given.
 pub(crate) struct Absence {
@@ -97,14 +97,16 @@ pub(crate) struct Absence {
 
 impl Absence {
     /// Whether rows that are not given count as gone, of which there are some.
-    pub(crate) async fn is_the_end(&mut self) -> bool {
+    pub(crate) async fn is_the_end(&mut self) -> Result<bool> {
         if self.kind == CaptureKind::Everything
             && let Some(doubt) = self.doubt.take()
-            && !doubt().await
         {
-            self.kind = CaptureKind::Shown;
+            let whole = doubt().await;
+            let unknown =
+                || Error::new(Kind::Unreachable, "whether rows that did not come are gone could not be asked");
+            self.kind = if whole.ok_or_else(unknown)? { CaptureKind::Everything } else { CaptureKind::Shown };
         }
-        self.kind == CaptureKind::Everything
+        Ok(self.kind == CaptureKind::Everything)
     }
 }
 
@@ -203,8 +205,8 @@ impl Capture {
     }
 
     /// Has a capture of everything ask, before the first held row counts as gone, whether everything was given. If not, it is one of all
-    /// that is shown.
-    pub fn ask_before_deleting(&mut self, ask: impl FnOnce() -> BoxFuture<'static, bool> + Send + 'static) {
+    /// that is shown; where it is not to be had, nothing is committed.
+    pub fn ask_before_deleting(&mut self, ask: impl FnOnce() -> BoxFuture<'static, Option<bool>> + Send + 'static) {
         self.doubt = Some(Box::new(ask));
     }
 

@@ -140,7 +140,7 @@ impl FileCipher {
         Ok(plain)
     }
 
-    /// The whole stored form of an object.
+    /// The whole stored form of an object, in this memory, which holds nothing.
     pub(crate) fn seal_all(&self, plain: &[u8], mut sealed: BytesMut) -> Bytes {
         let count = chunks(plain.len() as u64);
         sealed.reserve(plain.len() + (HEADER_BYTES + count * TAG_BYTES) as usize);

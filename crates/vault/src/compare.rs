@@ -127,7 +127,7 @@ async fn missing(
         return Ok(());
     }
     for row in (start..end).filter(|row| !old.deleted(*row)) {
-        if !absence.is_the_end().await {
+        if !absence.is_the_end().await? {
             counts.unseen += 1;
             continue;
         }

@@ -11,7 +11,8 @@
 //! so what is remembered of it is never too long.
 //!
 //! A copy is kept locked as far as the vault that it was made of has its files. What is about to go there is locked with the rest: without keys
-//! nobody can tell. The names of files are no secret, so `locked.json` of the copy says plainly until when.
+//! nobody can tell. The names of files are no secret, so `locked.json.zst` of the copy says plainly until when. Who may write there can make it lie,
+//! so that locks are renewed later than they should be; of what is locked, nothing can be removed by that before its lock ends.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -26,13 +27,13 @@ use crate::error::{Error, Kind, Result};
 use crate::location::{BucketRetention, ObjectLock, Place};
 use crate::lock::Lock;
 use crate::org::OrgVault;
-use crate::packed::ENDING;
+use crate::packed::{ENDING, pack, unpack};
 use crate::removed::{Removed, Tables};
 use crate::vault::org_path;
 use crate::vaultfile::vault_path;
 
 /// What a copy's files are known to be locked until.
-pub(crate) const LOCKED_OF_COPY: &str = "locked.json";
+pub(crate) const LOCKED_OF_COPY: &str = "locked.json.zst";
 const AT_ONCE: usize = 16;
 /// After so many files the list of what is locked is written.
 const NOTED_AT_ONCE: usize = 2_000;
@@ -127,9 +128,9 @@ pub async fn renew_locks_of_copy(from: &Place, to: &Place, now: DateTime<Utc>) -
         Ok(found) => found.bytes().await,
         Err(error) => Err(error),
     };
-    let mut locked = match known {
+    let mut locked: BTreeMap<String, DateTime<Utc>> = match known {
         // It only saves requests.
-        Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+        Ok(bytes) => unpack(&bytes, &path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default(),
         Err(object_store::Error::NotFound { .. }) => BTreeMap::new(),
         Err(error) => return Err(Error::because("the list of locked files cannot be read", error)),
     };
@@ -138,7 +139,7 @@ pub async fn renew_locks_of_copy(from: &Place, to: &Place, now: DateTime<Utc>) -
     let due = due(&mut locked, &wanted, &retention, now);
     let locked = renew(storage.as_ref(), &retention, now, locked, &due, async |locked| {
         let json = serde_json::to_vec(locked).expect("a list of files has only text keys");
-        let put = to.store.put(&path, json.into()).await;
+        let put = to.store.put(&path, pack(&json).into()).await;
         put.map(|_| ()).map_err(|error| Error::because("the list of locked files cannot be written", error))
     });
     locked.await.map(Some)
@@ -156,7 +157,8 @@ fn due(
     retention: &BucketRetention,
     now: DateTime<Utc>,
 ) -> Vec<String> {
-    locked.retain(|file, _| files.contains(file));
+    // Nobody here locks for longer: such a list is somebody else's, who wants locks to end.
+    locked.retain(|file, until| files.contains(file) && *until <= now + retention.period + MARGIN);
     let due = |file: &&String| locked.get(*file).is_none_or(|until| *until - now < retention.period / 2);
     files.iter().filter(due).cloned().collect()
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What differs between two streams of rows sorted by Id: the operation under compare, backup and restore.
 //!
-//! Both streams are read side by side, once, in bounded memory, each a batch ahead on a thread of its own. Values are compared, not their storage: columns are
+//! Both streams are read side by side, once, in bounded memory, each some batches ahead by a task of its own. Values are compared, not their storage: columns are
 //! matched by name, a column that one side lacks is null there, and columns of different types are compared as text.
 //! The same captured version of a record on both sides is the same without a look at its fields.
 
@@ -65,7 +65,7 @@ struct Merge {
     fields: Option<Fields>,
 }
 
-/// The changes from `left` to `right`, in order of Id, unchanged records among them.
+/// The changes from `left` to `right`, in order of Id, unchanged records among them. Reads in tasks of the runtime that it is called in.
 pub fn merge(left: BatchStream, right: BatchStream) -> BoxStream<'static, Result<Change>> {
     let side = |rows| Side { rows: ahead(rows), batch: None, row: 0 };
     let merge = Merge { left: side(left), right: side(right), fields: None };
@@ -73,7 +73,7 @@ pub fn merge(left: BatchStream, right: BatchStream) -> BoxStream<'static, Result
         .boxed()
 }
 
-/// Reads the next batch while the one before is looked at.
+/// Reads on while a batch is looked at: one waits, and one is made.
 fn ahead(mut rows: BatchStream) -> BatchStream {
     let (give, take) = tokio::sync::mpsc::channel(1);
     let reading = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -91,6 +91,7 @@ fn ahead(mut rows: BatchStream) -> BatchStream {
             None => reading.await.err().map(|error| (Err(stopped(error)), None)),
         }
     })
+    .fuse()
     .boxed()
 }
 

@@ -274,8 +274,13 @@ impl<'a> Fetching<'a> {
         portion: Portion<'w>,
         got: &mut HashMap<&'w str, String>,
     ) -> Result<Vec<Filled<'w>>> {
-        let (run, entries) = (self.run, self.entries.clone());
-        let (kept, filled) = futures::join!(keep_all(run, &entries, before), self.portion(portion, got));
+        let (run, entries, stop) = (self.run, self.entries.clone(), AtomicBool::new(false));
+        let keep = async {
+            let kept = keep_all(run, &entries, before).await;
+            stop.store(kept.is_err(), Ordering::Relaxed);
+            kept
+        };
+        let (kept, filled) = futures::join!(keep, self.portion(portion, got, &stop));
         let (filled, failed) = filled?;
         kept?;
         match failed {
@@ -288,11 +293,13 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// Gets and commits some bodies; their references are added to `got`. Beside what has come, the error that ended it early.
+    /// Gets and commits some bodies, until told to stop; their references are added to `got`. Beside what has come, the error that ended it
+    /// early.
     async fn portion<'w>(
         &mut self,
         portion: Portion<'w>,
         got: &mut HashMap<&'w str, String>,
+        stop: &AtomicBool,
     ) -> Result<(Vec<Filled<'w>>, Option<Error>)> {
         if portion.here.is_empty() && portion.get.is_empty() {
             return Ok((Vec::new(), None));
@@ -316,7 +323,9 @@ impl<'a> Fetching<'a> {
             })
             .buffer_unordered(PARALLEL_BODIES);
         let mut failed = None;
-        while let Some(outcome) = coming.next().await {
+        while let Some(outcome) = coming.next().await
+            && !stop.load(Ordering::Relaxed)
+        {
             let (wanted, outcome) = match outcome {
                 Ok(outcome) => outcome,
                 Err(error) => {

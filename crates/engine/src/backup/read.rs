@@ -264,8 +264,7 @@ pub(super) async fn keep(run: &Run<'_>, entry: &Entry, reading: Reading, stream:
         note.erased = capture.erased();
     }
     let doubt = run.doubt(&spec.object, &mut capture);
-    let captured = finish(capture, &note).await?;
-    run.believe(doubt);
+    let captured = run.heard(&spec.object, &doubt, finish(capture, &note).await)?;
     if since.is_none() {
         note.unseen = captured.unseen;
     }

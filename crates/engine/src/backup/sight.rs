@@ -22,10 +22,10 @@ use crate::error::Result;
 use crate::event::{Event, Gap, State};
 use futures::{FutureExt, TryStreamExt};
 use orgkeep_salesforce::{Org, Query, Scope};
-use orgkeep_vault::Capture;
+use orgkeep_vault::{Capture, Captured};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 const VIEW_ALL_DATA: &str = "View All Data";
 pub(crate) const QUERY_ALL_FILES: &str = "Query All Files";
@@ -49,6 +49,9 @@ pub(crate) struct Sight {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
 }
+
+/// What the org answered a capture that asked again, if it did.
+pub(super) type Doubt = Arc<Mutex<Option<Result<Sight>>>>;
 
 /// Objects of files, which Query All Files shows.
 fn is_of_files(object: &str) -> bool {
@@ -193,31 +196,31 @@ impl Run<'_> {
         Ok(whole)
     }
 
-    /// Has a capture ask again before a row that did not come counts as deleted. What the org says then is for [`Run::believe`].
-    pub(super) fn doubt(&self, object: &str, capture: &mut Capture) -> Arc<OnceLock<Sight>> {
-        let told = Arc::new(OnceLock::new());
-        let (org, object, tell) = (self.org.clone(), object.to_owned(), told.clone());
+    /// Has a capture ask again before a row that did not come counts as deleted. The answer is for [`Run::heard`].
+    pub(super) fn doubt(&self, object: &str, capture: &mut Capture) -> Doubt {
+        let doubt = Doubt::default();
+        let (org, object, answer) = (self.org.clone(), object.to_owned(), doubt.clone());
         let ask = async move {
-            let now = Sight::ask(&org).await.unwrap_or_else(|error| Sight {
-                user: org.identity().username.clone(),
-                unknown: Some(error.to_string()),
-                ..Sight::default()
-            });
-            let whole = now.is_whole(&object);
-            let _ = tell.set(now);
+            let now = Sight::ask(&org).await;
+            let whole = now.as_ref().ok().map(|now| now.is_whole(&object));
+            *answer.lock().expect("no holder of this lock panics") = Some(now);
             whole
         };
         capture.ask_before_deleting(|| ask.boxed());
-        told
+        doubt
     }
 
-    /// Goes by what the org said last of what it shows, if it was asked and shows less.
-    pub(super) fn believe(&self, told: Arc<OnceLock<Sight>>) {
-        let Some(now) = told.get() else { return };
-        let before = std::mem::replace(&mut *self.sight.lock().expect("no holder of this lock panics"), now.clone());
-        if before.shortfall() != now.shortfall() {
+    /// What came of a capture whose doubt this was.
+    pub(super) fn heard(&self, object: &str, doubt: &Doubt, captured: Result<Captured>) -> Result<Captured> {
+        let answer = doubt.lock().expect("no holder of this lock panics").take();
+        // Where it was not answered, nothing was committed for that reason.
+        if let Some(now) = answer.transpose()?
+            && !now.is_whole(object)
+        {
+            *self.sight.lock().expect("no holder of this lock panics") = now;
             self.say_sight();
         }
+        captured
     }
 
     /// Tells people that not everything is shown.

@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use orgkeep_emulator::Settings;
 use orgkeep_emulator::schema::Catalog;
+use orgkeep_emulator::world::{Files, add_files};
 use orgkeep_engine::{BackupOptions, BackupReport, CoverageOptions, ObjectLine, Silent, State, coverage};
 use orgkeep_vault::{CheckOptions, Extent, Unlock, Vault};
 use serde_json::json;
@@ -92,6 +93,36 @@ async fn a_budget_takes_the_newest_files_first_and_later_runs_take_the_rest() {
     stage.later(24);
     assert_eq!(backup_with(&stage, Some(0)).await.line.files, 0);
     assert_eq!((held(&stage).await.len(), fetched(&stage)), (7, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interruption_among_more_files_than_become_durable_together_fetches_none_twice() {
+    const FILES: usize = 1_100;
+    let stage = || {
+        let stage = Stage::new();
+        let files = Files { count: FILES as u64, bytes: 20, seed: 1 };
+        add_files(&stage.emulator.orgs()[0], files).unwrap();
+        stage.later(2);
+        stage
+    };
+    let whole = stage();
+    let report = backup_with(&whole, None).await;
+    assert_eq!((report.line.files as usize, fetched(&whole)), (FILES, FILES));
+    let log = whole.network.log();
+    let bodies: Vec<usize> = (0..log.len()).filter(|number| log[*number].ends_with("/VersionData")).collect();
+    // With the first thousand on their way, as their rows are committed, among the next, and at the end.
+    for after in [990, 1_001, 1_050, FILES - 1] {
+        let stage = stage();
+        stage.network.set(Fault::Down(bodies[after]));
+        assert!(stage.try_backup(false).await.is_err());
+        let before = fetched(&stage);
+        let report = backup_with(&stage, None).await;
+        let files = line(&report, "ContentVersion");
+        assert_eq!((files.file_bytes_left, files.files_left), (0, 0), "{after}: {files:?}");
+        assert_eq!(held(&stage).await.len(), FILES, "{after}");
+        // Those that were under way when the line went dead are asked for again.
+        assert!(fetched(&stage) <= FILES - after + 8, "{after}: {before} and {}", fetched(&stage));
+    }
 }
 
 #[tokio::test(start_paused = true)]

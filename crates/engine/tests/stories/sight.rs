@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A user who loses the sight of records: what no longer comes is not taken for deleted.
 
-use crate::stage::Stage;
+use crate::stage::{Fault, Stage};
 use orgkeep_emulator::record::Input;
 use orgkeep_emulator::sharing::Access;
 use orgkeep_engine::{
@@ -204,6 +204,32 @@ async fn a_permission_that_is_taken_in_the_middle_of_a_full_backup_deletes_nothi
     org.stage.delete_for_good("Account", &org.others[..1]).await;
     let seen = line(&org.stage.try_backup(true).await.unwrap(), "Account");
     assert_eq!((seen.rows_held, seen.rows_unseen), (3, 0), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_org_that_cannot_be_asked_again_stops_a_full_backup_and_is_not_doubted() {
+    let gone = async || {
+        let org = Private::new().await;
+        org.stage.backup().await;
+        org.stage.later(3);
+        org.stage.delete_for_good("Account", &org.others[..1]).await;
+        org.stage.network.set(Fault::None);
+        org
+    };
+    let org = gone().await;
+    org.stage.try_backup(true).await.unwrap();
+    let log = org.stage.network.log();
+    let queries: Vec<usize> = (0..log.len()).filter(|number| log[*number].ends_with("/query")).collect();
+    assert!(queries.len() > 1, "{log:?}");
+    for number in queries {
+        let org = gone().await;
+        org.stage.network.set(Fault::Down(number));
+        assert!(org.stage.try_backup(true).await.is_err());
+        org.stage.network.set(Fault::None);
+        let seen = line(&org.stage.try_backup(true).await.unwrap(), "Account");
+        assert_eq!((seen.rows_held, seen.rows_unseen, seen.state), (3, 0, State::Green), "{number}: {seen:?}");
+        assert_eq!(covered(&org.stage).await.not_all_shown, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

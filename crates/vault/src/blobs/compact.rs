@@ -82,7 +82,8 @@ impl<'a> Packs<'a> {
         }
         let held = std::mem::take(&mut self.held);
         let bytes = std::mem::take(&mut self.held_bytes);
-        let encoded = tokio::task::spawn_blocking(move || encode(std::iter::once(sorted(&held)), BytesMut::with_capacity(bytes)));
+        let encoded =
+            tokio::task::spawn_blocking(move || encode(std::iter::once(sorted(&held)), BytesMut::with_capacity(bytes)));
         let encoded = encoded.await.map_err(crate::sorter::stopped)??;
         self.files.push(self.log.put_file(encoded, self.sequence, self.version, self.part).await?);
         self.part += 1;

@@ -8,7 +8,7 @@ use futures::stream::iter;
 use futures::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Kind, OrgVault, Protection, Secret, Unlock, Vault};
+use orgkeep_vault::{BlobError, BlobRef, BlobWriter, Kind, Location, OrgVault, Protection, Secret, Unlock, Vault};
 
 use crate::world::*;
 
@@ -65,6 +65,35 @@ async fn bodies_of_every_size_come_back_and_are_stored_once() {
     assert_eq!(fresh.check(true, &mut |_| {}).await.unwrap().damage, []);
     assert_eq!(fresh.blob(&"0".repeat(64)).await.err().unwrap().kind(), Kind::NotFound);
     assert_eq!(fresh.blob("nonsense").await.err().unwrap().kind(), Kind::Invalid);
+}
+
+/// In a folder, and encrypted, the memory of a pack serves the next ones: as bodies, as a file and sealed.
+#[tokio::test]
+async fn bodies_of_many_packs_come_back_from_an_encrypted_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Location::parse(folder.path().to_str().unwrap()).unwrap().open([]).unwrap();
+    let vault = Vault::init(place, Protection::Passphrase(Secret::new("p"))).await.unwrap().0;
+    let org = vault.org(ORG).await.unwrap();
+    let lock = lock(&org).await;
+    let unfinished = org.begin(&lock).await.unwrap();
+    let blobs = unfinished.blobs().await.unwrap();
+    // Longer and shorter ones by turns, several at once: what one leaves behind in memory must not end up in another.
+    let body =
+        |number: u8| noise(if number.is_multiple_of(3) { 1_000 } else { 1_000_000 - usize::from(number) }, number);
+    let put = |number: u8| {
+        let blobs = &blobs;
+        async move { (number, put(blobs, &body(number)).await.hash) }
+    };
+    let stored: Vec<(u8, String)> = iter(0..60u8).map(put).buffer_unordered(8).collect().await;
+    blobs.commit().await.unwrap();
+    unfinished.finish(draft()).await.unwrap();
+    let packs = std::fs::read_dir(folder.path().join(format!("orgs/{ORG}/blobs"))).unwrap();
+    let is_pack = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".parquet");
+    assert!(packs.filter(|entry| is_pack(&entry.as_ref().unwrap().file_name())).count() > 3);
+    let fresh = vault.org(ORG).await.unwrap();
+    for (number, hash) in stored {
+        assert!(get(&fresh, &hash).await == body(number), "{number}");
+    }
 }
 
 #[tokio::test]

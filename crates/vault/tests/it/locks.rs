@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use orgkeep_vault::{BucketRetention, CaptureKind, Kind, ObjectLock, OrgVault, Place, copy, renew_locks_of_copy};
 
 use crate::world::*;
@@ -141,7 +141,7 @@ async fn a_copy_stays_locked_as_far_as_the_vault_still_has_its_files() {
     assert!(!asked.keys().any(|path| path.contains("locked")), "{asked:?}");
 
     // A list that cannot be read costs requests only.
-    there.put(&Path::from("locked.json"), "no list".into()).await.unwrap();
+    there.put(&Path::from("locked.json.zst"), "no list".into()).await.unwrap();
     let again = copied(17).await;
     assert_eq!(again.renewed, again.files);
 }
