@@ -110,8 +110,8 @@ async fn an_interruption_among_more_files_than_become_durable_together_fetches_n
     assert_eq!((report.line.files as usize, fetched(&whole)), (FILES, FILES));
     let log = whole.network.log();
     let bodies: Vec<usize> = (0..log.len()).filter(|number| log[*number].ends_with("/VersionData")).collect();
-    // With the first thousand on their way, as their rows are committed, among the next, and at the end.
-    for after in [990, 1_001, 1_050, FILES - 1] {
+    // With the first thousand on their way, and with the next.
+    for after in [995, 1_050] {
         let stage = stage();
         stage.network.set(Fault::Down(bodies[after]));
         assert!(stage.try_backup(false).await.is_err());
