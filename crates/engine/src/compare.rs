@@ -131,9 +131,7 @@ pub async fn compare(
         let comparison = objects.last_mut().expect("one was pushed");
         match seen {
             Seen::Unread(same) => comparison.same += same,
-            Seen::Rows { left, right, difference } => {
-                tally(comparison, object, left, right, difference, options.details)
-            }
+            Seen::Rows { left, right, fields } => tally(comparison, object, left, right, fields, options.details),
         }
     })
     .await?;
@@ -159,21 +157,10 @@ pub(crate) struct Object {
 
 /// What a walk over both sides meets.
 pub(crate) enum Seen<'a> {
-    /// A record, `None` on the side that has it not.
-    Rows { left: Option<&'a Row>, right: Option<&'a Row>, difference: Difference<'a> },
+    /// A record, `None` on the side that has it not. Where both have it, it differs in no other fields than these.
+    Rows { left: Option<&'a Row>, right: Option<&'a Row>, fields: &'a [String] },
     /// So many records that are the same on both sides, known without reading them.
     Unread(u64),
-}
-
-/// How the rows of a record differ, as far as the vault tells.
-#[derive(Clone, Copy)]
-pub(crate) enum Difference<'a> {
-    /// Not at all.
-    None,
-    /// In these fields at most.
-    Fields(&'a [String]),
-    /// One side has none.
-    Whole,
 }
 
 /// Walks both sides of every object.
@@ -230,14 +217,14 @@ pub(crate) async fn each(
         let mut changes = merge(older, newer);
         let mut older_rows = 0;
         while let Some(change) = changes.try_next().await? {
-            let (left, right, difference) = match &change {
-                Change::Added { right } => (None, Some(right), Difference::Whole),
-                Change::Removed { left } => (Some(left), None, Difference::Whole),
-                Change::Changed { left, right, fields } => (Some(left), Some(right), Difference::Fields(fields)),
-                Change::Same { left, right } => (Some(left), Some(right), Difference::None),
+            let (left, right, fields) = match &change {
+                Change::Added { right } => (None, Some(right), &[][..]),
+                Change::Removed { left } => (Some(left), None, &[][..]),
+                Change::Changed { left, right, fields } => (Some(left), Some(right), &fields[..]),
+                Change::Same { left, right } => (Some(left), Some(right), &[][..]),
             };
             older_rows += u64::from(left.is_some());
-            visit(&object, Seen::Rows { left, right, difference });
+            visit(&object, Seen::Rows { left, right, fields });
             rows += 1;
             if rows % 10_000 == 0 {
                 monitor.event(&Event::CompareProgress { object: name.clone(), rows });
@@ -296,20 +283,17 @@ fn tally(
     object: &Object,
     left: Option<&Row>,
     right: Option<&Row>,
-    difference: Difference<'_>,
+    fields: &[String],
     details: usize,
 ) {
     let row = right.or(left).expect("a pair has a row");
     let was_id = left.and_then(|left| object.old_ids.get(left.id())).cloned();
     comparison.recreated += u64::from(was_id.is_some() && right.is_some());
-    let (kind, fields) = match (left, right, difference) {
-        (None, ..) => (ChangeKind::Added, Vec::new()),
-        (_, None, _) => (ChangeKind::Removed, Vec::new()),
-        (Some(left), Some(right), difference) => {
-            let fields = match difference {
-                Difference::Fields(fields) => differences(left, right, fields),
-                _ => Vec::new(),
-            };
+    let (kind, fields) = match (left, right) {
+        (None, _) => (ChangeKind::Added, Vec::new()),
+        (_, None) => (ChangeKind::Removed, Vec::new()),
+        (Some(left), Some(right)) => {
+            let fields = differences(left, right, fields);
             if fields.is_empty() {
                 comparison.same += 1;
                 return;

@@ -18,7 +18,7 @@ pub(crate) use compact::{compact, plan};
 pub use known::KnownBody;
 pub(crate) use takeout::{purge, take_out};
 pub use writer::BlobWriter;
-use writer::{Body, Packed};
+use writer::Packed;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -259,25 +259,16 @@ fn fields() -> arrow_schema::Schema {
 
 fn rows(bodies: &[Packed], content: &[u8], sequence: u64) -> Result<RecordBatch> {
     let number = |value: u64| i64::try_from(value).expect("counts stay far below 2^63");
-    let small = |body: &Packed| match &body.body {
-        Body::Packed(range) => Some(&content[range.clone()]),
-        Body::Large(_) => None,
-    };
-    fn large(body: &Packed) -> Option<&str> {
-        match &body.body {
-            Body::Packed(_) => None,
-            Body::Large(name) => Some(name),
-        }
-    }
     // As large as it will be: growing would copy what is there.
-    let room = bodies.iter().filter_map(small).map(<[u8]>::len).sum();
-    let mut contents = BinaryBuilder::with_capacity(bodies.len(), room);
-    bodies.iter().for_each(|body| contents.append_option(small(body)));
+    let mut contents =
+        BinaryBuilder::with_capacity(bodies.len(), bodies.iter().map(|body| body.place.len()).sum::<usize>());
+    let packed = |body: &Packed| body.large.is_none().then(|| &content[body.place.clone()]);
+    bodies.iter().for_each(|body| contents.append_option(packed(body)));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(bodies.iter().map(|body| Some(body.reference.hash.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(body.reference.md5.as_str())).collect::<StringArray>()),
         Arc::new(bodies.iter().map(|body| Some(number(body.reference.length))).collect::<Int64Array>()),
-        Arc::new(bodies.iter().map(large).collect::<StringArray>()),
+        Arc::new(bodies.iter().map(|body| body.large.as_deref()).collect::<StringArray>()),
         Arc::new(contents.finish()),
         Arc::new(Int64Array::from(vec![number(sequence); bodies.len()])),
     ];

@@ -115,7 +115,7 @@ pub struct Capture {
     org: OrgVault,
     log: Log,
     object: String,
-    kind: CaptureKind,
+    absence: Absence,
     sequence: u64,
     at: DateTime<Utc>,
     held: Option<State>,
@@ -125,7 +125,6 @@ pub struct Capture {
     erasures: Arc<ErasureList>,
     /// Live rows of erased records that were given.
     erased: u64,
-    doubt: Option<Doubt>,
 }
 
 #[derive(Default)]
@@ -167,12 +166,12 @@ impl Capture {
         let collector = Collector::new(org.clone(), schema.clone(), purpose);
         let erasures = unfinished.erasures().clone();
         let (at, object, unfinished) = (unfinished.at(), object.to_owned(), unfinished.clone());
-        let (erased, doubt) = (0, None);
+        let absence = Absence { kind, doubt: None };
         Ok(Capture {
             org,
             log,
             object,
-            kind,
+            absence,
             sequence,
             at,
             held,
@@ -180,8 +179,7 @@ impl Capture {
             collector,
             unfinished,
             erasures,
-            erased,
-            doubt,
+            erased: 0,
         })
     }
 
@@ -207,13 +205,14 @@ impl Capture {
     /// Has a capture of everything ask, before the first held row counts as gone, whether everything was given. If not, it is one of all
     /// that is shown; where it is not to be had, nothing is committed.
     pub fn ask_before_deleting(&mut self, ask: impl FnOnce() -> BoxFuture<'static, Option<bool>> + Send + 'static) {
-        self.doubt = Some(Box::new(ask));
+        self.absence.doubt = Some(Box::new(ask));
     }
 
     /// Compares with what is held, appends what differs, commits. `note` is kept with the outcome.
     pub async fn finish(self, note: serde_json::Value) -> Result<Captured> {
-        let Capture { org, log, object, sequence, at, held, schema, collector, unfinished, erased, .. } = self;
-        let mut absence = Absence { kind: self.kind, doubt: self.doubt };
+        let Capture {
+            org, log, object, mut absence, sequence, at, held, schema, collector, unfinished, erased, ..
+        } = self;
         let rows_given = collector.rows_given;
         let mut output = Output::new(log.clone(), sequence, held.as_ref().map_or(0, |held| held.version + 1), true);
         let mut obsolete = Vec::new();

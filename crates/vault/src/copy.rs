@@ -144,18 +144,12 @@ pub async fn copy(
         let at_once = if matches!(rank, Rank::Content | Rank::Changing | Rank::Seal) { AT_ONCE } else { 1 };
         let mut done = futures::stream::iter(todo[start..end].iter().map(|(rank, path, meta)| {
             let known = there.get(*path);
-            let exchanged = rekeyed.contains(path.split('/').nth(1).unwrap_or_default());
+            let exchanged = rekeyed.contains(org(path));
             async move { one(from, to, *rank, path, meta, known, exchanged).await.map(|written| (written, *path)) }
         }))
         .buffered(at_once);
         while let Some((written, path)) = done.next().await.transpose()? {
-            match written {
-                Some(bytes) => {
-                    copied.files += 1;
-                    copied.bytes += bytes;
-                }
-                None => copied.present += 1,
-            }
+            copied.count(written);
             copied.backups += u64::from(rank == Rank::Manifest);
             progress(&copied, path);
         }
@@ -166,6 +160,24 @@ pub async fn copy(
     }
     erasures_completed(from, to, &source, &there, &mut copied, progress).await?;
     Ok(copied)
+}
+
+impl Copied {
+    /// Counts a file: how many bytes were written, unless it was there.
+    fn count(&mut self, written: Option<u64>) {
+        match written {
+            Some(bytes) => {
+                self.files += 1;
+                self.bytes += bytes;
+            }
+            None => self.present += 1,
+        }
+    }
+}
+
+/// The org whose file this is; nothing for a file of the vault.
+fn org(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
 }
 
 /// Copies that the files of erasures are removed, of orgs of which the target has no rows or bodies that the source has not.
@@ -181,20 +193,13 @@ async fn erasures_completed(
     if ends.is_empty() {
         return Ok(());
     }
-    let org = |path: &str| path.split('/').nth(1).unwrap_or_default().to_owned();
     let holds =
         |path: &String| matches!(path.split('/').nth(2), Some("objects" | "blobs")) && rank(path) == Rank::Content;
     let target = listed(to).await?;
-    let behind: HashSet<String> =
+    let behind: HashSet<&str> =
         target.keys().filter(|path| holds(path) && !source.contains_key(*path)).map(|path| org(path)).collect();
-    for path in ends.into_iter().filter(|path| !behind.contains(&org(path))) {
-        match one(from, to, Rank::ErasureEnd, path, &source[path], there.get(path), false).await? {
-            Some(bytes) => {
-                copied.files += 1;
-                copied.bytes += bytes;
-            }
-            None => copied.present += 1,
-        }
+    for path in ends.into_iter().filter(|path| !behind.contains(org(path))) {
+        copied.count(one(from, to, Rank::ErasureEnd, path, &source[path], there.get(path), false).await?);
         progress(copied, path);
     }
     Ok(())
@@ -251,7 +256,7 @@ async fn same_vault(
         listed.keys().filter(|path| path.starts_with(&folder)).cloned().collect()
     };
     for path in there.keys().filter(|path| rank(path) == Rank::Manifest) {
-        let org = path.split('/').nth(1).unwrap_or_default();
+        let org = org(path);
         let sequence = path.rsplit('/').next().and_then(number).unwrap_or(0);
         let known = manifests.get(org).is_some_and(|sequences| sequences.contains(&sequence));
         let beyond = manifests.get(org).is_none_or(|sequences| sequences.iter().all(|other| *other < sequence));
@@ -304,7 +309,7 @@ async fn keys(
 ) -> Result<HashSet<String>> {
     let mut exchanged = HashSet::new();
     for path in source.keys().filter(|path| rank(path) == Rank::Key) {
-        let org = path.split('/').nth(1).unwrap_or_default();
+        let org = org(path);
         let Some((file, ..)) = keyring::read(from, org).await? else { continue };
         if file.exchanged() {
             exchanged.insert(org.to_owned());

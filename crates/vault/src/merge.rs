@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What differs between two streams of rows sorted by Id: the operation under compare, backup and restore.
 //!
-//! Both streams are read side by side, once, in bounded memory, each some batches ahead by a task of its own. Values are compared, not their storage: columns are
-//! matched by name, a column that one side lacks is null there, and columns of different types are compared as text.
+//! Both streams are read side by side, once, in bounded memory, each some batches ahead by a task of its own. Values are compared, not
+//! their storage: columns are matched by name, a column that one side lacks is null there, and columns of different types are compared as
+//! text.
 //! The same captured version of a record on both sides is the same without a look at its fields.
 
 use std::cmp::Ordering;

@@ -188,12 +188,17 @@ impl Run<'_> {
             return Ok(false);
         }
         let now = Sight::ask(self.org).await?;
+        Ok(self.goes_on_with(now, object))
+    }
+
+    /// Whether the user is still shown every record of an object; if not, the backup goes on with what is shown now.
+    fn goes_on_with(&self, now: Sight, object: &str) -> bool {
         let whole = now.is_whole(object);
         if !whole {
             *self.sight.lock().expect("no holder of this lock panics") = now;
             self.say_sight();
         }
-        Ok(whole)
+        whole
     }
 
     /// Has a capture ask again before a row that did not come counts as deleted. The answer is for [`Run::heard`].
@@ -214,11 +219,8 @@ impl Run<'_> {
     pub(super) fn heard(&self, object: &str, doubt: &Doubt, captured: Result<Captured>) -> Result<Captured> {
         let answer = doubt.lock().expect("no holder of this lock panics").take();
         // Where it was not answered, nothing was committed for that reason.
-        if let Some(now) = answer.transpose()?
-            && !now.is_whole(object)
-        {
-            *self.sight.lock().expect("no holder of this lock panics") = now;
-            self.say_sight();
+        if let Some(now) = answer.transpose()? {
+            self.goes_on_with(now, object);
         }
         captured
     }

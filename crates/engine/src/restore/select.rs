@@ -8,7 +8,7 @@
 use super::rules;
 use super::{NotWritten, PlanOptions, Selection};
 use crate::browse;
-use crate::compare::{self, Difference, Seen, Side};
+use crate::compare::{self, Seen, Side};
 use crate::erase;
 use crate::error::{Error, Result};
 use crate::event::{Event, Monitor};
@@ -180,13 +180,8 @@ async fn changed(source: &Source<'_>, since: u64, wanted: &mut Wanted, monitor: 
     let (from, to) = (Side::Backup(since), Side::Backup(newest));
     let sides = compare::Sides::open(source.vault, from, to).await?;
     compare::each(&sides, None, monitor, &mut skipped, |object, seen| match seen {
-        Seen::Rows { left: Some(left), right, difference } => {
-            let differs = match (right, difference) {
-                (Some(right), Difference::Fields(fields)) => !compare::differences(left, right, fields).is_empty(),
-                (Some(_), _) => false,
-                (None, _) => true,
-            };
-            if differs {
+        Seen::Rows { left: Some(left), right, fields } => {
+            if right.is_none_or(|right| !compare::differences(left, right, fields).is_empty()) {
                 // The older side is read under today's Ids; a plan names the Ids of the backup.
                 let id = object.old_ids.get(left.id()).map_or(left.id(), String::as_str);
                 wanted.add(&object.name, id.to_owned(), true);

@@ -43,15 +43,10 @@ const COPIED_BYTES: usize = 1024 * 1024;
 pub(super) struct Packed {
     pub reference: BlobRef,
     pub hash: [u8; 32],
-    pub body: Body,
-}
-
-/// Where a body lies.
-pub(super) enum Body {
-    /// In the content of the pack.
-    Packed(Range<usize>),
-    /// In an object of its own, of this name.
-    Large(String),
+    /// The name of its own object; `None` where the body is in the pack.
+    pub large: Option<String>,
+    /// Its place in the content of the pack, else nowhere.
+    pub place: Range<usize>,
 }
 
 #[derive(Default)]
@@ -109,7 +104,7 @@ impl BlobWriter {
         let head = parts.head(spare, LARGE_BYTES).await.map_err(BlobError::Body)?;
         if head.len() < LARGE_BYTES {
             let hasher = Hasher::default().with(head.clone()).await?;
-            let reference = self.keep(hasher, Content::Small(&head)).await?;
+            let reference = self.keep(hasher, None, &head).await?;
             self.spare().push(emptied(head));
             return Ok(reference);
         }
@@ -129,7 +124,7 @@ impl BlobWriter {
             }
             if !self.has(&hasher.blake3.finalize().to_hex()).await? {
                 upload.complete().await.map_err(failed)?;
-                return Ok(self.keep(hasher, Content::Large(name)).await?);
+                return Ok(self.keep(hasher, Some(name), &[]).await?);
             }
             let reference = hasher.reference();
             let _ = upload.abort().await;
@@ -146,7 +141,7 @@ impl BlobWriter {
         self.spare.lock().expect("no one panics while holding this lock")
     }
 
-    async fn keep(&self, hasher: Hasher, content: Content<'_>) -> Result<BlobRef> {
+    async fn keep(&self, hasher: Hasher, large: Option<String>, body: &[u8]) -> Result<BlobRef> {
         let reference = hasher.reference();
         let hash = *hasher.blake3.finalize().as_bytes();
         let mut pack = self.pack.lock().await;
@@ -155,7 +150,8 @@ impl BlobWriter {
             return Ok(reference);
         }
         pack.known.insert(half(&hash));
-        pack.add(reference.clone(), hash, content);
+        let place = pack.fill(body);
+        pack.bodies.push(Packed { reference: reference.clone(), hash, large, place });
         if pack.bytes() >= PACK_BYTES {
             pack.settle().await?;
             pack.store(&self.unfinished);
@@ -175,26 +171,16 @@ impl BlobWriter {
     }
 }
 
-/// A body that is to be kept.
-enum Content<'b> {
-    Small(&'b [u8]),
-    /// Is in an object of its own, of this name.
-    Large(String),
-}
-
 impl Pack {
-    fn add(&mut self, reference: BlobRef, hash: [u8; 32], content: Content<'_>) {
-        let body = match content {
-            Content::Large(name) => Body::Large(name),
-            Content::Small(bytes) => {
-                // Growing would copy what is there, and leave memory behind.
-                self.content.reserve(if self.content.is_empty() { PACK_BYTES + LARGE_BYTES } else { 0 });
-                let start = self.content.len();
-                self.content.extend_from_slice(bytes);
-                Body::Packed(start..self.content.len())
-            }
-        };
-        self.bodies.push(Packed { reference, hash, body });
+    /// Takes a body into the content; its place there.
+    fn fill(&mut self, body: &[u8]) -> Range<usize> {
+        if self.content.is_empty() && !body.is_empty() {
+            // Growing would copy what is there, and leave memory behind.
+            self.content.reserve(PACK_BYTES + LARGE_BYTES);
+        }
+        let start = self.content.len();
+        self.content.extend_from_slice(body);
+        start..self.content.len()
     }
 
     /// What it takes, about.
