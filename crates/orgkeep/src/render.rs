@@ -21,7 +21,7 @@ pub use erasure::{erasure, left_out};
 pub use estimate::estimate;
 pub use plan::{plan, restore};
 pub use proof::proof;
-pub use retention::{expiry, holds, sequences};
+pub use retention::{expiry, holds, locked, sequences};
 
 use crate::text::{cut, shown};
 

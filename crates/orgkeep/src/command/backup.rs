@@ -122,12 +122,9 @@ async fn keep_locked(vault: &OrgVault, context: &Context) -> Option<String> {
     for org in std::iter::once(vault).chain(&formers) {
         let renew = async |lock: &Lock| org.renew_locks(lock).await;
         match org.alone(&environment::holder(), SystemClock.now(), renew).await {
-            Ok(Some(locked)) => context.screen.say(&format!(
-                "the bucket keeps all {} of the backups of {} locked until {} at least",
-                counted(locked.files, "file"),
-                org.id(),
-                locked.until.format("%Y-%m-%d")
-            )),
+            Ok(Some(locked)) => {
+                context.screen.say(&render::locked(&locked, &format!("the backups of {}", org.id())));
+            }
             Ok(None) => {}
             Err(error) => {
                 context.screen.say(&format!("warning: {}", Failure::from(error).text().trim_end()));

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::environment::{self, SystemClock};
 use crate::failure::{Answer, Failure, Kind};
 use crate::number::{bytes, counted};
+use crate::render;
 use clap::Args;
 use orgkeep_engine::{Clock as _, Event, Monitor as _};
 use orgkeep_vault::{Copied, Location, Locked, copy, renew_locks_of_copy};
@@ -77,8 +78,7 @@ pub async fn run(arguments: Arguments, context: &Context) -> Result<Answer, Fail
         }
     };
     if let Some(locked) = &locked {
-        let (files, until) = (counted(locked.files, "file"), locked.until.format("%Y-%m-%d"));
-        context.screen.say(&format!("the bucket keeps all {files} of the copy locked until {until} at least"));
+        context.screen.say(&render::locked(locked, "the copy"));
     }
     Ok(Answer::with(&Told { copied, locked }).partly(unlocked))
 }

@@ -4,7 +4,13 @@
 use crate::number::{bytes, counted, grouped};
 use crate::table::{Shape, Table};
 use orgkeep_engine::ExpireReport;
-use orgkeep_vault::{Removal, Retention};
+use orgkeep_vault::{Locked, Removal, Retention};
+
+/// Until when a bucket keeps what locked.
+pub fn locked(locked: &Locked, what: &str) -> String {
+    let (files, until) = (counted(locked.files, "file"), locked.until.format("%Y-%m-%d"));
+    format!("the bucket keeps all {files} of {what} locked until {until} at least")
+}
 
 /// `1 to 5, 8`.
 pub fn sequences(sequences: &[u64]) -> String {
